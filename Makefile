@@ -1,0 +1,102 @@
+# `make` lists the targets. Every target sets up first what it needs; a second run does only what changed.
+
+PYTHON ?= python3.11
+UV_VERSION := 0.13.9
+EVENTS ?=
+MAPPING ?=
+QUICK ?=
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+export UV_HTTP_TIMEOUT := 180
+export PYTHONUNBUFFERED := 1
+
+BIN := .venv/bin
+VENV_READY := .venv/.ready
+KAFKA_READY := .local/kafka/.ready
+BRIDGE_POM := $(wildcard jobs/bridge/pom.xml)
+BRIDGE_JAR := $(if $(BRIDGE_POM),jobs/bridge/target/flink-segments-bridge.jar)
+BRIDGE_SOURCES := $(shell find jobs/bridge/src/main -type f 2>/dev/null)
+MVN := mvn -q -B -ntp
+# Maven with the JDK that jobs/stack/java.py finds; that script says what to install when there is none.
+WITH_JDK = home="$$($(PYTHON) jobs/stack/java.py)" && JAVA_HOME="$$home"
+
+.PHONY: help setup tools demo test test-quick test-java test-stack check fix lock bench up down clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+setup: $(VENV_READY) $(KAFKA_READY) $(BRIDGE_JAR) ## Install everything: virtual environment, Kafka, the bridge's jar
+
+demo: setup ## Play shop traffic on the whole stack and show segments live (EVENTS=file MAPPING=name for your own)
+	@$(BIN)/segments demo $(if $(EVENTS),--events "$(EVENTS)") $(if $(MAPPING),--mapping "$(MAPPING)")
+
+test: ## Run all tests: Python, then Java, then those on the real Kafka, Redis and Flink
+	@$(MAKE) test-quick
+	@$(MAKE) test-java
+	@$(MAKE) test-stack
+
+test-quick: $(VENV_READY) ## Run the tests that need no servers
+	@$(BIN)/python -m pytest -m "not stack"
+
+test-java: tools ## Run the bridge's JUnit tests
+	@$(if $(BRIDGE_POM),$(WITH_JDK) $(MVN) -f jobs/bridge/pom.xml test,echo "no bridge to test")
+
+test-stack: setup ## Run the tests on the real Kafka, Redis and Flink
+	@$(BIN)/python -m pytest -m stack
+
+check: $(VENV_READY) ## Check style, formatting, types, import directions and the shipped definitions
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@if [ -f conf/segments.yaml ]; then $(BIN)/segments validate conf/segments.yaml; fi
+
+fix: $(VENV_READY) ## Format the code and mend what ruff can mend by itself
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: $(VENV_READY) ## Resolve the dependencies anew into the lock files
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml --all-extras \
+	  -c requirements.lock -o requirements-dev.lock
+
+bench: setup ## Measure everything and write benchmarks/report.json (QUICK=1: under five minutes, on less data)
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
+
+up: setup ## Start Kafka, Redis and Flink on this machine
+	@$(BIN)/python -m jobs.stack up
+
+down: ## End what `make up` started
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m jobs.stack down; fi
+
+clean: ## End a running stack and remove all that was installed or built
+	@$(MAKE) down
+	rm -rf .venv .local jobs/bridge/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+tools:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or pass PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v == (3, 11) else f"Python 3.11 is needed, $(PYTHON) is {v[0]}.{v[1]}: pass PYTHON=/path/to/python3.11")'
+	@command -v mvn >/dev/null || { echo "mvn not found: install Maven 3.8 or newer (Debian, Ubuntu: apt-get install maven)" >&2; exit 1; }
+	@$(PYTHON) jobs/stack/java.py >/dev/null
+
+$(VENV_READY): requirements-dev.lock pyproject.toml | tools
+	@echo "setup: virtual environment and locked dependencies"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip sync -q --python $(BIN)/python requirements-dev.lock
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(KAFKA_READY): jobs/stack/kafka/pom.xml | tools
+	@echo "setup: Kafka broker"
+	@rm -rf $(@D)
+	@$(WITH_JDK) $(MVN) -f $< dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/$(@D)"
+	@touch $@
+
+jobs/bridge/target/flink-segments-bridge.jar: $(BRIDGE_POM) $(BRIDGE_SOURCES) | tools
+	@echo "setup: bridge between Flink and Python"
+	@$(WITH_JDK) $(MVN) -f jobs/bridge/pom.xml -DskipTests package
+	@touch $@

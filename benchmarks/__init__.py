@@ -1,0 +1,1 @@
+"""The simulated shop, the load generator and the benchmarks that use them."""

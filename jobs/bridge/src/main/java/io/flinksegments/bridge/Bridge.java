@@ -1,0 +1,97 @@
+package io.flinksegments.bridge;
+
+import java.util.Map;
+import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.connector.base.DeliveryGuarantee;
+import org.apache.flink.connector.kafka.sink.KafkaSink;
+import org.apache.flink.connector.kafka.sink.KafkaSinkBuilder;
+import org.apache.flink.connector.kafka.source.KafkaSource;
+import org.apache.flink.connector.kafka.source.KafkaSourceBuilder;
+import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.DataStreamUtils;
+import org.apache.flink.streaming.api.datastream.KeyedStream;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.types.Row;
+import org.apache.kafka.clients.consumer.OffsetResetStrategy;
+
+/** What Python calls: Kafka to frames, and frames to Kafka. */
+public final class Bridge {
+    /** A frame as PyFlink sees it: the shard, then the bytes. */
+    static final TypeInformation<Row> FRAME_TYPE =
+            Types.ROW(Types.INT, PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO);
+
+    private Bridge() {}
+
+    /**
+     * Reads events from Kafka and sends them as frames, keyed by shard; see {@link SourceOptions}.
+     *
+     * @throws IllegalArgumentException if an option is missing, wrong or unknown
+     */
+    public static KeyedStream<Row, Row> events(StreamExecutionEnvironment env, Map<String, String> options) {
+        SourceOptions read = SourceOptions.of(options);
+        DataStream<EventRecord> events = env.fromSource(
+                        source(read),
+                        new EventClock(read.outOfOrdernessMillis(), read.idleAfterMillis()),
+                        "Kafka events")
+                .uid("kafka-events");
+        return frames(events, read);
+    }
+
+    /** Batches events by the subtask that owns their shard, which needs no keyed state and so no state backend. */
+    static KeyedStream<Row, Row> frames(DataStream<EventRecord> events, SourceOptions options) {
+        KeyedStream<EventRecord, Row> keyed = events.keyBy(new Shards.EventKey(options.shards()), Shards.KEY_TYPE);
+        DataStream<Row> frames = new DataStream<>(keyed.getExecutionEnvironment(), keyed.getTransformation())
+                .transform("Batch events", FRAME_TYPE, new FrameBatcher(options))
+                .uid("batch-events");
+        return DataStreamUtils.reinterpretAsKeyedStream(frames, new Shards.FrameKey(), Shards.KEY_TYPE);
+    }
+
+    /**
+     * Writes the records of output frames to Kafka; see {@link SinkOptions}.
+     *
+     * @throws IllegalArgumentException if an option is missing, wrong or unknown
+     */
+    public static void sinks(DataStream<byte[]> frames, Map<String, String> options) {
+        SinkOptions read = SinkOptions.of(options);
+        frames.flatMap(new Unbatcher(), PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO)
+                .name("Unbatch records")
+                .uid("unbatch-records")
+                .sinkTo(sink(read))
+                .name("Kafka records")
+                .uid("kafka-records");
+    }
+
+    private static KafkaSource<EventRecord> source(SourceOptions options) {
+        KafkaSourceBuilder<EventRecord> builder = KafkaSource.<EventRecord>builder()
+                .setProperties(options.consumerProperties())
+                .setBootstrapServers(options.bootstrapServers())
+                .setTopics(options.topics())
+                .setGroupId(options.groupId())
+                .setStartingOffsets(startingOffsets(options))
+                .setDeserializer(new EventDeserializer(options));
+        return (options.bounded() ? builder.setBounded(OffsetsInitializer.latest()) : builder).build();
+    }
+
+    @SuppressWarnings("deprecation") // Kafka deprecates OffsetResetStrategy, but the connector has no other way.
+    private static OffsetsInitializer startingOffsets(SourceOptions options) {
+        return switch (options.start()) {
+            case EARLIEST -> OffsetsInitializer.earliest();
+            case LATEST -> OffsetsInitializer.latest();
+            case COMMITTED -> OffsetsInitializer.committedOffsets(OffsetResetStrategy.EARLIEST);
+            case TIMESTAMP -> OffsetsInitializer.timestamp(options.startTimestamp());
+        };
+    }
+
+    private static KafkaSink<byte[]> sink(SinkOptions options) {
+        KafkaSinkBuilder<byte[]> builder = KafkaSink.<byte[]>builder()
+                .setKafkaProducerConfig(options.producerProperties())
+                .setBootstrapServers(options.bootstrapServers())
+                .setRecordSerializer(new OutputSerializer(options.topics()))
+                .setDeliveryGuarantee(options.guarantee());
+        boolean transactions = options.guarantee() == DeliveryGuarantee.EXACTLY_ONCE;
+        return (transactions ? builder.setTransactionalIdPrefix(options.transactionalIdPrefix()) : builder).build();
+    }
+}

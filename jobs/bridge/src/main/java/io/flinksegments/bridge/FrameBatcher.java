@@ -1,0 +1,217 @@
+package io.flinksegments.bridge;
+
+import java.util.BitSet;
+import java.util.List;
+import java.util.concurrent.ScheduledFuture;
+import org.apache.flink.api.common.TaskInfo;
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
+import org.apache.flink.api.common.typeutils.base.array.LongPrimitiveArraySerializer;
+import org.apache.flink.runtime.state.StateInitializationContext;
+import org.apache.flink.runtime.state.StateSnapshotContext;
+import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
+import org.apache.flink.streaming.api.operators.BoundedOneInput;
+import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
+import org.apache.flink.streaming.api.watermark.Watermark;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
+import org.apache.flink.types.Row;
+
+/**
+ * Turns events into frames for the Python operator that is chained behind it.
+ *
+ * <p>Order: START frames once, then EVENTS, the TICK of a watermark after the events before it and before the watermark
+ * itself, MARKERs before each barrier. A watermark waits with the events for the next flush, so a busy Python is not
+ * called for each. Collecting a frame returns when Python has handled it; {@link AdaptiveLinger} lives on that.
+ */
+public final class FrameBatcher extends AbstractStreamOperator<Row>
+        implements OneInputStreamOperator<EventRecord, Row>, BoundedOneInput {
+    private static final long NO_WATERMARK = Long.MIN_VALUE;
+    private static final long FOLLOW_MILLIS = 200;
+
+    private final SourceOptions options;
+    private transient EventBuffer buffer;
+    private transient AdaptiveLinger linger;
+    private transient WallClockFollower clock;
+    private transient ListState<long[]> clockState;
+    private transient int[] owned;
+    private transient BitSet touched;
+    private transient boolean started;
+    private transient boolean ended;
+    private transient long waitingWatermark;
+    private transient ScheduledFuture<?> flushTimer;
+    private transient ScheduledFuture<?> followTimer;
+
+    /** Batches within the limits of the options. */
+    public FrameBatcher(SourceOptions options) {
+        this.options = options;
+    }
+
+    @Override
+    public void initializeState(StateInitializationContext context) throws Exception {
+        super.initializeState(context);
+        clock = new WallClockFollower();
+        clockState = context.getOperatorStateStore()
+                .getUnionListState(new ListStateDescriptor<>("event-time", LongPrimitiveArraySerializer.INSTANCE));
+        for (long[] snapshot : clockState.get()) {
+            clock.restore(snapshot);
+        }
+    }
+
+    @Override
+    public void snapshotState(StateSnapshotContext context) throws Exception {
+        super.snapshotState(context);
+        clockState.update(List.of(clock.snapshot(now())));
+    }
+
+    @Override
+    public void open() throws Exception {
+        super.open();
+        TaskInfo task = getRuntimeContext().getTaskInfo();
+        owned = Shards.owned(
+                options.shards(),
+                task.getMaxNumberOfParallelSubtasks(),
+                task.getNumberOfParallelSubtasks(),
+                task.getIndexOfThisSubtask());
+        buffer = new EventBuffer(options.batchMaxEvents(), options.batchMaxBytes());
+        linger = new AdaptiveLinger(options.lingerMinMillis(), options.lingerMaxMillis());
+        touched = new BitSet(options.shards());
+        waitingWatermark = NO_WATERMARK;
+        getProcessingTimeService().registerTimer(now(), at -> start());
+    }
+
+    @Override
+    public void processElement(StreamRecord<EventRecord> element) {
+        start();
+        buffer.add(element.getValue());
+        touched.set(element.getValue().shard());
+        flushWhenDue();
+    }
+
+    @Override
+    public void processWatermark(Watermark watermark) throws Exception {
+        start();
+        if (watermark.getTimestamp() == Long.MAX_VALUE) {
+            flush();
+            ended = true;
+            super.processWatermark(watermark);
+        } else if (clock.advanceTo(watermark.getTimestamp(), now())) {
+            waitingWatermark = watermark.getTimestamp();
+            flushWhenDue();
+        }
+    }
+
+    @Override
+    public void processWatermarkStatus(WatermarkStatus status) throws Exception {
+        if (!options.followWallClock()) {
+            flush();
+            super.processWatermarkStatus(status);
+        } else if (status.isActive()) {
+            clock.stopFollowing();
+            followTimer = cancel(followTimer);
+        } else if (!clock.isFollowing()) {
+            clock.startFollowing(now());
+            scheduleFollow();
+        }
+    }
+
+    @Override
+    public void prepareSnapshotPreBarrier(long checkpointId) {
+        if (ended) {
+            return;
+        }
+        start();
+        flush();
+        mark(checkpointId);
+        if (clock.watermark() != WallClockFollower.UNKNOWN) {
+            output.emitWatermark(new Watermark(clock.watermark()));
+        }
+    }
+
+    @Override
+    public void endInput() {
+        start();
+        flush();
+        mark(Long.MAX_VALUE);
+        ended = true;
+        followTimer = cancel(followTimer);
+    }
+
+    private void start() {
+        if (started) {
+            return;
+        }
+        started = true;
+        for (int shard : owned) {
+            collect(shard, Frames.start());
+        }
+    }
+
+    private void flushWhenDue() {
+        if (buffer.isFull()) {
+            flush();
+        } else if (flushTimer == null) {
+            long now = now();
+            flushTimer = getProcessingTimeService().registerTimer(now + linger.millis(now), at -> flush());
+        }
+    }
+
+    private void flush() {
+        flushTimer = cancel(flushTimer);
+        if (buffer.isEmpty() && waitingWatermark == NO_WATERMARK) {
+            return;
+        }
+        long before = now();
+        if (!buffer.isEmpty()) {
+            collect(owned[0], buffer.drain());
+        }
+        if (waitingWatermark != NO_WATERMARK) {
+            tick();
+        }
+        linger.handled(before, now());
+    }
+
+    private void tick() {
+        long watermark = waitingWatermark;
+        waitingWatermark = NO_WATERMARK;
+        if (owned.length > 0) {
+            collect(owned[0], Frames.tick(watermark));
+        }
+        for (int shard : owned) {
+            touched.set(shard);
+        }
+        output.emitWatermark(new Watermark(watermark));
+    }
+
+    private void mark(long checkpointId) {
+        touched.stream().forEach(shard -> collect(shard, Frames.marker(checkpointId)));
+        touched.clear();
+    }
+
+    private void scheduleFollow() {
+        followTimer = getProcessingTimeService().registerTimer(now() + FOLLOW_MILLIS, at -> follow());
+    }
+
+    private void follow() {
+        if (clock.follow(now())) {
+            waitingWatermark = clock.watermark();
+            flushWhenDue();
+        }
+        scheduleFollow();
+    }
+
+    private void collect(int shard, byte[] frame) {
+        output.collect(new StreamRecord<>(Row.of(shard, frame)));
+    }
+
+    private long now() {
+        return getProcessingTimeService().getCurrentProcessingTime();
+    }
+
+    private static ScheduledFuture<?> cancel(ScheduledFuture<?> timer) {
+        if (timer != null) {
+            timer.cancel(false);
+        }
+        return null;
+    }
+}

@@ -1,0 +1,75 @@
+package io.flinksegments.bridge;
+
+import static io.flinksegments.bridge.Samples.sinkOptions;
+import static io.flinksegments.bridge.Samples.sourceOptions;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.util.List;
+import java.util.Map;
+import org.apache.flink.connector.base.DeliveryGuarantee;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class OptionsTest {
+    @Test
+    void readsSourceOptions() {
+        SourceOptions read = SourceOptions.of(sourceOptions(
+                "topics", " events , control ", "start", "timestamp", "start.timestamp.ms", "5",
+                "consumer.fetch.min.bytes", "7"));
+        assertEquals(List.of("events", "control"), read.topics());
+        assertEquals(SourceOptions.Start.TIMESTAMP, read.start());
+        assertEquals(5, read.startTimestamp());
+        assertEquals(Map.of("fetch.min.bytes", "7"), read.consumerProperties());
+    }
+
+    @Test
+    void readsSinkOptions() {
+        SinkOptions read = SinkOptions.of(sinkOptions(
+                "delivery.guarantee", "exactly-once", "transactional.id.prefix", "job-1",
+                "producer.max.request.size", "9000000"));
+        assertEquals(List.of("changes", "memberships", "dead", "late"), read.topics());
+        assertEquals(DeliveryGuarantee.EXACTLY_ONCE, read.guarantee());
+        assertEquals("job-1", read.transactionalIdPrefix());
+        assertEquals(Map.of("max.request.size", "9000000"), read.producerProperties());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            nullValues = "-",
+            value = {
+                "group.id             | -       | group.id is missing",
+                "group.id             | ' '     | group.id is missing",
+                "goup.id              | x       | goup.id is not known",
+                "shards               | 0       | shards is 0, but must be a whole number from 1 to 32768",
+                "shards               | many    | shards is many, but must be a whole number from 1 to 32768",
+                "bounded              | yes     | bounded is yes, but must be true or false",
+                "bounded              | true    | a bounded run never looks at the wall clock: "
+                        + "set follow.wall.clock to false and idle.after.ms to 0",
+                "start                | now     | start is now, but must be one of earliest, latest, committed, timestamp",
+                "start                | timestamp | start.timestamp.ms is missing",
+                "start.timestamp.ms   | 5       | start.timestamp.ms is not known",
+                "topics               | a,b,a   | topics must be at most 256 different names",
+                "idle.after.ms        | 0       | follow.wall.clock needs idle.after.ms above 0",
+                "batch.linger.min.ms  | 60      | batch.linger.min.ms is above batch.linger.max.ms",
+            })
+    void refusesSourceOptions(String name, String value, String problem) {
+        Map<String, String> options = sourceOptions(name, value);
+        Exception error = assertThrows(IllegalArgumentException.class, () -> SourceOptions.of(options));
+        assertEquals("Options of the event source: " + problem + ".", error.getMessage());
+    }
+
+    @Test
+    void refusesSinkOptionsAllAtOnce() {
+        Map<String, String> options = sinkOptions(
+                "delivery.guarantee", "maybe", "topic.changes", null, "transactional.id.prefix", "x");
+        Exception error = assertThrows(IllegalArgumentException.class, () -> SinkOptions.of(options));
+        assertEquals(
+                "Options of the Kafka sink: "
+                        + "delivery.guarantee is maybe, but must be one of exactly-once, at-least-once, none; "
+                        + "topic.changes is missing.",
+                error.getMessage());
+    }
+}

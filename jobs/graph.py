@@ -1,0 +1,127 @@
+"""The job's graph: events -> segment function -> Kafka, with a name and a uid on every operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyflink.common import Configuration
+from pyflink.datastream import CheckpointingMode, ExternalizedCheckpointRetention, StreamExecutionEnvironment
+
+from jobs.java_bridge import FRAME_TYPE, event_frames, kafka_sinks
+from jobs.settings import Settings
+from udfs.redis_writer import RedisOptions
+from udfs.segment_function import FunctionOptions, SegmentFunction
+
+
+def environment(settings: Settings) -> StreamExecutionEnvironment:
+    """Return an environment that runs the job as the settings say."""
+    flink = settings.flink
+    options = {
+        "python.execution-mode": "process",
+        "python.fn-execution.bundle.size": "1",  # a frame is a batch already; the bridge measures how long one takes
+        "python.fn-execution.bundle.time": "1000",
+        "python.state.cache-size": "1",  # state is read once: caching it would keep it twice
+        "python.map-state.read-cache-size": "1",
+        "python.map-state.write-cache-size": "64",
+        "python.map-state.iterate-response-batch-size": "8",
+        "pipeline.object-reuse": "true",
+        "state.backend.type": flink.state_backend,
+        "execution.checkpointing.incremental": "true",
+        "restart-strategy.type": "fixed-delay",
+        "restart-strategy.fixed-delay.attempts": str(flink.restart_attempts),
+        "restart-strategy.fixed-delay.delay": f"{flink.restart_delay} ms",
+    }
+    if flink.checkpoint_dir:
+        options["execution.checkpointing.dir"] = flink.checkpoint_dir
+    configuration = Configuration()
+    for key, value in options.items():
+        configuration.set_string(key, value)
+    env = StreamExecutionEnvironment.get_execution_environment(configuration)
+    env.set_parallelism(flink.parallelism)
+    env.set_max_parallelism(flink.shards)
+    env.enable_checkpointing(flink.checkpoint_interval, CheckpointingMode.EXACTLY_ONCE)
+    checkpoints = env.get_checkpoint_config()
+    checkpoints.set_externalized_checkpoint_retention(ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION)
+    return env
+
+
+def build(
+    env: StreamExecutionEnvironment, settings: Settings, definitions: str, *, bounded: bool, trace: str | None = None
+) -> None:
+    """Wire the job; `bounded` reads what is in the topics now and ends, and never looks at the wall clock."""
+    frames = event_frames(env, source_options(settings, bounded=bounded))
+    function = SegmentFunction(function_options(settings, definitions, trace))
+    output = frames.process(function, FRAME_TYPE).name("segments").uid("segments")
+    kafka_sinks(output, sink_options(settings))
+
+
+def source_options(settings: Settings, *, bounded: bool) -> dict[str, str]:
+    """Return the options of the Java source (SourceOptions.java)."""
+    kafka, times, batching = settings.kafka, settings.event_time, settings.batching
+    return {
+        "bootstrap.servers": kafka.bootstrap_servers,
+        "topics": ",".join(kafka.events_topics),
+        "group.id": kafka.group_id,
+        "start": kafka.start_from,
+        "bounded": _flag(bounded),
+        "shards": str(settings.flink.shards),
+        "max.event.bytes": str(batching.max_event_bytes),
+        "max.ahead.ms": str(times.max_ahead),
+        "max.age.ms": str(times.max_age),
+        "out.of.orderness.ms": str(times.out_of_orderness),
+        "idle.after.ms": "0" if bounded else str(times.idle_after),
+        "follow.wall.clock": _flag(times.follow_wall_clock and not bounded),
+        "batch.max.events": str(batching.max_events),
+        "batch.max.bytes": str(batching.max_bytes),
+        "batch.linger.min.ms": str(batching.min_linger),
+        "batch.linger.max.ms": str(batching.max_linger),
+        **_prefixed("consumer.", kafka.consumer_properties),
+    }
+
+
+def sink_options(settings: Settings) -> dict[str, str]:
+    """Return the options of the Java sinks (SinkOptions.java)."""
+    kafka = settings.kafka
+    changes, memberships, dead_letters, late_events = kafka.output_topics
+    options = {
+        "bootstrap.servers": kafka.bootstrap_servers,
+        "topic.changes": changes,
+        "topic.memberships": memberships,
+        "topic.dead.letters": dead_letters,
+        "topic.late.events": late_events,
+        "delivery.guarantee": kafka.delivery.replace("_", "-"),
+        "producer.transaction.timeout.ms": str(kafka.transaction_timeout),
+        "producer.max.request.size": str(16 * 1024 * 1024),
+        "producer.linger.ms": "5",
+        **_prefixed("producer.", kafka.producer_properties),
+    }
+    if kafka.delivery == "exactly_once":
+        options["transactional.id.prefix"] = kafka.transactional_id_prefix
+    return options
+
+
+def function_options(settings: Settings, definitions: str, trace: str | None = None) -> FunctionOptions:
+    """Return what travels to the workers."""
+    redis, times = settings.redis, settings.event_time
+    return FunctionOptions(
+        definitions=definitions,
+        topics=tuple(settings.kafka.events_topics),
+        shards=settings.flink.shards,
+        allowed_lateness=times.allowed_lateness,
+        plausibility=(times.max_ahead, times.max_age),
+        redis=RedisOptions(redis.url.get_secret_value(), redis.ttl, redis.timeout) if redis.enabled else None,
+        trace=trace,
+    )
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _prefixed(prefix: str, properties: Mapping[str, object]) -> dict[str, str]:
+    return {f"{prefix}{name}": _plain(value) for name, value in properties.items()}
+
+
+def _plain(value: object) -> str:
+    reveal = getattr(value, "get_secret_value", None)
+    return str(reveal() if reveal else value)

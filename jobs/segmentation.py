@@ -1,0 +1,44 @@
+"""The main job: `flink run -py jobs/segmentation.py --settings conf/job.yaml`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `flink run -py` knows only this file's folder
+
+from jobs.graph import build, environment
+from jobs.settings import DEFAULT_PATH, SettingsError, load_settings
+from segments.definitions import DefinitionErrors, load_definitions
+
+BAD_CONFIG = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Check settings and definitions, then run the job; returns 2 when they are wrong, with every mistake listed."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = load_settings(options.settings)
+        load_definitions(settings.definitions.path)
+        definitions = settings.definitions.path.read_text(encoding="utf-8")
+    except (SettingsError, DefinitionErrors, OSError) as error:
+        print(error, file=sys.stderr)
+        return BAD_CONFIG
+    env = environment(settings)
+    build(env, settings, definitions, bounded=options.bounded, trace=options.trace)
+    env.execute(options.name)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=Path, default=DEFAULT_PATH, help="path of job.yaml")
+    parser.add_argument("--name", default="flink-segments", help="the job's name in Flink")
+    parser.add_argument("--bounded", action="store_true", help="read what is in the topics now, then end")
+    parser.add_argument("--trace", help="a folder into which workers write what they did (for benchmarks)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

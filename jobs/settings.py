@@ -1,0 +1,185 @@
+"""The job's settings: `conf/job.yaml`, with single values overridden by `SEGMENTS__SECTION__KEY` in the environment.
+
+A key that does not exist is an error, and every error names its place, the value found and what is expected.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from jobs.settings_source import Source, read_source
+from jobs.settings_types import Bytes, Milliseconds, Properties
+
+DEFAULT_PATH = Path("conf/job.yaml")
+MAX_SHARDS = 32_768  # Flink's limit of the maximum parallelism
+
+
+class SettingsError(ValueError):
+    """The settings are wrong; the message lists every error, one a line."""
+
+
+class Section(BaseModel):
+    """One section of the settings file: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _redis_url(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("expected an address such as redis://host:6379/0, rediss://... or unix://...")
+    return url
+
+
+Text = Annotated[str, Field(min_length=1)]
+Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+
+
+class KafkaSettings(Section):
+    """Where events come from and where changes go."""
+
+    bootstrap_servers: Text = "localhost:9092"
+    events_topics: Annotated[list[Topic], Field(min_length=1, max_length=255)] = ["events"]
+    group_id: Text = "segments"
+    start_from: Literal["earliest", "latest", "committed"] = "committed"
+    changes_topic: Topic = "segment-changes"
+    memberships_topic: Topic = "segment-memberships"
+    dead_letters_topic: Topic = "segment-dead-letters"
+    late_events_topic: Topic = "segment-late-events"
+    delivery: Literal["at_least_once", "exactly_once"] = "at_least_once"
+    transactional_id_prefix: Text = "segments"
+    transaction_timeout: Milliseconds = 900_000
+    consumer_properties: Properties = {}
+    producer_properties: Properties = {}
+
+    @property
+    def output_topics(self) -> tuple[str, str, str, str]:
+        """The topics that the job writes, in the order of the frame's `target` (docs/wire-formats.md)."""
+        return self.changes_topic, self.memberships_topic, self.dead_letters_topic, self.late_events_topic
+
+    @model_validator(mode="after")
+    def _topics_differ(self) -> Self:
+        topics = [*self.events_topics, *self.output_topics]
+        twice = sorted({topic for topic in topics if topics.count(topic) > 1})
+        if twice:
+            raise ValueError(f"each topic serves one purpose; used twice: {', '.join(twice)}")
+        return self
+
+
+class RedisSettings(Section):
+    """Where memberships are served from."""
+
+    enabled: bool = True
+    url: Annotated[SecretStr, AfterValidator(_redis_url)] = SecretStr("redis://localhost:6379/0")
+    ttl: Milliseconds = 30 * 86_400_000
+    timeout: Milliseconds = 2_000
+
+    @property
+    def display_url(self) -> str:
+        """The address without user and password, for people to read."""
+        parts = urlsplit(self.url.get_secret_value())
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+class EventTimeSettings(Section):
+    """How event time passes and which events are too late or too strange."""
+
+    out_of_orderness: Milliseconds = 5_000
+    allowed_lateness: Milliseconds = 3_600_000
+    idle_after: Milliseconds = 5_000
+    follow_wall_clock: bool = True
+    max_ahead: Milliseconds = 86_400_000
+    max_age: Milliseconds = 3_650 * 86_400_000
+
+
+class BatchingSettings(Section):
+    """When the events collected by the bridge leave for Python."""
+
+    max_events: Annotated[int, Field(ge=1, le=1_000_000)] = 4_000
+    max_bytes: Bytes = 1_048_576
+    min_linger: Milliseconds = 2
+    max_linger: Milliseconds = 200
+    max_event_bytes: Bytes = 1_048_576
+
+    @model_validator(mode="after")
+    def _linger_in_order(self) -> Self:
+        if self.min_linger > self.max_linger:
+            raise ValueError("min_linger must not be longer than max_linger")
+        return self
+
+
+class FlinkSettings(Section):
+    """How the job runs on Flink."""
+
+    parallelism: Annotated[int, Field(ge=1, le=MAX_SHARDS)] = 2
+    shards: Annotated[int, Field(ge=1, le=MAX_SHARDS)] = 128
+    checkpoint_interval: Milliseconds = 10_000
+    checkpoint_dir: Text | None = None
+    state_backend: Literal["rocksdb", "hashmap"] = "rocksdb"
+    restart_attempts: Annotated[int, Field(ge=0)] = 10
+    restart_delay: Milliseconds = 2_000
+
+    @model_validator(mode="after")
+    def _a_shard_for_each(self) -> Self:
+        if self.shards < self.parallelism:
+            raise ValueError(f"shards ({self.shards}) must not be fewer than parallelism ({self.parallelism})")
+        return self
+
+
+class DefinitionsSettings(Section):
+    """Where the segments are defined."""
+
+    path: Path = Path("segments.yaml")
+
+
+class Settings(Section):
+    """All settings of the job."""
+
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    event_time: EventTimeSettings = EventTimeSettings()
+    batching: BatchingSettings = BatchingSettings()
+    flink: FlinkSettings = FlinkSettings()
+    definitions: DefinitionsSettings = DefinitionsSettings()
+
+    @model_validator(mode="after")
+    def _transactions_outlive_checkpoints(self) -> Self:
+        exactly_once = self.kafka.delivery == "exactly_once"
+        if exactly_once and self.kafka.transaction_timeout <= self.flink.checkpoint_interval:
+            raise ValueError("kafka.transaction_timeout must be longer than flink.checkpoint_interval")
+        return self
+
+
+def load_settings(path: Path = DEFAULT_PATH, environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings in the file at `path` under the overrides in `environment` (default: the process's).
+
+    A relative `definitions.path` is taken from the file's folder. Raises `SettingsError` with all errors at once.
+    """
+    try:
+        source = read_source(path, os.environ if environment is None else environment)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+    try:
+        settings = Settings.model_validate(source.values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(source, error))) from None  # the cause would print secret values
+    definitions = DefinitionsSettings(path=path.parent / settings.definitions.path)
+    return settings.model_copy(update={"definitions": definitions})
+
+
+def _explain(source: Source, error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors(include_url=False):
+        keys = tuple(str(part) for part in problem["loc"])
+        place, name = source.place_of(keys), ".".join(keys) or "settings"
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"{place}: {name}: there is no such key{source.suggestion(keys, Settings)}")
+            continue
+        found = "" if isinstance(problem["input"], (dict, BaseModel)) else f", found {source.shown(keys)}"
+        lines.append(f"{place}: {name}: {problem['msg'].removeprefix('Value error, ')}{found}")
+    return lines

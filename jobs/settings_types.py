@@ -1,0 +1,66 @@
+"""The kinds of values in the settings: durations, sizes and properties with secrets among them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+from segments.durations import parse_duration
+
+SIZE_UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "kB": 1_000, "MB": 1_000**2, "GB": 1_000**3}
+SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMG]i?B|B)")
+SECRET_KEY = re.compile(r"password|secret|jaas|token|private|\.key$|credential", re.IGNORECASE)
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes that `text` names; raises `ValueError` when it is no size.
+
+    >>> parse_size("1MiB"), parse_size("512 kB")
+    (1048576, 512000)
+    """
+    match = SIZE.fullmatch(text.strip())
+    if match is None or match[2] not in SIZE_UNITS:
+        raise ValueError(f"expected a size such as 512KiB, 1MiB or 2MB, found '{text}'")
+    return int(float(match[1]) * SIZE_UNITS[match[2]])
+
+
+def is_secret(key: str) -> bool:
+    """Tell whether a property or key of this name holds something that must not be shown."""
+    return SECRET_KEY.search(key) is not None
+
+
+def plain_properties(properties: dict[str, str | SecretStr]) -> dict[str, str]:
+    """Return the properties with their secrets in clear, to hand to a client library."""
+    return {
+        key: value.get_secret_value() if isinstance(value, SecretStr) else value for key, value in properties.items()
+    }
+
+
+def _to_milliseconds(value: object) -> int:
+    if isinstance(value, str):
+        return parse_duration(value)
+    raise ValueError("expected a duration with its unit, such as 500ms, 5s, 10m or 1h30m")
+
+
+def _to_bytes(value: object) -> int:
+    if isinstance(value, str):
+        return parse_size(value)
+    raise ValueError("expected a size with its unit, such as 512KiB or 1MiB")
+
+
+def _to_properties(value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise ValueError("expected a mapping from property names to values")
+    return {str(key): _to_property(str(key), entry) for key, entry in value.items()}
+
+
+def _to_property(key: str, value: object) -> object:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return SecretStr(text) if is_secret(key) else text
+
+
+Milliseconds = Annotated[int, BeforeValidator(_to_milliseconds), Field(gt=0)]
+Bytes = Annotated[int, BeforeValidator(_to_bytes), Field(gt=0)]
+Properties = Annotated[dict[str, str | SecretStr], BeforeValidator(_to_properties)]

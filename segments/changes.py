@@ -1,0 +1,98 @@
+"""What goes out: one record for each transition of a membership, and each user's current memberships."""
+
+from typing import Any, Literal
+
+import msgspec
+
+Action = Literal["entered", "exited", "updated"]
+
+
+class Cause(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Why something changed: an event with its message id, or time alone."""
+
+    kind: Literal["event", "timer", "definition", "model", "threshold", "consent", "merge"]
+    message_id: str | None = None
+
+
+class Reason(msgspec.Struct, frozen=True, gc=False):
+    """One condition: what was asked, what was expected, what it was."""
+
+    condition: str
+    expected: str
+    value: str | bool | int | float | list[Any] | None
+    holds: bool
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """One transition of one user; `at` and `next_change_at` in ms since 1970, `seq` counts the user's changes from 1."""
+
+    user_id: str
+    segment: str
+    segment_version: int
+    action: Action
+    at: int
+    seq: int
+    cause: Cause
+    because: list[Reason]
+    score: float | None
+    model_version: str | None
+    confidence: float
+    next_change_at: int | None
+
+
+class Membership(msgspec.Struct, frozen=True, gc=False):
+    """One current membership; `since` in ms."""
+
+    segment_version: int
+    since: int
+    score: float | None
+    confidence: float
+
+
+class Memberships(msgspec.Struct, frozen=True, gc=False):
+    """All current memberships of a user, true from `at` (ms) and change number `seq` on."""
+
+    user_id: str
+    seq: int
+    at: int
+    segments: dict[str, Membership]
+
+
+TIMER = Cause("timer")
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_decode_change = msgspec.json.Decoder(Change).decode
+_decode_memberships = msgspec.json.Decoder(Memberships).decode
+
+
+def encode_change(change: Change) -> bytes:
+    """Return the change as the JSON of the segment topic: the same change gives the same bytes."""
+    return _encode(change)
+
+
+def decode_change(payload: bytes) -> Change:
+    """Return the change in a record of the segment topic; raises msgspec.DecodeError."""
+    return _decode_change(payload)
+
+
+def encode_memberships(memberships: Memberships) -> bytes:
+    """Return the memberships as the JSON of the compacted topic."""
+    return _encode(memberships)
+
+
+def decode_memberships(payload: bytes) -> Memberships:
+    """Return the memberships in a record of the compacted topic; raises msgspec.DecodeError."""
+    return _decode_memberships(payload)
+
+
+def changes_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a record of the segment topic.
+
+    >>> changes_schema()["$ref"]
+    '#/$defs/Change'
+    """
+    return msgspec.json.schema(Change)
+
+
+def memberships_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a record of the compacted membership topic."""
+    return msgspec.json.schema(Memberships)

@@ -1,0 +1,50 @@
+"""Conditions: one kind a file; `compile_condition` is the registry of them all."""
+
+from collections.abc import Callable
+from typing import Any
+
+from segments.conditions.absence import compile_absence
+from segments.conditions.aggregate import compile_aggregate
+from segments.conditions.base import Answer, Builder, Check, Fact
+from segments.conditions.combined import combine_all, combine_any, compile_segment, negate
+from segments.conditions.count import compile_count
+from segments.conditions.distinct import compile_distinct
+from segments.conditions.known import compile_context, compile_trait
+from segments.conditions.lifetime import compile_lifetime
+from segments.conditions.local_hours import compile_local_time
+from segments.conditions.recency import compile_recency
+from segments.conditions.score import compile_score
+from segments.conditions.sequence import compile_sequence
+from segments.conditions.session import compile_session
+from segments.definitions.model import Condition
+
+KINDS: dict[str, Callable[[Any, Builder], Check]] = {
+    "count": compile_count,
+    "sum": lambda spec, builder: compile_aggregate("sum", spec, builder),
+    "avg": lambda spec, builder: compile_aggregate("avg", spec, builder),
+    "min": lambda spec, builder: compile_aggregate("min", spec, builder),
+    "max": lambda spec, builder: compile_aggregate("max", spec, builder),
+    "distinct": compile_distinct,
+    "recency": compile_recency,
+    "lifetime": compile_lifetime,
+    "score": compile_score,
+    "session": compile_session,
+    "absence": compile_absence,
+    "sequence": compile_sequence,
+    "trait": compile_trait,
+    "context": compile_context,
+    "local_time": compile_local_time,
+    "all": lambda spec, builder: combine_all([compile_condition(inner, builder) for inner in spec]),
+    "any": lambda spec, builder: combine_any([compile_condition(inner, builder) for inner in spec]),
+    "not": lambda spec, builder: negate(compile_condition(spec, builder)),
+    "segment": compile_segment,
+}
+
+
+def compile_condition(condition: Condition, builder: Builder) -> Check:
+    """Compile one condition and all inside it."""
+    kind, arguments = condition.kind()
+    return KINDS[kind](arguments, builder)
+
+
+__all__ = ["KINDS", "Answer", "Builder", "Check", "Fact", "compile_condition"]

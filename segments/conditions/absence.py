@@ -1,0 +1,40 @@
+"""`absence`: something was begun and not finished in time."""
+
+from segments.conditions.base import FALLS, NO, UNKNOWN, Answer, Builder, Check, Fact
+from segments.definitions.model import Absence
+from segments.durations import format_duration
+from segments.features.pending import Pending
+from segments.profile import NEVER, Profile
+from segments.selectors import EventSelector
+
+
+def compile_absence(spec: Absence, builder: Builder) -> Check:
+    """Compile an absence; it becomes true by itself at the exact instant."""
+    after, of = EventSelector(spec.after), EventSelector(spec.of)
+    feature = builder.feature(Pending(after, of, spec.per))
+    patience, lasts = spec.within, spec.lasts
+
+    def ask(profile: Profile, now: int) -> Answer:
+        pending = profile.features.get(feature)
+        if not pending:
+            return NO
+        true_until, next_true = 0, NEVER
+        for opened, _ in pending.values():
+            if not opened:
+                continue
+            begins = opened + patience
+            ends = NEVER if lasts is None else begins + lasts
+            if now < begins:
+                next_true = min(next_true, begins)
+            elif now < ends:
+                true_until = max(true_until, ends)
+        return (True, true_until) if true_until else (False, next_true)
+
+    def value(profile: Profile, now: int) -> str:
+        pending = profile.features.get(feature) or {}
+        waiting = [opened for opened, _ in pending.values() if opened and opened + patience <= now]
+        return f"open for {format_duration(now - min(waiting))}" if waiting else "nothing open that long"
+
+    per = f" per {spec.per}" if spec.per else ""
+    fact = Fact(f"{after.text} without {of.text}{per}", f">= {format_duration(patience)}", value, ask)
+    return Check(ask, {(feature, "of"): FALLS, (feature, "after"): UNKNOWN}, (fact,))

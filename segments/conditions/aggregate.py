@@ -1,0 +1,84 @@
+"""`sum`, `avg`, `min`, `max`: a property's amounts in the window."""
+
+from bisect import bisect_right
+from collections.abc import Callable
+
+from segments.conditions.base import (
+    COMPARE,
+    RISES,
+    SYMBOL,
+    UNKNOWN,
+    Answer,
+    Builder,
+    Check,
+    Fact,
+    number_text,
+)
+from segments.definitions.model import Aggregate
+from segments.durations import format_duration
+from segments.features.base import MICROS
+from segments.features.value_log import ValueLog
+from segments.profile import NEVER, Profile
+from segments.selectors import EventSelector
+
+_LOOK_AHEAD = 32  # departures examined at once; the condition is asked again after them
+
+Holds = Callable[[list[int]], bool]
+VALUE: dict[str, Callable[[list[int]], float | None]] = {
+    "sum": lambda amounts: sum(amounts) / MICROS,
+    "avg": lambda amounts: sum(amounts) / len(amounts) / MICROS if amounts else None,
+    "min": lambda amounts: min(amounts) / MICROS if amounts else None,
+    "max": lambda amounts: max(amounts) / MICROS if amounts else None,
+}
+
+
+def compile_aggregate(kind: str, spec: Aggregate, builder: Builder) -> Check:
+    """Compile sum, avg, min or max; amounts are exact millionths."""
+    selector = EventSelector(spec.selector())
+    builder.number(spec.property)
+    feature = builder.feature(ValueLog(selector, spec.property, spec.within))
+    operator, bound = spec.comparison()
+    window, holds = spec.within, _holds(kind, operator, round(bound * MICROS))
+    nothing = (holds([]), NEVER)
+
+    def ask(profile: Profile, now: int) -> Answer:
+        log = profile.features.get(feature)
+        if log is None:
+            return nothing
+        times, amounts = log
+        first = bisect_right(times, now - window)
+        inside = amounts[first:] if first else amounts
+        true_now = holds(inside)
+        return true_now, _next_flip(times, inside, first, window, holds, true_now)
+
+    def value(profile: Profile, now: int) -> float | None:
+        times, amounts = profile.features.get(feature) or ([], [])
+        return VALUE[kind](amounts[bisect_right(times, now - window) :])
+
+    text = f"{kind} of {spec.property} of {selector.text} in {format_duration(window)}"
+    fact = Fact(text, f"{SYMBOL[operator]} {number_text(bound)}", value, ask)
+    effect = RISES if (kind, operator) in {("max", "gt"), ("max", "gte"), ("min", "lt"), ("min", "lte")} else UNKNOWN
+    return Check(ask, {(feature, ""): effect}, (fact,))
+
+
+def _holds(kind: str, operator: str, bound: int) -> Holds:
+    compare = COMPARE[operator]
+    if kind == "sum":
+        return lambda amounts: compare(sum(amounts), bound)
+    if kind == "avg":
+        return lambda amounts: bool(amounts) and compare(sum(amounts), bound * len(amounts))
+    extreme = min if kind == "min" else max
+    return lambda amounts: bool(amounts) and compare(extreme(amounts), bound)
+
+
+def _next_flip(times: list[int], inside: list[int], first: int, window: int, holds: Holds, true_now: bool) -> int:
+    """Return the departure (ms) at which the answer flips, or the last one looked at."""
+    count = len(inside)
+    for index in range(1, count + 1):
+        if index < count and times[first + index] == times[first + index - 1]:
+            continue  # these leave together
+        if index >= _LOOK_AHEAD or holds(inside[index:]) != true_now:
+            return times[first + index - 1] + window
+    return NEVER
+
+

@@ -1,0 +1,124 @@
+"""What every compiled condition is: is it true now, and until when does that hold if nothing happens?"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from segments.features.base import Feature
+from segments.profile import NEVER, Profile
+
+Answer = tuple[bool, int]  # holds now, and the first instant (ms) at which that may change by itself
+Ask = Callable[[Profile, int], Answer]
+YES: Answer = (True, NEVER)
+NO: Answer = (False, NEVER)
+
+# How an event that reaches a feature can move a condition: RISES never makes it false, FALLS never makes it true.
+RISES, FALLS, UNKNOWN = 1, -1, 0
+Effects = Mapping[tuple[int, str], int]  # (feature id, role of the input) -> effect
+
+COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+    "eq": operator.eq,
+}
+SYMBOL = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "="}
+
+
+class Fact(NamedTuple):
+    """A condition that has a value: how people read it, what it is compared with, what it is for a profile."""
+
+    text: str
+    expected: str
+    value: Callable[[Profile, int], Any]
+    ask: Ask
+    is_score: bool = False
+
+
+class Check:
+    """A compiled condition. `ask` may name an instant that is too early (then it is asked again), never one too late."""
+
+    __slots__ = ("ask", "effects", "facts")
+
+    def __init__(self, ask: Ask, effects: Effects, facts: tuple[Fact, ...]) -> None:
+        self.ask = ask
+        self.effects = effects
+        self.facts = facts
+
+
+class Builder(Protocol):
+    """What a condition may ask of the plan that it is compiled into."""
+
+    timezone: str
+
+    def feature(self, feature: Feature) -> int:
+        """Register a feature, or widen the one with the same key; returns its id."""
+        ...
+
+    def session(self) -> int:
+        """Have sessions kept; returns the id of the session feature."""
+        ...
+
+    def number(self, path: str) -> None:
+        """Declare that a property is read as a number, unless the definitions declare it otherwise."""
+        ...
+
+    def segment_id(self, name: str) -> int:
+        """Return the id of a segment that this condition asks about."""
+        ...
+
+    def member_at(self, segment_id: int, profile: Profile, now: int) -> Answer:
+        """Say whether the user is in a segment at `now`, which may lie in the future."""
+        ...
+
+
+def effect_of(operator_name: str, *, rising: bool) -> int:
+    """Return how a value that only rises (or unknown) moves a comparison.
+
+    >>> effect_of("gte", rising=True), effect_of("lt", rising=True), effect_of("eq", rising=True)
+    (1, -1, 0)
+    """
+    if not rising:
+        return UNKNOWN
+    return {"gt": RISES, "gte": RISES, "lt": FALLS, "lte": FALLS}.get(operator_name, UNKNOWN)
+
+
+def first_false(holds: Callable[[int], bool], guess: int) -> int:
+    """Return the first whole number from which `holds` is false, near `guess`; it must change once, from true to false.
+
+    >>> first_false(lambda x: x < 7, 3)
+    7
+    """
+    while holds(guess):
+        guess += 1
+    while not holds(guess - 1):
+        guess -= 1
+    return guess
+
+
+def decay_time(ratio: float, half_life: int) -> int:
+    """Return about how long (ms) it takes to halve from `ratio` times a bound down to the bound."""
+    return math.ceil(half_life * math.log2(ratio))
+
+
+def number_text(value: float) -> str:
+    """Return a bound as people write it.
+
+    >>> number_text(3.0), number_text(0.25)
+    ('3', '0.25')
+    """
+    return f"{value:g}" if abs(value) < 1e15 else repr(value)
+
+
+def iterate_facts(checks: list[Check]) -> Iterator[Fact]:
+    """Return the facts of several checks in order, each once."""
+    seen = set()
+    for check in checks:
+        for fact in check.facts:
+            if (fact.text, fact.expected) not in seen:
+                seen.add((fact.text, fact.expected))
+                yield fact

@@ -1,0 +1,70 @@
+"""`all`, `any`, `not`, `segment`: conditions made of conditions."""
+
+from collections.abc import Sequence
+
+from segments.conditions.base import UNKNOWN, Answer, Builder, Check, Effects, Fact, iterate_facts
+from segments.profile import Profile
+
+
+def combine_all(checks: Sequence[Check]) -> Check:
+    """All hold. The first one that does not decides: nothing can change before it does."""
+    asks = tuple(check.ask for check in checks)
+
+    def ask(profile: Profile, now: int) -> Answer:
+        until = 1 << 62
+        for each in asks:
+            answer = each(profile, now)
+            if not answer[0]:
+                return answer
+            until = min(until, answer[1])
+        return True, until
+
+    return Check(ask, _merge(checks), tuple(iterate_facts(list(checks))))
+
+
+def combine_any(checks: Sequence[Check]) -> Check:
+    """At least one holds. The first one that does decides."""
+    asks = tuple(check.ask for check in checks)
+
+    def ask(profile: Profile, now: int) -> Answer:
+        until = 1 << 62
+        for each in asks:
+            answer = each(profile, now)
+            if answer[0]:
+                return answer
+            until = min(until, answer[1])
+        return False, until
+
+    return Check(ask, _merge(checks), tuple(iterate_facts(list(checks))))
+
+
+def negate(check: Check) -> Check:
+    """The opposite, changing at the same instants."""
+    inner = check.ask
+
+    def ask(profile: Profile, now: int) -> Answer:
+        holds, until = inner(profile, now)
+        return not holds, until
+
+    return Check(ask, {place: -effect for place, effect in check.effects.items()}, check.facts)
+
+
+def compile_segment(name: str, builder: Builder) -> Check:
+    """Membership of another segment, which is judged before this one."""
+    segment_id, member_at = builder.segment_id(name), builder.member_at
+
+    def ask(profile: Profile, now: int) -> Answer:
+        return member_at(segment_id, profile, now)
+
+    def value(profile: Profile, now: int) -> bool:
+        return member_at(segment_id, profile, now)[0]
+
+    return Check(ask, {}, (Fact(f"in segment {name}", "yes", value, ask),))
+
+
+def _merge(checks: Sequence[Check]) -> Effects:
+    merged: dict[tuple[int, str], int] = {}
+    for check in checks:
+        for place, effect in check.effects.items():
+            merged[place] = effect if merged.get(place, effect) == effect else UNKNOWN
+    return merged

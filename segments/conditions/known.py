@@ -1,0 +1,35 @@
+"""`trait` and `context`: the newest known value of something about the user."""
+
+from typing import Any
+
+from segments.conditions.base import NO, UNKNOWN, YES, Answer, Builder, Check, Fact
+from segments.definitions.model import Context, Trait
+from segments.features.latest import Latest
+from segments.profile import Profile
+from segments.selectors import compile_predicate
+
+
+def compile_trait(spec: Trait, builder: Builder) -> Check:
+    """Compile a test on a trait."""
+    return _compile(Latest("traits", spec.name), f"trait {spec.name}", spec, builder)
+
+
+def compile_context(spec: Context, builder: Builder) -> Check:
+    """Compile a test on a place in the context."""
+    return _compile(Latest("context", spec.path), f"context {spec.path}", spec, builder)
+
+
+def _compile(latest: Latest, text: str, spec: Trait | Context, builder: Builder) -> Check:
+    feature = builder.feature(latest)
+    passes = compile_predicate(spec)
+
+    def value(profile: Profile, now: int) -> Any:
+        known = profile.features.get(feature)
+        return known[1] if known else None
+
+    def ask(profile: Profile, now: int) -> Answer:
+        known = profile.features.get(feature)
+        return YES if passes(known[1] if known else None) else NO
+
+    expected = " and ".join(f"{operator} {bound}" for operator, bound in spec.operators().items())
+    return Check(ask, {(feature, ""): UNKNOWN}, (Fact(text, expected, value, ask),))

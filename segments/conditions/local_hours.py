@@ -1,0 +1,30 @@
+"""`local_time`: hours and days on the user's own clock."""
+
+from datetime import datetime
+
+from segments.conditions.base import UNKNOWN, Answer, Builder, Check, Fact
+from segments.definitions.model import LocalTime
+from segments.features.latest import Latest
+from segments.local_time import LocalSchedule, ZoneInfo, parse_hours, zone
+from segments.profile import Profile
+
+
+def compile_local_time(spec: LocalTime, builder: Builder) -> Check:
+    """Compile local hours; the next change follows the zone's daylight saving."""
+    feature = builder.feature(Latest("context", "timezone"))
+    schedule = LocalSchedule(parse_hours(spec.hours) if spec.hours else None, spec.weekdays())
+    default = zone(builder.timezone) or ZoneInfo("UTC")
+
+    def zone_of(profile: Profile) -> ZoneInfo:
+        known = profile.features.get(feature)
+        return (zone(known[1]) if known and type(known[1]) is str else None) or default
+
+    def ask(profile: Profile, now: int) -> Answer:
+        return schedule.ask(zone_of(profile), now)
+
+    def value(profile: Profile, now: int) -> str:
+        tz = zone_of(profile)
+        return f"{datetime.fromtimestamp(now // 1_000, tz):%a %H:%M} {tz.key}"
+
+    expected = " ".join(filter(None, [spec.hours, ",".join(spec.days or [])]))
+    return Check(ask, {(feature, ""): UNKNOWN}, (Fact("local time", expected, value, ask),))

@@ -1,0 +1,67 @@
+"""`score`: points for actions, halving with time if asked to."""
+
+from segments.conditions.base import (
+    COMPARE,
+    NO,
+    SYMBOL,
+    YES,
+    Answer,
+    Builder,
+    Check,
+    Fact,
+    decay_time,
+    effect_of,
+    first_false,
+    number_text,
+)
+from segments.definitions.model import Score
+from segments.features.base import MICROS
+from segments.features.totals import Points
+from segments.profile import Profile
+
+
+def compile_score(spec: Score, builder: Builder) -> Check:
+    """Compile a score; a decaying one names the exact millisecond at which it falls below its bound."""
+    feature = builder.feature(Points(spec.points, spec.half_life))
+    operator, bound = spec.comparison()
+    return _decaying(spec, feature, operator, bound) if spec.half_life else _plain(spec, feature, operator, bound)
+
+
+def _plain(spec: Score, feature: int, operator: str, bound: float) -> Check:
+    compare, micros = COMPARE[operator], round(bound * MICROS)
+
+    def ask(profile: Profile, now: int) -> Answer:
+        score = profile.features.get(feature)
+        return YES if compare(score[0] if score else 0, micros) else NO
+
+    def value(profile: Profile, now: int) -> float:
+        score = profile.features.get(feature)
+        return score[0] / MICROS if score else 0.0
+
+    effect = effect_of(operator, rising=min(spec.points.values()) >= 0)
+    fact = Fact("score", f"{SYMBOL[operator]} {number_text(bound)}", value, ask, is_score=True)
+    return Check(ask, {(feature, ""): effect}, (fact,))
+
+
+def _decaying(spec: Score, feature: int, operator: str, bound: float) -> Check:
+    compare, half_life = COMPARE[operator], spec.half_life or 1
+
+    def ask(profile: Profile, now: int) -> Answer:
+        score = profile.features.get(feature)
+        if score is None:
+            return NO
+        points, since = score
+        if not compare(points * 2.0 ** ((since - now) / half_life), bound):
+            return NO
+
+        def holds(instant: int) -> bool:
+            return compare(points * 2.0 ** ((since - instant) / half_life), bound)
+
+        return True, first_false(holds, since + decay_time(points / bound, half_life))
+
+    def value(profile: Profile, now: int) -> float:
+        score = profile.features.get(feature)
+        return round(score[0] * 2.0 ** ((score[1] - now) / half_life), 6) if score else 0.0
+
+    fact = Fact("decayed score", f"{SYMBOL[operator]} {number_text(bound)}", value, ask, is_score=True)
+    return Check(ask, {(feature, ""): effect_of(operator, rising=True)}, (fact,))

@@ -1,0 +1,330 @@
+"""Definitions as checked, immutable models; their field names are the YAML's."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+
+from segments.durations import parse_duration
+from segments.local_time import WEEKDAYS, parse_hours
+
+Scalar = str | bool | int | float
+
+
+def _duration(value: object) -> int:
+    if isinstance(value, str):
+        return parse_duration(value)
+    raise ValueError(f"write a duration with its unit, for example 30s, 10m, 24h or 7d, not {value!r}")
+
+
+Duration = Annotated[
+    int, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+$"})
+]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Model(BaseModel):
+    """Base of all definition models: immutable, and an unknown field is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class Predicate(Model):
+    """Tests on one value; all that are given must hold."""
+
+    eq: Scalar | None = None
+    ne: Scalar | None = None
+    in_: list[Scalar] | None = Field(None, alias="in", min_length=1)
+    not_in: list[Scalar] | None = Field(None, min_length=1)
+    gt: Scalar | None = None
+    gte: Scalar | None = None
+    lt: Scalar | None = None
+    lte: Scalar | None = None
+    exists: bool | None = None
+    contains: Scalar | None = None
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not self.operators():
+            raise ValueError("needs at least one of eq, ne, in, not_in, gt, gte, lt, lte, exists, contains")
+        return self
+
+    def operators(self) -> dict[str, Any]:
+        """Return the given tests by operator name."""
+        names = ("eq", "ne", "in_", "not_in", "gt", "gte", "lt", "lte", "exists", "contains")
+        return {name.rstrip("_"): v for name in names if (v := getattr(self, name)) is not None}
+
+
+def _as_predicate(value: object) -> object:
+    return value if isinstance(value, dict | Predicate) else {"eq": value}
+
+
+Where = dict[Text, Annotated[Predicate, BeforeValidator(_as_predicate)]]
+
+
+def _as_names(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+EventNames = Annotated[list[Text], BeforeValidator(_as_names), Field(min_length=1)]
+
+
+class Selector(Model):
+    """Which events count: names (or `any`) narrowed by properties."""
+
+    event: EventNames
+    where: Where = Field(default_factory=dict)
+
+
+def _as_selector(value: object) -> object:
+    return {"event": value} if isinstance(value, str | list) else value
+
+
+SelectorField = Annotated[Selector, BeforeValidator(_as_selector)]
+
+
+class Comparison(Model):
+    """Exactly one of gt, gte, lt, lte, eq."""
+
+    gt: float | None = None
+    gte: float | None = None
+    lt: float | None = None
+    lte: float | None = None
+    eq: float | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in ("gt", "gte", "lt", "lte", "eq") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"needs exactly one of gt, gte, lt, lte, eq; has {', '.join(given) or 'none'}")
+        return self
+
+    def comparison(self) -> tuple[str, float]:
+        """Return the operator and its bound."""
+        return next((name, v) for name in ("gt", "gte", "lt", "lte", "eq") if (v := getattr(self, name)) is not None)
+
+
+class Selecting(Comparison):
+    """A comparison over selected events."""
+
+    event: EventNames
+    where: Where = Field(default_factory=dict)
+
+    def selector(self) -> Selector:
+        """Return which events are selected."""
+        return Selector(event=self.event, where=self.where)
+
+
+class Count(Selecting):
+    """Number of selected events in a window."""
+
+    within: Duration
+
+
+class Aggregate(Selecting):
+    """A property's sum, avg, min, max or number of different values in a window."""
+
+    property: Text
+    within: Duration
+
+
+class Lifetime(Selecting):
+    """An aggregate over all events ever seen."""
+
+    of: Literal["count", "sum", "avg", "min", "max"]
+    property: Text | None = None
+
+    @model_validator(mode="after")
+    def _property(self) -> Self:
+        if (self.of == "count") == (self.property is not None):
+            raise ValueError(f"'{self.of}' {'takes no' if self.of == 'count' else 'needs a'} property")
+        return self
+
+
+class Recency(Model):
+    """How long ago the newest (or first) selected event happened."""
+
+    event: EventNames
+    where: Where = Field(default_factory=dict)
+    which: Literal["last", "first"] = "last"
+    within: Duration | None = None
+    not_within: Duration | None = None
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Self:
+        if (self.within is None) == (self.not_within is None):
+            raise ValueError("needs exactly one of within, not_within")
+        return self
+
+
+class Score(Comparison):
+    """Points per event, halved every `half_life`."""
+
+    points: dict[Text, float] = Field(min_length=1)
+    half_life: Duration | None = None
+
+    @model_validator(mode="after")
+    def _decaying(self) -> Self:
+        if self.half_life is None:
+            return self
+        operator, bound = self.comparison()
+        if operator not in ("gt", "gte") or bound <= 0:
+            raise ValueError("a score with half_life compares with gt or gte to a number above 0")
+        if any(points <= 0 for points in self.points.values()):
+            raise ValueError("a score with half_life takes points above 0 only")
+        return self
+
+
+class Session(Comparison):
+    """A value of the newest session."""
+
+    of: Literal["count", "sum", "duration"]
+    event: EventNames | None = None
+    where: Where = Field(default_factory=dict)
+    property: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _durations(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or value.get("of") != "duration":
+            return value
+        bounds = {k: _duration(v) for k, v in value.items() if k in ("gt", "gte", "lt", "lte", "eq")}
+        return {**value, **bounds}
+
+    @model_validator(mode="after")
+    def _fields(self) -> Self:
+        wanted = {"count": {"event"}, "sum": {"event", "property"}, "duration": set()}[self.of]
+        given = {name for name in ("event", "property") if getattr(self, name) is not None}
+        if wanted != given:
+            raise ValueError(f"'{self.of}' takes {' and '.join(sorted(wanted)) or 'neither event nor property'}")
+        return self
+
+
+class Absence(Model):
+    """An `after` event that no `of` event follows within a time."""
+
+    after: SelectorField
+    of: SelectorField
+    within: Duration
+    per: Text | None = None
+    lasts: Duration | None = None
+
+
+class Sequence(Model):
+    """Ordered steps inside a window, joined on a property if `per` names one."""
+
+    steps: list[SelectorField] = Field(min_length=2, max_length=8)
+    within: Duration
+    per: Text | None = None
+
+
+class Trait(Predicate):
+    """The newest known value of a trait."""
+
+    name: Text
+
+
+class Context(Predicate):
+    """The newest known value at a path of the context."""
+
+    path: Text
+
+
+class LocalTime(Model):
+    """Hours and days on the user's own clock."""
+
+    hours: str | None = None
+    days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] | None = Field(None, min_length=1)
+
+    @field_validator("hours")
+    @classmethod
+    def _hours(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_hours(value)
+        return value
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.hours is None and self.days is None:
+            raise ValueError("needs hours, days or both")
+        return self
+
+    def weekdays(self) -> frozenset[int]:
+        """Return the days as numbers, Monday 0."""
+        return frozenset(WEEKDAYS.index(day) for day in self.days or WEEKDAYS)
+
+
+class Condition(Model):
+    """One condition: exactly one kind and its arguments."""
+
+    count: Count | None = None
+    sum: Aggregate | None = None
+    avg: Aggregate | None = None
+    min: Aggregate | None = None
+    max: Aggregate | None = None
+    distinct: Aggregate | None = None
+    recency: Recency | None = None
+    lifetime: Lifetime | None = None
+    score: Score | None = None
+    session: Session | None = None
+    absence: Absence | None = None
+    sequence: Sequence | None = None
+    trait: Trait | None = None
+    context: Context | None = None
+    local_time: LocalTime | None = None
+    all: list[Condition] | None = Field(None, min_length=1)
+    any: list[Condition] | None = Field(None, min_length=1)
+    not_: Condition | None = Field(None, alias="not")
+    segment: Name | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if len(self.model_fields_set) != 1 or getattr(self, next(iter(self.model_fields_set))) is None:
+            given = ", ".join(sorted(name.rstrip("_") for name in self.model_fields_set)) or "none"
+            raise ValueError(f"a condition has exactly one kind, this one has {given}; combine conditions with all or any")
+        return self
+
+    def kind(self) -> tuple[str, Any]:
+        """Return the kind's name and its arguments."""
+        (field,) = self.model_fields_set
+        return field.rstrip("_"), getattr(self, field)
+
+
+class Confidence(Model):
+    """Confidence in a membership that halves every `half_life` since it was last refreshed."""
+
+    half_life: Duration
+    leave_below: float = Field(gt=0, lt=1)
+    refreshed_by: SelectorField = Field(default_factory=lambda: Selector(event=["any"]))
+
+
+class Segment(Model):
+    """One segment: who is in it, who owns it, which version it is."""
+
+    name: Name
+    version: int = Field(1, ge=1)
+    owner: str | None = None
+    description: str | None = None
+    tags: list[str] = Field(default_factory=list)
+    when: Condition
+    exit_when: Condition | None = None
+    min_dwell: Duration | None = None
+    confidence: Confidence | None = None
+
+
+class SessionRule(Model):
+    """When a session ends."""
+
+    gap: Duration = 1_800_000
+
+
+class Definitions(Model):
+    """A whole `segments.yaml`."""
+
+    version: Literal[1] = 1
+    timezone: str = "UTC"
+    session: SessionRule = Field(default_factory=SessionRule)
+    properties: dict[Text, Literal["number", "integer", "string", "boolean", "any"]] = Field(default_factory=dict)
+    segments: list[Segment] = Field(min_length=1)

@@ -1,0 +1,78 @@
+"""What every feature is: one aggregate of a user's events, updated in place, shared by all conditions that read it."""
+
+import zlib
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol
+
+from segments.events import Event
+from segments.selectors import EventSelector
+
+States = dict[int, Any]  # feature id -> that feature's state, plain values only
+Update = Callable[[States, Event, int], Any]
+MICROS = 1_000_000
+_LARGEST = 10**12  # amounts beyond +-1e12 are cut to it, so that every sum of micro-units fits in 64 bits
+
+
+class Input(NamedTuple):
+    """One way events reach a feature: a selector, the update to call, and the role that names it."""
+
+    selector: EventSelector
+    update: Update
+    role: str = ""
+    watched: bool = False  # the update says whether it changed anything; it rarely does
+
+
+class Feature(Protocol):
+    """One aggregate; two features with the same `key` are the same."""
+
+    @property
+    def key(self) -> str:
+        """What identifies the aggregate, for ever: the id in stored profiles comes from it."""
+        ...
+
+    def widen(self, other: Any) -> None:
+        """Keep as much as `other`, a feature with the same key, also needs."""
+        ...
+
+    def inputs(self, feature_id: int) -> Iterable[Input]:
+        """Return how events reach the state under `feature_id`."""
+        ...
+
+
+def stable_id(key: str) -> int:
+    """Return the id of a feature or segment in stored profiles.
+
+    >>> stable_id("count|Product Viewed")
+    1684078594
+    """
+    return zlib.crc32(key.encode())
+
+
+def to_micros(value: Any) -> int | None:
+    """Return an amount as whole millionths, None when it is no number.
+
+    >>> to_micros(0.1), to_micros("1")
+    (100000, None)
+    """
+    if type(value) is int:
+        return max(-_LARGEST, min(_LARGEST, value)) * MICROS
+    if type(value) is not float:
+        return None
+    return round(max(-_LARGEST, min(_LARGEST, value)) * MICROS)
+
+
+def storable(value: Any) -> Any:
+    """Return a value as it may be kept in a profile: scalars, cut texts, short lists; True for anything else.
+
+    >>> storable("x" * 300) == "x" * 256, storable({"a": 1})
+    (True, True)
+    """
+    if type(value) is str:
+        return value[:256]
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        return max(-(1 << 63), min((1 << 63) - 1, value))
+    if isinstance(value, list):
+        return [storable(item) for item in value[:64]]
+    return True

@@ -1,0 +1,44 @@
+"""Times of the newest selected events: what a count in a window needs."""
+
+from bisect import insort
+from collections.abc import Iterable
+
+from segments.events import Event
+from segments.features.base import Input, States
+from segments.selectors import EventSelector
+
+
+class EventLog:
+    """State: the newest `capacity` times (ms), oldest first; at most `window` (ms) older than the newest."""
+
+    def __init__(self, selector: EventSelector, capacity: int, window: int) -> None:
+        self._selector = selector
+        self._capacity = capacity
+        self._window = window
+
+    @property
+    def key(self) -> str:
+        return f"log|{self._selector.text}"
+
+    def widen(self, other: "EventLog") -> None:
+        self._capacity = max(self._capacity, other._capacity)
+        self._window = max(self._window, other._window)
+
+    def inputs(self, feature_id: int) -> Iterable[Input]:
+        matches, capacity, window = self._selector.matches, self._capacity, self._window
+
+        def update(states: States, event: Event, time: int) -> None:
+            if matches is not None and not matches(event):
+                return
+            log = states.get(feature_id)
+            if log is None:
+                states[feature_id] = [time]
+                return
+            if time >= log[-1]:
+                log.append(time)
+            else:
+                insort(log, time)
+            if len(log) > capacity or log[0] <= log[-1] - window:
+                del log[0]
+
+        yield Input(self._selector, update)

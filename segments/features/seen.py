@@ -1,0 +1,41 @@
+"""When selected events were seen last and first."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from segments.events import Event
+from segments.features.base import Input, States
+from segments.selectors import EventSelector
+
+
+class Seen:
+    """State: the time (ms) of the newest (`last`) or oldest (`first`) selected event. Updates say whether it moved."""
+
+    def __init__(self, selector: EventSelector, which: Literal["last", "first"]) -> None:
+        self._selector = selector
+        self._which = which
+
+    @property
+    def key(self) -> str:
+        return f"{self._which}|{self._selector.text}"
+
+    def widen(self, other: "Seen") -> None:
+        """Nothing: one time serves every window."""
+
+    def inputs(self, feature_id: int) -> Iterable[Input]:
+        matches, newest = self._selector.matches, self._which == "last"
+
+        def update_last(states: States, event: Event, time: int) -> bool:
+            if (matches is None or matches(event)) and states.get(feature_id, 0) < time:
+                states[feature_id] = time
+                return True
+            return False
+
+        def update_first(states: States, event: Event, time: int) -> bool:
+            known = states.get(feature_id)
+            if (known is None or time < known) and (matches is None or matches(event)):
+                states[feature_id] = time
+                return True
+            return False
+
+        yield Input(self._selector, update_last if newest else update_first, watched=not newest)

@@ -1,0 +1,122 @@
+"""Aggregates over all events ever seen, and points: numbers that only events change."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from segments.definitions.model import Selector
+from segments.events import Event
+from segments.features.base import MICROS, Input, States, to_micros
+from segments.fields import getter
+from segments.selectors import EventSelector
+
+_LIMIT = 9 * 10**18  # totals stay inside 64 bits
+
+
+class Total:
+    """State: `[number of events, sum, smallest, largest]`, amounts in millionths; 0 amounts without a property."""
+
+    def __init__(self, selector: EventSelector, path: str | None) -> None:
+        self._selector = selector
+        self._path = path
+
+    @property
+    def key(self) -> str:
+        return f"total|{self._selector.text}|{self._path or ''}"
+
+    def widen(self, other: "Total") -> None:
+        """Nothing: a total has no bound."""
+
+    def inputs(self, feature_id: int) -> Iterable[Input]:
+        matches, read = self._selector.matches, getter(self._path) if self._path else None
+
+        def update(states: States, event: Event, time: int) -> None:
+            if matches is not None and not matches(event):
+                return
+            amount = to_micros(read(event.properties)) if read else 0
+            if amount is None:
+                return
+            total = states.get(feature_id)
+            if total is None:
+                states[feature_id] = [1, amount, amount, amount]
+                return
+            total[0] += 1
+            total[1] = max(-_LIMIT, min(_LIMIT, total[1] + amount))
+            total[2] = min(total[2], amount)
+            total[3] = max(total[3], amount)
+
+        yield Input(self._selector, update)
+
+
+class Points:
+    """State: `[points, time (ms) they are true at]`; with `half_life` (ms) they halve, without it they only add up."""
+
+    def __init__(self, points: dict[str, float], half_life: int | None) -> None:
+        self._points = points
+        self._half_life = half_life
+
+    @property
+    def key(self) -> str:
+        listed = ",".join(f"{name}={points:g}" for name, points in sorted(self._points.items()))
+        return f"points|{listed}|{self._half_life or ''}"
+
+    def widen(self, other: "Points") -> None:
+        """Nothing: the points and the half-life are the key."""
+
+    def inputs(self, feature_id: int) -> Iterable[Input]:
+        add = _decaying(feature_id, self._half_life) if self._half_life else _plain(feature_id)
+        for name, points in self._points.items():
+            yield Input(EventSelector(Selector(event=[name])), add(points))
+
+
+def _plain(feature_id: int) -> Any:
+    def adding(points: float) -> Any:
+        micros = round(points * MICROS)
+
+        def update(states: States, event: Event, time: int) -> None:
+            score = states.get(feature_id)
+            if score is None:
+                states[feature_id] = [micros, time]
+            else:
+                score[0] = max(-_LIMIT, min(_LIMIT, score[0] + micros))
+                score[1] = max(score[1], time)
+
+        return update
+
+    return adding
+
+
+def _decaying(feature_id: int, half_life: int) -> Any:
+    def adding(points: float) -> Any:
+        def update(states: States, event: Event, time: int) -> None:
+            score = states.get(feature_id)
+            if score is None:
+                states[feature_id] = [points, time]
+                return
+            value, last = score
+            if time >= last:
+                score[0] = value * 2.0 ** ((last - time) / half_life) + points
+                score[1] = time
+            else:
+                score[0] = value + points * 2.0 ** ((time - last) / half_life)
+
+        return update
+
+    return adding
+
+
+AggregateName = Literal["count", "sum", "avg", "min", "max"]
+
+
+def total_value(total: list[int] | None, of: AggregateName) -> float | None:
+    """Return one value of a Total's state in its own unit, None where there is none.
+
+    >>> total_value([2, 5_000_000, 1_000_000, 4_000_000], "avg")
+    2.5
+    """
+    if total is None:
+        return 0 if of in ("count", "sum") else None
+    if of == "count":
+        return total[0]
+    if of == "avg":
+        return total[1] / total[0] / MICROS
+    return total[{"sum": 1, "min": 2, "max": 3}[of]] / MICROS

@@ -1,0 +1,46 @@
+"""Amounts of the newest selected events with their times: what sum, avg, min and max in a window need."""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+
+from segments.events import Event
+from segments.features.base import Input, States, to_micros
+from segments.fields import getter
+from segments.selectors import EventSelector
+
+CAPACITY = 1_000
+
+
+class ValueLog:
+    """State: `[times (ms), amounts (millionths)]`, oldest first, the newest 1,000 inside `window` (ms)."""
+
+    def __init__(self, selector: EventSelector, path: str, window: int) -> None:
+        self._selector = selector
+        self._path = path
+        self._window = window
+
+    @property
+    def key(self) -> str:
+        return f"values|{self._selector.text}|{self._path}"
+
+    def widen(self, other: "ValueLog") -> None:
+        self._window = max(self._window, other._window)
+
+    def inputs(self, feature_id: int) -> Iterable[Input]:
+        matches, read, window = self._selector.matches, getter(self._path), self._window
+
+        def update(states: States, event: Event, time: int) -> None:
+            if matches is not None and not matches(event):
+                return
+            amount = to_micros(read(event.properties))
+            if amount is None:
+                return
+            times, amounts = states.setdefault(feature_id, ([], []))
+            place = bisect_right(times, time)
+            times.insert(place, time)
+            amounts.insert(place, amount)
+            expired = max(bisect_right(times, times[-1] - window), len(times) - CAPACITY)
+            if expired > 0:
+                del times[:expired], amounts[:expired]
+
+        yield Input(self._selector, update)

@@ -1,0 +1,150 @@
+"""Definitions compiled for speed: which features an event updates, and which segments that can move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from segments.conditions import compile_condition
+from segments.conditions.base import Answer
+from segments.conditions.session import MOVED, STARTED
+from segments.definitions.errors import DefinitionErrors, Problem
+from segments.definitions.model import Confidence, Definitions, Segment, Selector
+from segments.definitions.paths import context_paths, parts, property_paths, trait_paths
+from segments.definitions.references import order_segments, references
+from segments.events import SESSION_STARTED, Event, EventDecoder, Plausibility
+from segments.features.base import Feature, Input, States, Update, stable_id
+from segments.features.seen import Seen
+from segments.features.session import SESSION_ID, SessionSpan
+from segments.profile import NEVER, Profile
+from segments.routes import Route, Router
+from segments.rules import ConfidenceRule, Rule
+from segments.selectors import EventSelector
+
+
+class Plan:
+    """Compiled definitions.
+
+    >>> from segments.definitions import parse_definitions
+    >>> plan = Plan(parse_definitions("segments: [{name: buyer, when: {lifetime: {of: count, event: Order, gte: 1}}}]"))
+    >>> [rule.name for rule in plan.rules]
+    ['buyer']
+    """
+
+    def __init__(self, definitions: Definitions, plausibility: Plausibility | None = None) -> None:
+        self.definitions = definitions
+        self.timezone = definitions.timezone
+        self._features: dict[int, Feature] = {}
+        self._numbers: set[str] = set()
+        self._ids = {segment.name: stable_id(f"segment|{segment.name}") for segment in definitions.segments}
+        _refuse_clashes(self._ids)
+        self.rules = self._compile_rules()
+        self._rules_by_id = {rule.segment_id: rule for rule in self.rules}
+        if SESSION_STARTED in _event_names(definitions):
+            self.session()
+        self._router = Router(self._inputs(), self.rules)
+        self.session_started = self._router.session_started
+        self.update_session = _session_update(self._features)
+        self.decoder = self._decoder(plausibility)
+        self.interesting_from_the_start = self._interesting_from_the_start()
+
+    def feature(self, feature: Feature) -> int:
+        """Register a feature, or widen the one with the same key; returns its id."""
+        feature_id = stable_id(feature.key)
+        known = self._features.setdefault(feature_id, feature)
+        if known.key != feature.key:
+            raise ValueError(f"the ids of two features clash: '{known.key}' and '{feature.key}'; change one's wording")
+        known.widen(feature)
+        return feature_id
+
+    def session(self) -> int:
+        """Have sessions kept; returns the id of the session feature."""
+        return self.feature(SessionSpan(self.definitions.session.gap))
+
+    def number(self, path: str) -> None:
+        """Declare that a property is read as a number, unless the definitions declare it otherwise."""
+        self._numbers.add(path)
+
+    def segment_id(self, name: str) -> int:
+        """Return a segment's id in stored profiles."""
+        return self._ids[name]
+
+    def member_at(self, segment_id: int, profile: Profile, now: int) -> Answer:
+        """Say whether the user is in a segment at `now` (ms)."""
+        return self._rules_by_id[segment_id].at(profile, now)
+
+    def rule(self, segment_id: int) -> Rule | None:
+        """Return the rule of a stored membership, None when its segment is no longer defined."""
+        return self._rules_by_id.get(segment_id)
+
+    def route(self, event: Event) -> Route:
+        """Return what an event updates and which rules it can move."""
+        return self._router.route(event)
+
+    def _compile_rules(self) -> tuple[Rule, ...]:
+        segments = {segment.name: segment for segment in self.definitions.segments}
+        needs = {name: references(segment) for name, segment in segments.items()}
+        order, _ = order_segments(needs)
+        rules = {name: self._compile_rule(segments[name], index) for index, name in enumerate(order)}
+        for name, rule in rules.items():
+            rule.dependents = tuple(rules[other] for other in order if name in needs[other])
+        return tuple(rules.values())
+
+    def _compile_rule(self, segment: Segment, index: int) -> Rule:
+        when = compile_condition(segment.when, self)
+        exit_when = compile_condition(segment.exit_when, self) if segment.exit_when else None
+        confidence = self._confidence(segment.confidence) if segment.confidence else None
+        return Rule(segment, self._ids[segment.name], index, when, exit_when, confidence)
+
+    def _confidence(self, spec: Confidence) -> ConfidenceRule:
+        feature = self.feature(Seen(EventSelector(spec.refreshed_by), "last"))
+        return ConfidenceRule(spec.half_life, spec.leave_below, feature)
+
+    def _inputs(self) -> Iterable[tuple[int, Input]]:
+        for feature_id, feature in self._features.items():
+            if feature_id == SESSION_ID:
+                selector = next(iter(feature.inputs(feature_id))).selector
+                started = EventSelector(Selector(event=[SESSION_STARTED]))
+                yield feature_id, Input(selector, _no_update, MOVED)
+                yield feature_id, Input(started, _no_update, STARTED)
+                continue
+            for each in feature.inputs(feature_id):
+                yield feature_id, each
+
+    def _decoder(self, plausibility: Plausibility | None) -> EventDecoder:
+        declared = dict(self.definitions.properties)
+        for path in self._numbers:
+            if "." not in path and declared.setdefault(path, "number") not in ("number", "integer"):
+                message = f"property '{path}' is declared {declared[path]}, but is read as a number"
+                raise DefinitionErrors([Problem("definitions", 1, "properties", message, f"declare '{path}: number'")])
+        return EventDecoder(
+            properties=declared,
+            property_paths=property_paths(self.definitions),
+            context_paths=context_paths(self.definitions),
+            trait_paths=trait_paths(self.definitions),
+            plausibility=plausibility,
+        )
+
+    def _interesting_from_the_start(self) -> tuple[Rule, ...]:
+        """Rules that may hold, or come to hold by themselves, for a user about whom nothing is known."""
+        nobody = Profile()
+        return tuple(rule for rule in self.rules if rule.decide(nobody, False, 0, 0) != (False, NEVER))
+
+
+def _no_update(states: States, event: Event, time: int) -> None:
+    """Sessions are updated before everything else; here they only say which rules an event can move."""
+
+
+def _session_update(features: dict[int, Feature]) -> Update | None:
+    """Return what moves the session forward and says whether one started; None when nobody asks for sessions."""
+    session = features.get(SESSION_ID)
+    return None if session is None else next(iter(session.inputs(SESSION_ID))).update
+
+
+def _event_names(definitions: Definitions) -> set[str]:
+    return {name for part in parts(definitions) for name in getattr(part, "event", None) or ()}
+
+
+def _refuse_clashes(ids: dict[str, int]) -> None:
+    if len(set(ids.values())) != len(ids):
+        names = [name for name, segment_id in ids.items() if list(ids.values()).count(segment_id) > 1]
+        raise DefinitionErrors([Problem("definitions", 1, "segments", f"the ids of {names} clash; rename one")])

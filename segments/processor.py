@@ -1,0 +1,71 @@
+"""A worker's step: a batch of raw events, or an instant, goes in; changes and what was not applied come out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from segments.changes import Change, Memberships
+from segments.engine import Engine
+from segments.events import RejectedEvent
+from segments.profiles import Profiles
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a batch led to; places are indexes into the batch."""
+
+    changes: list[Change] = field(default_factory=list)
+    memberships: list[Memberships] = field(default_factory=list)
+    rejected: list[tuple[int, RejectedEvent]] = field(default_factory=list)
+    late: list[int] = field(default_factory=list)
+    duplicates: int = 0
+    applied: int = 0
+
+
+class Processor:
+    """Applies batches to the profiles of a worker. The job and the replay run this same code."""
+
+    def __init__(self, engine: Engine, profiles: Profiles | None = None) -> None:
+        self.engine = engine
+        self.profiles = profiles if profiles is not None else Profiles()
+
+    def process(self, payloads: Iterable[bytes], written_at: Sequence[int | None]) -> Outcome:
+        """Apply raw events in order; `written_at` holds each record's time (ms, None: unknown)."""
+        outcome = Outcome()
+        profiles, decoded = self.profiles, self.profiles.decoded
+        decode, apply, changes = self.engine.plan.decoder.decode, self.engine.apply, outcome.changes
+        for place, payload in enumerate(payloads):
+            try:
+                event = decode(payload, written_at[place])
+            except RejectedEvent as rejected:
+                outcome.rejected.append((place, rejected))
+                continue
+            user_id = event.user_id
+            profile = decoded.get(user_id) or profiles.open(user_id)
+            due = profile.due
+            result = apply(profile, event, changes)
+            if profile.due < due:
+                profiles.schedule(user_id, profile.due)
+            if result == "applied":
+                outcome.applied += 1
+            elif result == "late":
+                outcome.late.append(place)
+            else:
+                outcome.duplicates += 1
+        self._finish(outcome)
+        return outcome
+
+    def advance(self, until: int) -> Outcome:
+        """Let all users' self-changes up to and including `until` (ms) happen."""
+        outcome = Outcome()
+        for user_id, profile in self.profiles.take_due(until):
+            self.engine.advance(user_id, profile, until, outcome.changes)
+        self._finish(outcome)
+        return outcome
+
+    def _finish(self, outcome: Outcome) -> None:
+        users = dict.fromkeys(change.user_id for change in outcome.changes)
+        open_, memberships = self.profiles.open, self.engine.memberships
+        outcome.memberships = [memberships(user_id, open_(user_id)) for user_id in users]
+        self.profiles.settle_if_many()

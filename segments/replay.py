@@ -1,0 +1,101 @@
+"""The same engine without Flink: recorded events in, the changes that the job makes of them out, byte for byte."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from segments.changes import Change
+from segments.definitions.model import Definitions
+from segments.engine import Engine
+from segments.events import Plausibility
+from segments.plan import Plan
+from segments.processor import Outcome, Processor
+from segments.record_times import with_record_times
+
+_BATCH = 1_000
+
+
+class Replay:
+    """One run over recorded events; `counts` tells what became of them."""
+
+    def __init__(
+        self,
+        definitions: Definitions,
+        *,
+        allowed_lateness: int = 3_600_000,
+        out_of_orderness: int = 5_000,
+        plausibility: Plausibility | None = None,
+    ) -> None:
+        self.processor = Processor(Engine(Plan(definitions, plausibility), allowed_lateness=allowed_lateness))
+        self.counts: Counter[str] = Counter()
+        self.newest: int | None = None
+        self._out_of_orderness = out_of_orderness
+
+    def run(self, events: Iterable[bytes | tuple[bytes, int | None]], until: int | None = None) -> Iterator[Change]:
+        """Return the changes, each user's in order; all that happens by itself up to `until` (ms, default: the newest event)."""
+        batch: list[tuple[bytes, int | None]] = []
+        for timed in _timed(events):
+            batch.append(timed)
+            if len(batch) >= _BATCH:
+                yield from self._batch(batch)
+                batch = []
+        yield from self._batch(batch)
+        end = until if until is not None else self.newest
+        if end is not None:
+            yield from self._count(self.processor.advance(end)).changes
+
+    def _batch(self, batch: list[tuple[bytes, int | None]]) -> Iterator[Change]:
+        outcome = self._count(self.processor.process([payload for payload, _ in batch], [at for _, at in batch]))
+        yield from outcome.changes
+        written = [at for _, at in batch if at is not None]
+        if written:
+            self.newest = max(written) if self.newest is None else max(self.newest, *written)
+            yield from self._count(self.processor.advance(self.newest - self._out_of_orderness - 1)).changes
+
+    def _count(self, outcome: Outcome) -> Outcome:
+        self.counts["applied"] += outcome.applied
+        self.counts["duplicates"] += outcome.duplicates
+        self.counts["late"] += len(outcome.late)
+        self.counts["rejected"] += len(outcome.rejected)
+        self.counts["changes"] += len(outcome.changes)
+        self.counts.update(f"rejected.{rejected.reason}" for _, rejected in outcome.rejected)
+        return outcome
+
+
+def replay(
+    definitions: Definitions,
+    events: Iterable[bytes | tuple[bytes, int | None]],
+    *,
+    until: int | None = None,
+    allowed_lateness: int = 3_600_000,
+    out_of_orderness: int = 5_000,
+) -> Iterator[Change]:
+    """Return the changes that `definitions` make of recorded events (JSON bytes, or pairs with the record's time in ms).
+
+    >>> from segments.definitions import parse_definitions
+    >>> definitions = parse_definitions("segments: [{name: seen, when: {recency: {event: any, within: 1h}}}]")
+    >>> [(c.user_id, c.action) for c in replay(definitions, [b'{"type":"page","userId":"u","timestamp":1795341600000}'])]
+    [('u', 'entered')]
+    """
+    run = Replay(definitions, allowed_lateness=allowed_lateness, out_of_orderness=out_of_orderness)
+    return run.run(events, until)
+
+
+def _timed(events: Iterable[bytes | tuple[bytes, int | None]]) -> Iterator[tuple[bytes, int | None]]:
+    iterator = iter(events)
+    first = next(iterator, None)
+    if first is None:
+        return
+    if isinstance(first, tuple):
+        yield first
+        yield from (each for each in iterator if isinstance(each, tuple))
+        return
+    plain = (each for each in _chain(first, iterator) if isinstance(each, bytes))
+    yield from with_record_times(plain)
+
+
+def _chain(first: bytes, rest: Iterable[bytes | tuple[bytes, int | None]]) -> Iterator[bytes | tuple[bytes, int | None]]:
+    yield first
+    yield from rest
+

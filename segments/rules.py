@@ -1,0 +1,136 @@
+"""A compiled segment: when a user enters, when a member leaves, what to say about it."""
+
+from __future__ import annotations
+
+from segments.changes import Reason
+from segments.conditions.base import NEVER, NO, Answer, Ask, Check, Fact, decay_time, first_false
+from segments.conditions.combined import combine_all, combine_any, negate
+from segments.definitions.model import Segment
+from segments.profile import Profile
+
+INSIDE, SINCE, DUE = 0, 1, 2  # places in a stored membership: [1 or 0, since (ms), due (ms)]
+_FLIPS_LOOKED_AT = 256
+
+Judgement = tuple[bool, int]  # inside, and the first instant (ms) at which that may change by itself
+
+
+class ConfidenceRule:
+    """Confidence that halves every `half_life` ms since it was refreshed, and the condition that it is high enough."""
+
+    def __init__(self, half_life: int, leave_below: float, feature: int) -> None:
+        self._half_life = half_life
+        self._feature = feature
+        self._lasts = first_false(
+            lambda age: 2.0 ** (-age / half_life) >= leave_below, decay_time(1 / leave_below, half_life)
+        )
+        self.check = Check(self._ask, {(feature, ""): 1}, ())
+
+    def _ask(self, profile: Profile, now: int) -> Answer:
+        refreshed = profile.features.get(self._feature)
+        if refreshed is None:
+            return True, NEVER
+        ends = refreshed + self._lasts
+        return (True, ends) if now < ends else NO
+
+    def at(self, profile: Profile, now: int) -> float:
+        """Return the confidence at `now`, from 0 to 1."""
+        refreshed = profile.features.get(self._feature)
+        return 1.0 if refreshed is None else round(2.0 ** ((refreshed - now) / self._half_life), 6)
+
+
+class Rule:
+    """One segment, ready to be judged for any profile and instant."""
+
+    def __init__(
+        self,
+        segment: Segment,
+        segment_id: int,
+        index: int,
+        when: Check,
+        exit_when: Check | None,
+        confidence: ConfidenceRule | None,
+    ) -> None:
+        self.name = segment.name
+        self.version = segment.version
+        self.segment_id = segment_id
+        self.index = index
+        self.dependents: tuple[Rule, ...] = ()
+        self._dwell = segment.min_dwell or 0
+        self._confidence = confidence
+        self._when_facts = when.facts
+        self._exit_facts = exit_when.facts if exit_when else ()
+        self._score = next((fact for fact in when.facts if fact.is_score), None)
+        self._enter, self._leave = _enter_and_leave(when, exit_when, confidence)
+        self.effects = combine_all([self._enter, negate(self._leave)]).effects
+        simple = exit_when is None and confidence is None and not self._dwell
+        self._plain: Ask | None = when.ask if simple else None
+
+    def decide(self, profile: Profile, inside: bool, since: int, now: int) -> Judgement:
+        """Return whether the user is inside from `now` on, given that they are inside (since when) or not so far."""
+        if self._plain is not None:
+            return self._plain(profile, now)
+        if not inside:
+            enters, until = self._enter.ask(profile, now)
+            return (True, self._stays(profile, now, now)) if enters else (False, until)
+        leaves, _ = self._leave.ask(profile, now)
+        if leaves and now >= since + self._dwell:
+            return False, self._enter.ask(profile, now)[1]
+        return True, self._stays(profile, since, now)
+
+    def _stays(self, profile: Profile, since: int, now: int) -> int:
+        leaves, until = self._leave.ask(profile, now)
+        return since + self._dwell if leaves else max(until, since + self._dwell)
+
+    def at(self, profile: Profile, now: int) -> Answer:
+        """Return the membership at `now`, which may lie in the future, as it will be if nothing happens."""
+        stored = profile.members.get(self.segment_id)
+        if stored is None:
+            return NO
+        inside, since, due = bool(stored[INSIDE]), stored[SINCE], stored[DUE]
+        if now <= profile.clock:
+            return inside, due if due > now else now + 1
+        for _ in range(_FLIPS_LOOKED_AT):
+            if due > now:
+                break
+            was, asked_at = inside, due
+            inside, due = self.decide(profile, inside, since, asked_at)
+            since = asked_at if inside and not was else since
+        return inside, due
+
+    def next_flip(self, profile: Profile, inside: bool, since: int, due: int) -> int | None:
+        """Return the instant (ms) at which the membership changes if nothing happens, None for never."""
+        for _ in range(_FLIPS_LOOKED_AT):
+            if due == NEVER:
+                return None
+            flipped, until = self.decide(profile, inside, since, due)
+            if flipped != inside:
+                return due
+            due = until
+        return due
+
+    def because(self, profile: Profile, now: int, *, entered: bool) -> list[Reason]:
+        """Return each condition with its value at `now`: those of `exit_when` when they made the user leave."""
+        by_exit_rule = not entered and self._exit_facts
+        facts: tuple[Fact, ...] = self._exit_facts if by_exit_rule else self._when_facts
+        return [Reason(f.text, f.expected, f.value(profile, now), f.ask(profile, now)[0]) for f in facts]
+
+    def score(self, profile: Profile, now: int) -> float | None:
+        """Return the segment's score, None when it has no score condition."""
+        return self._score.value(profile, now) if self._score else None
+
+    def confidence(self, profile: Profile, now: int) -> float:
+        """Return the confidence in the membership, 1.0 when it does not decay."""
+        return self._confidence.at(profile, now) if self._confidence else 1.0
+
+
+def _enter_and_leave(when: Check, exit_when: Check | None, confidence: ConfidenceRule | None) -> tuple[Check, Check]:
+    enter = [when]
+    leave = [exit_when if exit_when else negate(when)]
+    if exit_when:
+        enter.append(negate(exit_when))
+    if confidence:
+        enter.append(confidence.check)
+        leave.append(negate(confidence.check))
+    return combine_all(enter), combine_any(leave)
+
+

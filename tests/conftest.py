@@ -1,0 +1,28 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.stack.stack import Stack
+from tests.stack.liveness import is_live
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The real Kafka, Redis and Flink, started once for all tests; the logs stay when a test fails."""
+    run = f"test-{os.getpid()}"
+    with Stack.start(ROOT, run) as running:
+        yield running
+        pids = [member.pid for process in running._table for member in process.members()]
+    assert pids
+    assert not [pid for pid in pids if is_live(pid)], "processes of the stack outlived it"
+    if not request.session.testsfailed:
+        shutil.rmtree(ROOT / ".local" / run)

@@ -1,0 +1,221 @@
+"""Every condition kind, asked of the whole history at one instant."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from tests.oracle.history import Event, History
+from tests.oracle.values import amount, compares, duration_ms, exact, fulfils, is_number, key, reach
+
+KEPT_NUMBERS = 1_000
+KEPT_VALUES = 32
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Arguments = dict[str, Any]
+
+
+@dataclass
+class Asked:
+    """What a condition is asked of: the history, the instant, the segments the user is in, the file's defaults."""
+
+    history: History
+    now: int
+    members: set[str] = field(default_factory=set)
+    timezone: str = "UTC"
+
+
+def holds(condition: dict[str, Any], asked: Asked) -> bool:
+    """Whether a condition is true."""
+    ((kind, arguments),) = condition.items()
+    return KINDS[kind](arguments, asked)
+
+
+def _windowed(arguments: Arguments, asked: Asked) -> list[Event]:
+    start = asked.now - duration_ms(arguments["within"])
+    return [event for event in asked.history.select(arguments) if start < event.t <= asked.now]
+
+
+def _numbers(events: list[Event], path: str) -> list[Fraction]:
+    chosen = [event for event in events if is_number(event.value(path))]
+    newest = sorted(chosen, key=lambda event: event.t)[-KEPT_NUMBERS:]
+    return [amount(event.value(path)) for event in newest]
+
+
+def _aggregate(of: str, events: list[Event], arguments: Arguments) -> bool:
+    if of == "count":
+        return compares(len(events), arguments)
+    if of == "distinct":
+        values = [event.value(arguments["property"]) for event in events]
+        return compares(len({key(value) for value in values if value is not None}), arguments)
+    numbers = _numbers(events, arguments["property"])
+    if of == "sum":
+        return compares(sum(numbers, Fraction(0)), arguments)
+    if not numbers:
+        return False
+    value = {"avg": sum(numbers) / len(numbers), "min": min(numbers), "max": max(numbers)}[of]
+    return compares(value, arguments)
+
+
+def _in_window(of: str) -> Callable[[Arguments, Asked], bool]:
+    return lambda arguments, asked: _aggregate(of, _windowed(arguments, asked), arguments)
+
+
+def _lifetime(arguments: Arguments, asked: Asked) -> bool:
+    return _aggregate(arguments["of"], asked.history.select(arguments), arguments)
+
+
+def _session(arguments: Arguments, asked: Asked) -> bool:
+    if arguments["of"] == "duration":
+        first, last = asked.history.session_first, asked.history.session_last
+        return first is not None and last is not None and compares(last - first, arguments, duration_ms)
+    chosen = [event for event in asked.history.in_newest_session() if event.matches(arguments)]
+    return _aggregate(arguments["of"], chosen, arguments)
+
+
+def _recency(arguments: Arguments, asked: Asked) -> bool:
+    times = [event.t for event in asked.history.select(arguments)]
+    if not times:
+        return False
+    x = min(times) if arguments.get("which") == "first" else max(times)
+    if "within" in arguments:
+        return asked.now < x + duration_ms(arguments["within"])
+    return asked.now >= x + duration_ms(arguments["not_within"])
+
+
+def decayed_points(arguments: Arguments, history: History) -> tuple[float, int | None]:
+    """The decayed sum as of the newest scoring event's time, and that time (None: nothing scored)."""
+    half_life = duration_ms(arguments["half_life"])
+    total, last = 0.0, None
+    for event in history.events:
+        points = arguments["points"].get(event.name)
+        if points is None:
+            continue
+        if last is None or event.t >= last:
+            total = (0.0 if last is None else total * 2.0 ** (-(event.t - last) / half_life)) + points
+            last = event.t
+        else:
+            total += points * 2.0 ** (-(last - event.t) / half_life)
+    return total, last
+
+
+def _score(arguments: Arguments, asked: Asked) -> bool:
+    if "half_life" not in arguments:
+        points = [arguments["points"].get(event.name, 0) for event in asked.history.events]
+        return compares(sum((exact(one) for one in points), Fraction(0)), arguments)
+    total, last = decayed_points(arguments, asked.history)
+    if last is not None:
+        total *= 2.0 ** (-(asked.now - last) / duration_ms(arguments["half_life"]))
+    return compares(total, arguments, float)
+
+
+def _absence(arguments: Arguments, asked: Asked) -> bool:
+    opened: dict[Any, int] = {}
+    closed: dict[Any, int] = {}
+    path = arguments.get("per")
+    for event in asked.history.events:
+        value = event.value(path) if path else "all"
+        if event.matches(arguments["after"]) and value is not None:
+            opened[key(value)] = max(opened.get(key(value), event.t), event.t)
+        if event.matches(arguments["of"]):
+            closed[key(value)] = max(closed.get(key(value), event.t), event.t)
+    everything = closed.get(key(None))
+    within = duration_ms(arguments["within"])
+    lasts = duration_ms(arguments["lasts"]) if "lasts" in arguments else None
+    for value, a in sorted(opened.items(), key=lambda item: item[1])[-KEPT_VALUES:]:
+        closings = [t for t in (everything, closed.get(value)) if t is not None]
+        still_open = not any(t >= a for t in closings)
+        if still_open and a + within <= asked.now and (lasts is None or asked.now < a + within + lasts):
+            return True
+    return False
+
+
+def _sequence(arguments: Arguments, asked: Asked) -> bool:
+    within, path = duration_ms(arguments["within"]), arguments.get("per")
+    events = [event for event in asked.history.in_time_order() if event.t > asked.now - within]
+    for start, first in enumerate(events):
+        if first.matches(arguments["steps"][0]) and (not path or first.value(path) is not None):
+            if _completes(events[start:], arguments["steps"], first, path, within):
+                return True
+    return False
+
+
+def _completes(events: list[Event], steps: list[Any], first: Event, path: str | None, within: int) -> bool:
+    step = 0
+    for event in events:
+        joined = not path or key(event.value(path)) == key(first.value(path))
+        if joined and event.t - first.t < within and event.matches(steps[step]):
+            step += 1
+            if step == len(steps):
+                return True
+    return False
+
+
+def _trait(arguments: Arguments, asked: Asked) -> bool:
+    name, _, rest = arguments["name"].partition(".")
+    value = None
+    for event in asked.history.newest_first():
+        in_context = reach(event.raw, "context.traits")
+        held = next((traits for traits in (event.raw.get("traits"), in_context) if name in (traits or {})), None)
+        if held is not None:
+            value = reach(held[name], rest) if rest else held[name]
+            break
+    return fulfils(value, _operator(arguments))
+
+
+def _context(arguments: Arguments, asked: Asked) -> bool:
+    return fulfils(_newest_context(arguments["path"], asked.history), _operator(arguments))
+
+
+def _newest_context(path: str, history: History) -> Any:
+    for event in history.newest_first():
+        value = reach(event.raw.get("context") or {}, path)
+        if value is not None:
+            return value
+    return None
+
+
+def _operator(arguments: Arguments) -> Arguments:
+    return {name: wanted for name, wanted in arguments.items() if name not in ("name", "path")}
+
+
+def _zone(asked: Asked) -> ZoneInfo:
+    for event in asked.history.newest_first():
+        name = reach(event.raw.get("context") or {}, "timezone")
+        if isinstance(name, str):
+            try:
+                return ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError, OSError):
+                continue
+    return ZoneInfo(asked.timezone)
+
+
+def _local_time(arguments: Arguments, asked: Asked) -> bool:
+    utc = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=asked.now)
+    local = utc.astimezone(_zone(asked))
+    if "days" in arguments and DAYS[local.weekday()] not in arguments["days"]:
+        return False
+    if "hours" not in arguments:
+        return True
+    start, end = arguments["hours"].split("-")
+    clock = local.strftime("%H:%M")
+    return start <= clock < end if start <= end else clock >= start or clock < end
+
+
+KINDS: dict[str, Callable[[Any, Asked], bool]] = {
+    **{of: _in_window(of) for of in ("count", "sum", "avg", "min", "max", "distinct")},
+    "recency": _recency,
+    "lifetime": _lifetime,
+    "score": _score,
+    "session": _session,
+    "absence": _absence,
+    "sequence": _sequence,
+    "trait": _trait,
+    "context": _context,
+    "local_time": _local_time,
+    "all": lambda parts, asked: all(holds(part, asked) for part in parts),
+    "any": lambda parts, asked: any(holds(part, asked) for part in parts),
+    "not": lambda part, asked: not holds(part, asked),
+    "segment": lambda name, asked: name in asked.members,
+}

@@ -1,0 +1,88 @@
+"""All applied events of one user, kept whole: nothing is summed up or forgotten."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.oracle.values import fulfils, reach
+
+CALL_NAMES = {"page": "Page Viewed", "screen": "Screen Viewed", "identify": "Identify", "alias": "Alias"}
+SESSION_STARTED = "Session Started"
+REMEMBERED_MESSAGES = 64
+
+
+@dataclass(frozen=True)
+class Event:
+    """One applied event; `made` marks those the engine makes itself."""
+
+    t: int
+    name: str
+    raw: dict[str, Any]
+    made: bool = False
+    verdicts: dict[int, bool] = field(default_factory=dict, compare=False)
+
+    def value(self, path: str) -> Any:
+        """The property at a path, None where missing."""
+        return reach(self.raw.get("properties") or {}, path)
+
+    def matches(self, selector: Any) -> bool:
+        """Whether a selector picks this event (remembered by the selector's identity: definitions outlive a run)."""
+        if id(selector) not in self.verdicts:
+            self.verdicts[id(selector)] = self._matches(selector)
+        return self.verdicts[id(selector)]
+
+    def _matches(self, selector: Any) -> bool:
+        wanted = {"event": selector} if isinstance(selector, str | list) else selector
+        names = wanted.get("event", "any")
+        names = names if isinstance(names, list) else [names]
+        named = self.name in names or ("any" in names and not self.made)
+        return named and all(fulfils(self.value(path), test) for path, test in (wanted.get("where") or {}).items())
+
+
+@dataclass
+class History:
+    """The applied events of one user in order of arrival, and the bounds of the newest session."""
+
+    gap: int
+    allowed_lateness: int
+    events: list[Event] = field(default_factory=list)
+    session_first: int | None = None
+    session_last: int | None = None
+
+    def accepts(self, t: int, raw: dict[str, Any]) -> bool:
+        """False for an event that is too late or a duplicate."""
+        outside = [event for event in self.events if not event.made]
+        if outside and t < max(event.t for event in outside) - self.allowed_lateness:
+            return False
+        message = raw.get("messageId")
+        recent = [event.raw.get("messageId") for event in outside if event.raw.get("messageId")]
+        return not message or message not in recent[-REMEMBERED_MESSAGES:]
+
+    def apply(self, t: int, raw: dict[str, Any]) -> None:
+        """Add an event, after it `Session Started` where a session begins."""
+        name = CALL_NAMES.get(raw["type"]) or raw["event"]
+        self.events.append(Event(t, name, raw))
+        if self.session_first is None or self.session_last is None or t >= self.session_last + self.gap:
+            self.session_first = self.session_last = t
+            self.events.append(Event(t, SESSION_STARTED, {}, made=True))
+        elif t > self.session_first - self.gap:
+            self.session_first = min(self.session_first, t)
+            self.session_last = max(self.session_last, t)
+
+    def select(self, selector: Any) -> list[Event]:
+        """Selected events in order of arrival."""
+        return [event for event in self.events if event.matches(selector)]
+
+    def in_time_order(self) -> list[Event]:
+        """All events by time; those of one instant in order of arrival."""
+        return sorted(self.events, key=lambda event: event.t)
+
+    def newest_first(self) -> Iterator[Event]:
+        """All events from the newest to the oldest; of one instant the last to arrive comes first."""
+        return reversed(self.in_time_order())
+
+    def in_newest_session(self) -> list[Event]:
+        """Events of the newest session."""
+        if self.session_first is None:
+            return []
+        return [event for event in self.events if event.t >= self.session_first]

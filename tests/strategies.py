@@ -1,0 +1,288 @@
+"""Random definitions and timelines over a small vocabulary whose windows collide with the spacing of the events."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import strategies as st
+
+Condition = dict[str, Any]
+MINUTE = 60_000
+EVENTS = ("View", "Add", "Order", "Click", "Rate")
+WINDOWS = ("1m", "2m", "3m", "5m", "10m", "90s", "4m1ms")
+PRODUCTS = ("p1", "p2", "p3", 1, 1.0, "1", True, None)
+PRICES = (0, 1, 2, 3, 5, -1, 0.1, 0.2, 0.3, 2.5, 0.000001, None, "3", True, 1e15)
+ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Nowhere/None", 7)
+STARTS = tuple(
+    int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
+    for text in (
+        "2026-03-02 00:00",
+        "2026-03-29 00:50",  # ten minutes before Berlin springs forward
+        "2026-10-25 00:50",  # ten minutes before Berlin falls back
+        "2026-03-08 06:45",  # a quarter of an hour before New York springs forward
+        "2026-11-01 05:45",  # a quarter of an hour before New York falls back
+        "2026-04-04 14:50",  # ten minutes before Lord Howe Island falls back by half an hour
+        "2001-09-09 01:40",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """One user's events in order of arrival, and how far time passes after them; instants in ms."""
+
+    events: list[tuple[int, dict[str, Any]]]
+    until: int
+
+
+def comparisons(limits: tuple[Any, ...], names: tuple[str, ...] = ("gt", "gte", "lt", "lte", "eq")) -> st.SearchStrategy:
+    """Exactly one comparison with one of the limits."""
+    return st.builds(lambda name, limit: {name: limit}, st.sampled_from(names), st.sampled_from(limits))
+
+
+def predicates() -> st.SearchStrategy:
+    """A test of one property."""
+    return st.sampled_from(
+        (
+            {"product": "p1"},
+            {"product": {"ne": "p1"}},
+            {"product": {"in": ["p1", 1]}},
+            {"product": {"not_in": ["p2", "p3"]}},
+            {"product": {"exists": True}},
+            {"product": {"exists": False}},
+            {"product": {"contains": "p"}},
+            {"price": {"gt": 1}},
+            {"price": {"gte": 1, "lt": 3}},
+            {"price": {"lte": "3"}},
+            {"detail.size": "L"},
+            {"tags": {"contains": "new"}},
+            {"product": "p1", "price": {"gte": 1}},
+        )
+    )
+
+
+def names() -> st.SearchStrategy:
+    """An event name, a list of them, or any."""
+    several = st.lists(st.sampled_from(EVENTS), min_size=1, max_size=2, unique=True)
+    return st.one_of(st.sampled_from(EVENTS), st.sampled_from(EVENTS), several, st.sampled_from(("any", "Session Started")))
+
+
+def selections() -> st.SearchStrategy:
+    """`event` and perhaps `where`, as a kind's arguments have them."""
+    return st.one_of(
+        st.builds(lambda event: {"event": event}, names()),
+        st.builds(lambda event, where: {"event": event, "where": where}, names(), predicates()),
+    )
+
+
+def selectors() -> st.SearchStrategy:
+    """A selector: a name or a mapping."""
+    return st.one_of(st.sampled_from(EVENTS), st.sampled_from(EVENTS), selections())
+
+
+def _merged(*parts: st.SearchStrategy) -> st.SearchStrategy:
+    return st.tuples(*parts).map(lambda found: {name: value for part in found for name, value in part.items()})
+
+
+def _fixed(**values: tuple[Any, ...]) -> st.SearchStrategy:
+    return st.fixed_dictionaries({name: st.sampled_from(choices) for name, choices in values.items()})
+
+
+def _maybe(**values: tuple[Any, ...]) -> st.SearchStrategy:
+    return st.fixed_dictionaries({}, optional={name: st.sampled_from(choices) for name, choices in values.items()})
+
+
+COUNTS = comparisons((0, 1, 2, 3, 4, 2.5))
+AMOUNTS = comparisons((0, 1, 2, 3, 0.3, 0.15, 2.5, 5, 8))
+NUMBER = _fixed(property=("price",))
+WITHIN = _fixed(within=WINDOWS)
+VALUE_TESTS = st.sampled_from(
+    (
+        {"eq": "pro"},
+        {"ne": "pro"},
+        {"in": ["pro", 3]},
+        {"not_in": ["free"]},
+        {"gt": 2},
+        {"lte": "n"},
+        {"exists": True},
+        {"exists": False},
+        {"contains": "r"},
+    )
+)
+
+
+def _aggregates(kind: str) -> st.SearchStrategy:
+    return _merged(selections(), NUMBER, WITHIN, AMOUNTS)
+
+
+def _lifetimes() -> st.SearchStrategy:
+    of_numbers = _merged(selections(), NUMBER, AMOUNTS, _fixed(of=("sum", "avg", "min", "max")))
+    return st.one_of(_merged(selections(), COUNTS, _fixed(of=("count",))), of_numbers)
+
+
+def _scores() -> st.SearchStrategy:
+    plain = st.dictionaries(st.sampled_from((*EVENTS, "Session Started")), st.sampled_from((1, 2, 3, -1, 0.5)), min_size=1)
+    fading = st.dictionaries(st.sampled_from((*EVENTS, "Session Started")), st.sampled_from((1, 2, 3, 0.7)), min_size=1)
+    return st.one_of(
+        _merged(st.builds(lambda points: {"points": points}, plain), COUNTS),
+        _merged(
+            st.builds(lambda points: {"points": points}, fading),
+            _fixed(half_life=("1m", "2m", "5m", "7m3s")),
+            comparisons((0.5, 1, 1.5, 2, 3), ("gt", "gte")),
+        ),
+    )
+
+
+def _sessions() -> st.SearchStrategy:
+    return st.one_of(
+        _merged(selections(), COUNTS, _fixed(of=("count",))),
+        _merged(selections(), NUMBER, AMOUNTS, _fixed(of=("sum",))),
+        _merged(comparisons(("1ms", "1m", "3m", "5m")), _fixed(of=("duration",))),
+    )
+
+
+def _recencies() -> st.SearchStrategy:
+    bound = st.one_of(_fixed(within=WINDOWS), _fixed(not_within=WINDOWS))
+    return _merged(selections(), bound, _maybe(which=("last", "first")))
+
+
+def _absences() -> st.SearchStrategy:
+    ends = st.builds(lambda after, of: {"after": after, "of": of}, selectors(), selectors())
+    return _merged(ends, WITHIN, _maybe(per=("product",), lasts=WINDOWS))
+
+
+def _sequences() -> st.SearchStrategy:
+    steps = st.builds(lambda steps: {"steps": steps}, st.lists(selectors(), min_size=2, max_size=4))
+    return _merged(steps, WITHIN, _maybe(per=("product",)))
+
+
+def _local_times() -> st.SearchStrategy:
+    hours = ("00:05-00:10", "23:50-00:10", "01:30-02:30", "02:00-03:00", "06:30-06:40", "01:00-01:05", "03:00-12:00")
+    days = (["mon"], ["sun"], ["sat", "mon"], ["thu", "fri"])
+    return st.one_of(_fixed(hours=hours), _fixed(days=days), _fixed(hours=hours, days=days))
+
+
+LEAVES: dict[str, st.SearchStrategy] = {
+    "count": _merged(selections(), WITHIN, COUNTS),
+    **{kind: _aggregates(kind) for kind in ("sum", "avg", "min", "max")},
+    "distinct": _merged(selections(), _fixed(property=("product", "price")), WITHIN, COUNTS),
+    "recency": _recencies(),
+    "lifetime": _lifetimes(),
+    "score": _scores(),
+    "session": _sessions(),
+    "absence": _absences(),
+    "sequence": _sequences(),
+    "trait": _merged(_fixed(name=("plan", "home.city")), VALUE_TESTS),
+    "context": _merged(_fixed(path=("device.type", "screen")), VALUE_TESTS),
+    "local_time": _local_times(),
+}
+
+
+def conditions_of(kind: str) -> st.SearchStrategy:
+    """A condition of one kind."""
+    return LEAVES[kind].map(lambda arguments: {kind: arguments})
+
+
+def conditions(known: tuple[str, ...] = (), depth: int = 2) -> st.SearchStrategy:
+    """A condition of any kind, nested up to a depth, referring to known segments only."""
+    leaves = st.one_of(*(conditions_of(kind) for kind in LEAVES))
+    if known:
+        leaves = st.one_of(leaves, st.sampled_from(known).map(lambda name: {"segment": name}))
+    if depth == 0:
+        return leaves
+    inner = conditions(known, depth - 1)
+    several = st.lists(inner, min_size=1, max_size=3)
+    return st.one_of(
+        leaves,
+        several.map(lambda parts: {"all": parts}),
+        several.map(lambda parts: {"any": parts}),
+        inner.map(lambda part: {"not": part}),
+    )
+
+
+def confidences() -> st.SearchStrategy:
+    """A decaying confidence."""
+    return _merged(
+        _fixed(half_life=("1m", "2m", "5m", "7m3s"), leave_below=(0.5, 0.25, 0.9, 0.1)),
+        st.one_of(st.just({}), st.builds(lambda selector: {"refreshed_by": selector}, selectors())),
+    )
+
+
+@st.composite
+def segments(draw: st.DrawFn, name: str, when: st.SearchStrategy, exit_when: st.SearchStrategy) -> dict[str, Any]:
+    """A segment, perhaps with modifiers."""
+    segment = {"name": name, "when": draw(when)}
+    if draw(st.integers(0, 2)) == 0:
+        segment["exit_when"] = draw(exit_when)
+    if draw(st.integers(0, 2)) == 0:
+        segment["min_dwell"] = draw(st.sampled_from(WINDOWS))
+    if draw(st.integers(0, 2)) == 0:
+        segment["confidence"] = draw(confidences())
+    return segment
+
+
+@st.composite
+def definitions(draw: st.DrawFn, depth: int = 2) -> dict[str, Any]:
+    """One to four segments that may refer to each other, in any order in the file."""
+    made = []
+    for name in ("alpha", "beta", "gamma", "delta")[: draw(st.integers(1, 4))]:
+        inner = conditions(tuple(segment["name"] for segment in made), depth)
+        made.append(draw(segments(name, inner, inner)))
+    return draw(file_of(draw(st.permutations(made))))
+
+
+@st.composite
+def file_of(draw: st.DrawFn, made: list[dict[str, Any]]) -> dict[str, Any]:
+    """A definitions file with some time zone and session gap around segments."""
+    file: dict[str, Any] = {"session": {"gap": draw(st.sampled_from(("2m", "5m")))}, "segments": list(made)}
+    if draw(st.booleans()):
+        file["timezone"] = draw(st.sampled_from(("Europe/Berlin", "America/New_York")))
+    return file
+
+
+@st.composite
+def plain_definitions(draw: st.DrawFn, kind: str) -> dict[str, Any]:
+    """Two segments of one kind with no modifiers."""
+    made = [{"name": name, "when": draw(conditions_of(kind))} for name in ("alpha", "beta")]
+    return draw(file_of(made))
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> dict[str, Any]:
+    """The contents of one event, with no user and no time."""
+    call: dict[str, Any] = {"type": "track", "event": draw(st.sampled_from(EVENTS))}
+    shape = draw(st.integers(0, 7))
+    if shape == 0:
+        call = {"type": draw(st.sampled_from(("page", "screen", "identify", "alias")))}
+    properties: dict[str, Any] = {}
+    if draw(st.integers(0, 4)):
+        properties["product"] = draw(st.sampled_from(PRODUCTS))
+    if draw(st.integers(0, 4)):
+        properties["price"] = draw(st.sampled_from(PRICES))
+    if shape == 1:
+        properties |= draw(_maybe(detail=({"size": "L"}, {}, "L"), tags=(["new"], "renewed", ["old", "newer"])))
+    if shape == 2:
+        call["traits"] = draw(_maybe(plan=("pro", "free", 3, ["r"]), home=({"city": "pro"}, {"city": "free"})))
+    if shape in (3, 4):
+        call["context"] = draw(
+            _maybe(device=({"type": "pro"}, {"type": "free"}, {}), screen=(1, 3, "pro"), timezone=ZONES)
+        )
+    return call | {"properties": properties}
+
+
+@st.composite
+def timelines(draw: st.DrawFn, disorder: bool = False, most: int = 25) -> Timeline:
+    """Up to 25 events, whole minutes apart or a millisecond beside; with disorder some are up to ten minutes late."""
+    t = draw(st.sampled_from(STARTS))
+    events = []
+    for number, call in enumerate(draw(st.lists(calls(), min_size=1, max_size=most))):
+        t += draw(st.sampled_from((0, 0, 1, 1, 2, 3, 5, 10, 12))) * MINUTE
+        own = max(0, t + draw(st.sampled_from((0, 0, 0, 0, 1, 2))))
+        if disorder and draw(st.integers(0, 2)) == 0:
+            own = max(0, own - draw(st.sampled_from((1, 2, 3, 5, 10))) * MINUTE)
+        elif not disorder:
+            t = own
+        message = f"m{draw(st.integers(0, number)) if draw(st.integers(0, 9)) == 0 else number}"
+        events.append((own, {"userId": "u1", "messageId": message, "timestamp": own} | call))
+    last = max(own for own, _ in events)
+    return Timeline(events, last + draw(st.sampled_from((0, 1, 5, 30, 61))) * MINUTE)

@@ -1,0 +1,145 @@
+"""Frames between the bridge and Python, as docs/wire-formats.md describes them."""
+
+import struct
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+
+from segments.changes import Change, Memberships, encode_change, encode_memberships
+
+_HEAD = struct.Struct("<B3xI")
+_TIME = struct.Struct("<q")
+_RECORD = struct.Struct("<BBqii")
+_ABSENT = -1
+
+
+class Kind(IntEnum):
+    """What a frame from the bridge is."""
+
+    EVENTS = 1
+    TICK = 2
+    MARKER = 3
+    START = 4
+
+
+class Target(IntEnum):
+    """Where a record to Kafka goes."""
+
+    CHANGES = 0
+    MEMBERSHIPS = 1
+    DEAD_LETTERS = 2
+    LATE_EVENTS = 3
+
+
+FAULTS = {
+    1: ("not_json", "the record cannot be read as an event"),
+    2: ("no_user", "neither userId nor anonymousId is given"),
+    3: ("too_large", "the record is larger than batching.max_event_bytes"),
+    4: ("no_bytes", "the record has no value"),
+    5: ("implausible_time", "the event's time is missing or too far from the time the record was written"),
+}
+
+
+class EventFrame:
+    """An EVENTS frame: payloads, and where each of them came from."""
+
+    __slots__ = ("_offsets", "_partitions", "_topics", "faults", "payloads", "written_at")
+
+    def __init__(self, frame: bytes) -> None:
+        _, count = _HEAD.unpack_from(frame)
+        view, place = memoryview(frame), _HEAD.size
+
+        def numbers(code: str, size: int) -> memoryview:
+            nonlocal place
+            start, place = place, place + size * count
+            return view[start:place].cast(code)
+
+        self.written_at: Sequence[int] = numbers("q", 8).tolist()
+        self._offsets = numbers("q", 8)
+        lengths = numbers("i", 4).tolist()
+        self._partitions = numbers("i", 4)
+        numbers("H", 2)  # the shard: Python computes it where it needs it
+        self._topics = numbers("B", 1)
+        self.faults = numbers("B", 1).tobytes()
+        payloads = []
+        for length in lengths:
+            end = place + length
+            payloads.append(frame[place:end])
+            place = end
+        self.payloads: list[bytes] = payloads
+
+    def origin(self, place: int, topics: Sequence[str]) -> tuple[str, int, int, int]:
+        """Return topic, partition, offset and record time (ms) of a payload."""
+        topic = topics[self._topics[place]]
+        return topic, self._partitions[place], self._offsets[place], self.written_at[place]
+
+
+def kind_of(frame: bytes) -> int:
+    """Return the kind of a frame, one of `Kind`."""
+    return frame[0]
+
+
+def watermark_of(frame: bytes) -> int:
+    """Return the watermark (ms) of a TICK frame."""
+    return int(_TIME.unpack_from(frame, _HEAD.size)[0])
+
+
+class OutputFrame:
+    """Records to Kafka, collected for one row."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
+
+    def add(
+        self, target: Target, key: bytes | None, value: bytes | None, time: int, headers: Iterable[tuple[str, bytes]] = ()
+    ) -> None:
+        """Append one record; no value is a tombstone; `time` in ms."""
+        listed = list(headers)
+        key_length = _ABSENT if key is None else len(key)
+        value_length = _ABSENT if value is None else len(value)
+        self._parts.append(_RECORD.pack(target, len(listed), time, key_length, value_length))
+        self._parts.append(key or b"")
+        self._parts.append(value or b"")
+        for name, content in listed:
+            encoded = name.encode()
+            self._parts.append(struct.pack("<H", len(encoded)) + encoded + struct.pack("<i", len(content)) + content)
+
+    def add_changes(self, changes: Iterable[Change]) -> None:
+        """Append changes for the segment topic, keyed by user."""
+        append, pack = self._parts.append, _RECORD.pack
+        for change in changes:
+            key, value = change.user_id.encode(), encode_change(change)
+            append(pack(Target.CHANGES, 0, change.at, len(key), len(value)) + key + value)
+
+    def add_memberships(self, memberships: Iterable[Memberships]) -> None:
+        """Append current memberships for the compacted topic, keyed by user; a user in no segment is a tombstone."""
+        append, pack = self._parts.append, _RECORD.pack
+        for each in memberships:
+            key = each.user_id.encode()
+            if not each.segments:
+                append(pack(Target.MEMBERSHIPS, 0, each.at, len(key), _ABSENT) + key)
+                continue
+            value = encode_memberships(each)
+            append(pack(Target.MEMBERSHIPS, 0, each.at, len(key), len(value)) + key + value)
+
+    def add_unprocessed(
+        self, target: Target, payload: bytes, origin: tuple[str, int, int, int], reason: str, detail: str
+    ) -> None:
+        """Append an event that was not applied: its own bytes, and headers that say why and where it came from."""
+        topic, partition, offset, written_at = origin
+        headers = (
+            ("reason", reason.encode()),
+            ("detail", detail.encode("utf-8", "replace")),
+            ("topic", topic.encode()),
+            ("partition", str(partition).encode()),
+            ("offset", str(offset).encode()),
+        )
+        self.add(target, None, payload, written_at, headers)
+
+    def to_bytes(self) -> bytes:
+        """Return the frame."""
+        return b"".join(self._parts)

@@ -1,0 +1,69 @@
+"""What a worker counts: Flink metrics for operators, and a trace file for benchmarks."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from segments.processor import Outcome
+from udfs.frames import Kind
+
+
+class WorkerMetrics:
+    """Counters of one worker. Names: events, duplicates, late, dead_letters (and by reason), changes, state_bytes_written."""
+
+    def __init__(self, group: Any, trace: Path | None) -> None:
+        self._group = group
+        self._trace = trace
+        self._events = group.counter("events")
+        self._duplicates = group.counter("duplicates")
+        self._late = group.counter("late")
+        self._dead_letters = group.counter("dead_letters")
+        self._by_reason: dict[str, Any] = {}
+        self.changes = group.counter("changes")
+        self.written = group.counter("state_bytes_written")
+        self._busy: Counter[str] = Counter()
+        self._frames: Counter[str] = Counter()
+        self._total = 0
+        self._first = self._last = 0.0
+
+    def processed(self, outcome: Outcome, events: int) -> None:
+        """Count one batch of events."""
+        self._events.inc(events)
+        self._duplicates.inc(outcome.duplicates)
+        self._late.inc(len(outcome.late))
+        now = time.time()
+        self._first = self._first or now
+        self._last = now
+        self._total += events
+
+    def rejected(self, reason: str) -> None:
+        """Count one dead letter."""
+        self._dead_letters.inc()
+        if reason not in self._by_reason:
+            self._by_reason[reason] = self._group.add_group("reason", reason).counter("dead_letters")
+        self._by_reason[reason].inc()
+
+    def handled(self, kind: int, seconds: float) -> None:
+        """Note how long a frame took."""
+        name = Kind(kind).name
+        self._busy[name] += seconds
+        self._frames[name] += 1
+
+    def close(self) -> None:
+        """Write the trace: events, first and last batch (s since 1970), frames and busy seconds by kind."""
+        if self._trace is None:
+            return
+        content = {
+            "events": self._total,
+            "first": self._first,
+            "last": self._last,
+            "frames": dict(self._frames),
+            "busy_s": {kind: round(seconds, 3) for kind, seconds in self._busy.items()},
+        }
+        self._trace.parent.mkdir(parents=True, exist_ok=True)
+        self._trace.write_bytes(msgspec.json.encode(content))

@@ -1,0 +1,70 @@
+"""A shard's profiles in Flink state, kept as a log: each checkpoint appends one segment, a grown log is written anew."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from segments.profiles import Profiles
+
+_SLACK = 256 * 1024
+
+
+class SegmentState(Protocol):
+    """The keyed map state of the current shard: segment number -> bytes."""
+
+    def items(self) -> object:
+        """Return all entries."""
+        ...
+
+    def put(self, key: int, value: bytes) -> None:
+        """Write one entry."""
+        ...
+
+    def remove(self, key: int) -> None:
+        """Remove one entry."""
+        ...
+
+
+class ProfileLog:
+    """Moves profiles between memory and the state of one shard; call it only while that shard is the current key."""
+
+    def __init__(self, profiles: Profiles) -> None:
+        self._profiles = profiles
+        self._segments: dict[int, list[int]] = {}
+        self._bytes: dict[int, int] = {}
+        self._bytes_when_full: dict[int, int] = {}
+
+    def load(self, shard: int, state: SegmentState) -> None:
+        """Read a shard's profiles, once after each start."""
+        entries = {int(number): bytes(segment) for number, segment in state.items()}  # type: ignore[attr-defined]
+        self._segments[shard] = sorted(entries)
+        self._bytes[shard] = self._bytes_when_full[shard] = sum(map(len, entries.values()))
+        self._profiles.load(shard, (entries[number] for number in sorted(entries)))
+
+    def append(self, shard: int, state: SegmentState) -> int:
+        """Write what changed since the last call; returns the bytes written."""
+        segment = self._profiles.take_changed(shard)
+        if segment is None:
+            return 0
+        if self._bytes.get(shard, 0) + len(segment) > 2 * self._bytes_when_full.get(shard, 0) + _SLACK:
+            return self._rewrite(shard, state)
+        self._put(shard, state, segment)
+        return len(segment)
+
+    def _rewrite(self, shard: int, state: SegmentState) -> int:
+        old = self._segments.get(shard, [])
+        self._segments[shard] = old[-1:]  # numbers go on: an old number is never used for new content
+        self._bytes[shard] = 0
+        for segment in self._profiles.all_of(shard):
+            self._put(shard, state, segment)
+        for number in old:
+            state.remove(number)
+        self._segments[shard] = [number for number in self._segments[shard] if number not in old]
+        self._bytes_when_full[shard] = self._bytes[shard]
+        return self._bytes[shard]
+
+    def _put(self, shard: int, state: SegmentState, segment: bytes) -> None:
+        numbers = self._segments.setdefault(shard, [])
+        numbers.append(numbers[-1] + 1 if numbers else 0)
+        state.put(numbers[-1], segment)
+        self._bytes[shard] = self._bytes.get(shard, 0) + len(segment)

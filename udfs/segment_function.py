@@ -1,0 +1,121 @@
+"""The function that Flink calls: one frame in, at most one frame out. Everything it decides, it asks the domain."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyflink.common import Types
+from pyflink.datastream import KeyedProcessFunction, RuntimeContext
+from pyflink.datastream.state import MapStateDescriptor
+
+from segments.definitions import parse_definitions
+from segments.engine import Engine
+from segments.events import Plausibility, RejectedEvent
+from segments.plan import Plan
+from segments.processor import Outcome, Processor
+from segments.profiles import Profiles
+from udfs.frames import FAULTS, EventFrame, Kind, OutputFrame, Target, kind_of, watermark_of
+from udfs.metrics import WorkerMetrics
+from udfs.profile_log import ProfileLog
+from udfs.redis_writer import RedisOptions, RedisWriter
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionOptions:
+    """What the function needs to know; times in ms. It travels to the workers with the job."""
+
+    definitions: str
+    topics: tuple[str, ...]
+    shards: int
+    allowed_lateness: int
+    plausibility: tuple[int, int]
+    redis: RedisOptions | None
+    trace: str | None = None  # a folder for `worker-*.json` with what the worker did and when, for benchmarks
+
+
+class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is untyped
+    """Keeps the profiles of the shards this worker owns; Flink state is touched on START and MARKER frames only."""
+
+    def __init__(self, options: FunctionOptions) -> None:
+        self._options = options
+
+    def open(self, context: RuntimeContext) -> None:
+        """Compile the definitions and connect to Redis."""
+        options = self._options
+        ahead, age = options.plausibility
+        plan = Plan(parse_definitions(options.definitions), Plausibility(max_ahead=ahead, max_age=age))
+        self._profiles = Profiles(options.shards)
+        self._processor = Processor(Engine(plan, allowed_lateness=options.allowed_lateness), self._profiles)
+        self._log = ProfileLog(self._profiles)
+        self._state = context.get_map_state(
+            MapStateDescriptor("profiles", Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE()))
+        )
+        self._redis = RedisWriter(options.redis) if options.redis else None
+        trace = Path(options.trace) / f"worker-{context.get_index_of_this_subtask()}.json" if options.trace else None
+        self._metrics = WorkerMetrics(context.get_metrics_group(), trace)
+
+    def close(self) -> None:
+        """Leave Redis and write the trace."""
+        if self._redis:
+            self._redis.close()
+        self._metrics.close()
+
+    def process_element(self, value: Any, ctx: Any) -> Iterator[bytes]:
+        """Handle one frame."""
+        frame = bytes(value)
+        started = time.perf_counter()
+        kind = kind_of(frame)
+        if kind == Kind.EVENTS:
+            yield from self._events(EventFrame(frame))
+        elif kind == Kind.TICK:
+            yield from self._publish(self._processor.advance(watermark_of(frame)), OutputFrame())
+        else:
+            shard = _shard(ctx.get_current_key())
+            if kind == Kind.MARKER:
+                self._metrics.written.inc(self._log.append(shard, self._state))
+            else:
+                self._log.load(shard, self._state)
+        self._metrics.handled(kind, time.perf_counter() - started)
+
+    def _events(self, frame: EventFrame) -> Iterator[bytes]:
+        outcome = self._processor.process(frame.payloads, frame.written_at)
+        output, topics = OutputFrame(), self._options.topics
+        for place, rejected in outcome.rejected:
+            reason, detail = _why(rejected, frame.faults[place])
+            output.add_unprocessed(
+                Target.DEAD_LETTERS, frame.payloads[place], frame.origin(place, topics), reason, detail
+            )
+            self._metrics.rejected(reason)
+        for place in outcome.late:
+            detail = f"more than {self._options.allowed_lateness} ms older than the user's newest event"
+            output.add_unprocessed(
+                Target.LATE_EVENTS, frame.payloads[place], frame.origin(place, topics), "late", detail
+            )
+        self._metrics.processed(outcome, len(frame.payloads))
+        yield from self._publish(outcome, output)
+
+    def _publish(self, outcome: Outcome, output: OutputFrame) -> Iterator[bytes]:
+        if outcome.changes:
+            if self._redis:
+                self._redis.write(outcome.changes)
+            output.add_changes(outcome.changes)
+            output.add_memberships(outcome.memberships)
+            self._metrics.changes.inc(len(outcome.changes))
+        if output:
+            yield output.to_bytes()
+
+
+def _why(rejected: RejectedEvent, fault: int) -> tuple[str, str]:
+    """What the bridge saw about a record's size or emptiness says more than what parsing it says."""
+    return FAULTS[fault] if fault in (3, 4) else (rejected.reason, rejected.detail)
+
+
+def _shard(key: Any) -> int:
+    return int(key[0] if isinstance(key, Sequence) else key)
