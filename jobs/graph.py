@@ -9,6 +9,7 @@ from pyflink.datastream import CheckpointingMode, ExternalizedCheckpointRetentio
 
 from jobs.java_bridge import FRAME_TYPE, event_frames, kafka_sinks
 from jobs.settings import Settings
+from segments.events import Plausibility
 from udfs.redis_writer import RedisOptions
 from udfs.segment_function import FunctionOptions, SegmentFunction
 
@@ -27,9 +28,13 @@ def environment(settings: Settings) -> StreamExecutionEnvironment:
         "pipeline.object-reuse": "true",
         "state.backend.type": flink.state_backend,
         "execution.checkpointing.incremental": "true",
-        "restart-strategy.type": "fixed-delay",
-        "restart-strategy.fixed-delay.attempts": str(flink.restart_attempts),
-        "restart-strategy.fixed-delay.delay": f"{flink.restart_delay} ms",
+        "execution.checkpointing.timeout": "30 min",  # Redis away blocks a batch, and so the barrier behind it
+        "execution.checkpointing.tolerable-failed-checkpoints": "1000",
+        "restart-strategy.type": "exponential-delay",
+        "restart-strategy.exponential-delay.attempts-before-reset-backoff": str(flink.restart_attempts),
+        "restart-strategy.exponential-delay.initial-backoff": f"{flink.restart_delay} ms",
+        "restart-strategy.exponential-delay.max-backoff": "60 s",
+        "restart-strategy.exponential-delay.reset-backoff-threshold": "10 min",
     }
     if flink.checkpoint_dir:
         options["execution.checkpointing.dir"] = flink.checkpoint_dir
@@ -108,7 +113,7 @@ def function_options(settings: Settings, definitions: str, trace: str | None = N
         topics=tuple(settings.kafka.events_topics),
         shards=settings.flink.shards,
         allowed_lateness=times.allowed_lateness,
-        plausibility=(times.max_ahead, times.max_age),
+        plausibility=Plausibility(times.max_ahead, times.max_age, settings.batching.max_event_bytes),
         redis=RedisOptions(redis.url.get_secret_value(), redis.ttl, redis.timeout) if redis.enabled else None,
         trace=trace,
     )

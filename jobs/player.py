@@ -1,23 +1,15 @@
 """Plays events to a Kafka topic: as fast as it takes them, at a rate, or at a multiple of their own time."""
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import islice
-from statistics import median_low
-from typing import NamedTuple
 
 import orjson
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from segments.events import EventDecoder, RejectedEvent
+from segments.record_times import Stamped, stamped
 
 HEARTBEAT_USER = "__heartbeat__"
-_LOOK_AHEAD = 16
-_HOUR_MS = 3_600_000
-_TRUSTED_JUMP_MS = 12 * _HOUR_MS
-_YEAR_MS = 365 * 24 * _HOUR_MS
 _PROGRESS_EVERY_S = 0.25
 _CONNECT_TIMEOUT_S = 15.0
 _FLUSH_TIMEOUT_S = 120.0
@@ -25,14 +17,6 @@ _FLUSH_TIMEOUT_S = 120.0
 
 class PlayError(RuntimeError):
     """Kafka cannot be reached, or the producer gave up; the text says what to check."""
-
-
-class Stamped(NamedTuple):
-    """A record to be: `key` is the user's id, None when unreadable; `timestamp` in ms, None while no time was read."""
-
-    payload: bytes
-    key: bytes | None
-    timestamp: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,53 +92,6 @@ def heartbeat(bootstrap_servers: str, topic: str, timestamp_ms: int) -> int:
     if sender.failed:
         raise PlayError(f"the heartbeat did not reach every partition of '{topic}': {sender.first_error}")
     return len(partitions)
-
-
-def stamped(events: Iterable[bytes]) -> Iterator[Stamped]:
-    """Yield each event with its record's key and timestamp: the running maximum of the plausible event times.
-
-    A time far ahead counts only when most of the next 16 events confirm it, so one broken clock does not make all that
-    follows look years late, while a pause in the data passes.
-    """
-    parsed = _parsed(events)
-    window = deque(islice(parsed, _LOOK_AHEAD))
-    newest = _first_time([event_time for _, _, event_time in window if event_time is not None])
-    while window:
-        payload, key, event_time = window.popleft()
-        following = next(parsed, None)
-        if following is not None:
-            window.append(following)
-        if event_time is not None and (newest is None or event_time > newest):
-            ahead = 0 if newest is None else event_time - newest
-            if ahead <= _TRUSTED_JUMP_MS or _confirmed(event_time, ahead, window):
-                newest = event_time
-        yield Stamped(payload, key, newest)
-
-
-def _first_time(times: Sequence[int]) -> int | None:
-    """Return the earliest time that is not years away from the typical one; None when there is none at all."""
-    if not times:
-        return None
-    typical = median_low(times)
-    return min(at for at in times if abs(at - typical) <= _YEAR_MS)
-
-
-def _confirmed(event_time: int, ahead: int, window: Iterable[tuple[bytes, bytes | None, int | None]]) -> bool:
-    following = [later for _, _, later in window if later is not None]
-    if not following:
-        return ahead <= _YEAR_MS
-    agreeing = sum(abs(later - event_time) <= _TRUSTED_JUMP_MS or later > event_time for later in following)
-    return 2 * agreeing > len(following)
-
-
-def _parsed(events: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None, int | None]]:
-    decode = EventDecoder().decode
-    for payload in events:
-        try:
-            event = decode(payload)
-            yield payload, event.user_id.encode(), event.time
-        except (RejectedEvent, UnicodeEncodeError):
-            yield payload, None, None
 
 
 class Pacer:

@@ -24,7 +24,7 @@ class Reason(msgspec.Struct, frozen=True, gc=False):
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
-    """One transition of one user; `at` and `next_change_at` in ms since 1970, `seq` counts the user's changes from 1."""
+    """One transition of one user; `at` and `next_change_at` in ms, `seq` counts the user's changes from 1."""
 
     user_id: str
     segment: str

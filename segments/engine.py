@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
 
 from segments.changes import TIMER, Cause, Change, Membership, Memberships
-from segments.conditions.base import FALLS, RISES, UNKNOWN
-from segments.events import Event
+from segments.conditions.base import EXTENDS, FALLS, RISES, UNKNOWN
+from segments.events import SESSION_STARTED, Event
 from segments.plan import Plan
 from segments.profile import NEVER, Profile
 from segments.routes import Judged, merge_judged
@@ -50,21 +49,33 @@ class Engine:
         profile.newest = max(time, profile.newest)
         now = profile.clock = max(time, profile.clock)
 
-        updates, watchers, judged = plan.route(event)
-        started = plan.update_session is not None and plan.update_session(features, event, time)
-        for update in updates:
+        route = plan.route(event)
+        judged = route.judged
+        update_session = plan.update_session
+        starts_session = update_session is not None and update_session(features, event, time)
+        for update in route.updates:
             update(features, event, time)
-        for watcher in watchers:
-            if watcher.update(features, event, time):
-                judged = merge_judged(judged, ((rule, UNKNOWN) for rule in watcher.rules))
-        if started:
-            for update in plan.session_started.updates:
-                update(features, event, time)
-            judged = merge_judged(judged, plan.session_started.judged)
+        moved = self._start_session(profile, event) if starts_session else []
+        for update in route.watchers:
+            changed = update(features, event, time)
+            if changed is not None:
+                moved = [*moved, *changed]
         if is_new:
-            judged = merge_judged(judged, ((rule, UNKNOWN) for rule in plan.interesting_from_the_start))
+            judged = route.judged_for_new_user
+        elif starts_session:
+            judged = route.judged_at_session_start
+        if moved:
+            judged = merge_judged(judged, plan.moved_by(moved))
         self._judge(event.user_id, profile, judged, now, event.message_id, changes)
         return "applied"
+
+    def _start_session(self, profile: Profile, event: Event) -> list[int]:
+        """Apply the made event of a session's start; returns the ids of watched features that it moved."""
+        started, time = self.plan.session_started, event.time
+        made = self.plan.decoder.made(event.user_id, SESSION_STARTED, time)
+        for update in started.updates:
+            update(profile.features, made, time)
+        return [each for update in started.watchers for each in update(profile.features, made, time) or ()]
 
     def advance(self, user_id: str, profile: Profile, until: int, changes: list[Change]) -> None:
         """Let everything happen that happens by itself up to and including `until` (ms), in order of time."""
@@ -83,8 +94,10 @@ class Engine:
         for segment_id, member in profile.members.items():
             rule = self.plan.rule(segment_id)
             if rule is not None and member[INSIDE]:
-                current[rule.name] = Membership(
-                    rule.version, member[SINCE], rule.score(profile, now), rule.confidence(profile, now)
+                current[rule.name] = (
+                    Membership(rule.version, member[SINCE], rule.score(profile, now), rule.confidence(profile, now))
+                    if rule.has_detail
+                    else Membership(rule.version, member[SINCE], None, 1.0)
                 )
         return Memberships(user_id, profile.seq, now, current)
 
@@ -103,34 +116,39 @@ class Engine:
         self,
         user_id: str,
         profile: Profile,
-        judged: Iterable[tuple[Rule, int]],
+        judged: Judged,
         now: int,
         cause: Cause | str | None,
         changes: list[Change],
     ) -> None:
         """Judge rules in dependency order; a rule that changed has its dependents judged too."""
         members = profile.members
-        queue = list(judged)
         place = 0
-        while place < len(queue):
-            rule, effect = queue[place]
+        while place < len(judged):
+            segment_id, effect, ask, rule = judged[place]
             place += 1
-            member = members.get(rule.segment_id)
-            inside = member is not None and member[INSIDE] == 1
-            if member is not None and (effect == RISES if inside else effect == FALLS and member[DUE] != NEVER):
-                continue  # the event can only confirm what is known, and not bring the next change nearer
-            since = member[SINCE] if member is not None else 0
-            holds, due = rule.decide(profile, inside, since, now)
+            member = members.get(segment_id)
+            if member is None:
+                if effect == FALLS:
+                    continue  # false for ever, and the event cannot make it true
+                inside, since = 0, 0
+            else:
+                inside, since, due = member
+                if due > now and (
+                    effect == RISES or (effect == EXTENDS and due != NEVER) if inside else effect < UNKNOWN
+                ):
+                    continue  # the event only confirms what is known and does not bring the next change nearer
+            holds, due = ask(profile, now) if ask is not None else rule.decide(profile, inside == 1, since, now)
             if holds or due != NEVER:
-                members[rule.segment_id] = [1 if holds else 0, since if holds == inside else now, due]
+                members[segment_id] = [1 if holds else 0, since if holds == inside else now, due]
                 profile.due = min(profile.due, due)
             elif member is not None:
-                del members[rule.segment_id]
+                del members[segment_id]
             if holds != inside:
                 self._emit(user_id, profile, rule, holds, now, cause, changes)
                 if rule.dependents:
-                    waiting = merge_judged(tuple(queue[place:]), ((each, UNKNOWN) for each in rule.dependents))
-                    queue[place:] = waiting
+                    judged = merge_judged(judged[place:], [(each, UNKNOWN) for each in rule.dependents])
+                    place = 0
 
     def _emit(
         self,

@@ -14,6 +14,7 @@ ANY_EVENT = "any"
 _OLDEST = 946_684_800_000  # 2000-01-01: a smaller number is seconds taken for milliseconds, or nonsense
 _NEWEST = 4_102_444_800_000  # 2100-01-01
 _MAX_ID = 256
+_RESERVED = {SESSION_STARTED, ANY_EVENT}
 _DAY = 86_400_000
 
 
@@ -27,27 +28,23 @@ class RejectedEvent(ValueError):
 
 
 class Plausibility(msgspec.Struct, frozen=True):
-    """How far (ms) an event's time may lie from the time its record was written."""
+    """How far (ms) an event's time may lie from the time its record was written, and how large (bytes) it may be."""
 
     max_ahead: int = _DAY
     max_age: int = 3_650 * _DAY
+    max_bytes: int = 1_048_576
 
 
-class Event:
-    """One parsed event of one user."""
+class Event(msgspec.Struct, gc=False):
+    """One parsed event of one user; `time` in ms."""
 
-    __slots__ = ("context", "message_id", "name", "properties", "time", "traits", "user_id")
-
-    def __init__(
-        self, user_id: str, name: str, time: int, message_id: str | None, properties: Any, context: Any, traits: Any
-    ) -> None:
-        self.user_id = user_id
-        self.name = name
-        self.time = time
-        self.message_id = message_id
-        self.properties = properties
-        self.context = context
-        self.traits = traits
+    user_id: str
+    name: str
+    time: int
+    message_id: str | None
+    properties: Any
+    context: Any
+    traits: Any
 
 
 class EventDecoder:
@@ -73,7 +70,7 @@ class EventDecoder:
         traits_type = struct_for("Traits", trait_paths, {})
         context_type = struct_for("Context", context_paths, {})
         context_type = msgspec.defstruct(
-            "Context", [("traits", traits_type | None, None)], bases=(context_type,), gc=False
+            "Context", [("traits", traits_type | None, None)], bases=(context_type,), gc=False, frozen=True
         )
         envelope = msgspec.defstruct(
             "Envelope",
@@ -93,74 +90,77 @@ class EventDecoder:
         )
         self._decode = msgspec.json.Decoder(envelope).decode
         self.no_properties = properties_type()
-        self._no_context = context_type()
-        self._no_traits = traits_type()
-        self._plausibility = plausibility or Plausibility()
+        self.no_context = context_type()
+        self.no_traits = traits_type()
+        bounds = plausibility or Plausibility()
+        self._max_bytes = bounds.max_bytes
+        self._newest_ahead, self._oldest_ahead = bounds.max_ahead, -bounds.max_age
+
+    def made(self, user_id: str, name: str, time: int) -> Event:
+        """Return an event that the engine makes itself: it has a name and a time (ms) and nothing else."""
+        return Event(user_id, name, time, None, self.no_properties, self.no_context, self.no_traits)
 
     def decode(self, payload: bytes | memoryview, written_at: int | None = None) -> Event:
         """Return the event; `written_at` (ms) is its record's time, None when unknown. Raises RejectedEvent."""
         try:
             raw: Any = self._decode(payload)
-        except msgspec.ValidationError as error:
-            raise RejectedEvent("wrong_type", str(error)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise RejectedEvent("not_json", str(error)) from None
-        except RecursionError:
-            raise RejectedEvent("nested_too_deeply", "objects or lists are nested too deeply") from None
-        user = raw.user_id
-        if user is None or user == "":
-            user = raw.anonymous_id
-        if type(user) is not str or not user or len(user) > _MAX_ID:
-            user = _user_id(user)
-        name = raw.event if raw.type == "track" else CALL_EVENT_NAMES.get(raw.type)
-        if not name:
-            raise _nameless(raw.type)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _unreadable(error) from None
+        if len(payload) > self._max_bytes:
+            raise RejectedEvent("too_large", f"{len(payload)} bytes are more than the {self._max_bytes} allowed")
         time = raw.timestamp
         if type(time) is not int:
             time = _time(time)
-        self._check_time(time, written_at)
-        context = raw.context
-        if context is None:
-            context = self._no_context
-        traits = raw.traits
-        if traits is None:
-            traits = context.traits or self._no_traits
-        properties = raw.properties
-        return Event(
-            user,
-            name,
-            time,
-            raw.message_id,
-            self.no_properties if properties is None else properties,
-            context,
-            traits,
-        )
+        ahead = 0 if written_at is None else time - written_at
+        if not (_OLDEST <= time < _NEWEST and self._oldest_ahead <= ahead <= self._newest_ahead):
+            raise _implausible(time, ahead)
+        user, name = raw.user_id, raw.event
+        if type(user) is not str or not user or len(user) > _MAX_ID:
+            user = _user_id(user or raw.anonymous_id)
+        if raw.type != "track" or not name or name in _RESERVED:
+            name = _name(raw.type, name)
+        context: Any = raw.context or self.no_context
+        traits = raw.traits or context.traits or self.no_traits
+        return Event(user, name, time, raw.message_id, raw.properties or self.no_properties, context, traits)
 
-    def _check_time(self, time: int, written_at: int | None) -> None:
-        if not _OLDEST <= time < _NEWEST:
-            detail = f"{str(time)[:32]} is not between the years 2000 and 2100; timestamps are milliseconds or ISO 8601"
-            raise RejectedEvent("implausible_time", detail)
-        if written_at is None:
-            return
-        if time > written_at + self._plausibility.max_ahead:
-            raise RejectedEvent("implausible_time", f"{time} is {time - written_at} ms after the record was written")
-        if time < written_at - self._plausibility.max_age:
-            raise RejectedEvent("implausible_time", f"{time} is {written_at - time} ms before the record was written")
+
+def _unreadable(error: Exception) -> RejectedEvent:
+    if isinstance(error, msgspec.ValidationError):
+        return RejectedEvent("wrong_type", str(error))
+    if isinstance(error, RecursionError):
+        return RejectedEvent("nested_too_deeply", "objects or lists are nested too deeply")
+    return RejectedEvent("not_json", str(error))
+
+
+def _implausible(time: int, ahead: int) -> RejectedEvent:
+    if not _OLDEST <= time < _NEWEST:
+        detail = f"{str(time)[:32]} is not between the years 2000 and 2100; timestamps are milliseconds or ISO 8601"
+    else:
+        detail = f"{time} is {abs(ahead)} ms {'after' if ahead > 0 else 'before'} the time the record was written"
+    return RejectedEvent("implausible_time", detail)
 
 
 def _user_id(user: object) -> str:
     if type(user) is int:
         return str(user)
-    if not user:
+    if not isinstance(user, str) or not user:
         raise RejectedEvent("no_user", "neither userId nor anonymousId is given")
-    raise RejectedEvent("no_user", f"the user's id is longer than {_MAX_ID} characters")
+    if len(user) > _MAX_ID:
+        raise RejectedEvent("no_user", f"the user's id is longer than {_MAX_ID} characters")
+    return user
 
 
-def _nameless(call: str) -> RejectedEvent:
-    if call == "track":
-        return RejectedEvent("no_event_name", "a track call needs 'event'")
-    known = ", ".join(("track", *CALL_EVENT_NAMES))
-    return RejectedEvent("unknown_type", f"'{call[:64]}' is none of {known}")
+def _name(call: str, event: str | None) -> str:
+    """Return the name of an event that is no plain track call; raises RejectedEvent."""
+    name = CALL_EVENT_NAMES.get(call)
+    if name is not None:
+        return name
+    if call != "track":
+        known = ", ".join(("track", *CALL_EVENT_NAMES))
+        raise RejectedEvent("unknown_type", f"'{call[:64]}' is none of {known}")
+    if not event:
+        raise RejectedEvent("no_event_name", "a track call needs 'event'")
+    raise RejectedEvent("reserved_name", f"'{event}' is a name that only the engine gives")
 
 
 def _time(value: float | str | None) -> int:

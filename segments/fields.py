@@ -2,6 +2,7 @@
 
 import keyword
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -32,17 +33,18 @@ def struct_for(name: str, paths: Iterable[str], types: Mapping[str, str]) -> typ
     for root, inner in children.items():
         attribute = attribute_name(root)
         rename[attribute] = root
-        fields.append((attribute, _field_type(name, root, inner, types.get(root)), None))
-    return msgspec.defstruct(name, fields, rename=rename, gc=False)
+        fields.append((attribute, *_field_type(name, root, inner, types.get(root))))
+    return msgspec.defstruct(name, fields, rename=rename, gc=False, frozen=True)
 
 
-def _field_type(name: str, root: str, inner: list[str], declared: str | None) -> Any:
+def _field_type(name: str, root: str, inner: list[str], declared: str | None) -> tuple[Any, Any]:
+    """Return a field's type and default; an object that is read into is there, empty, when the event has none."""
     if declared is not None:
-        return PROPERTY_TYPES[declared]
+        return PROPERTY_TYPES[declared], None
     if not inner:
-        return Any
+        return Any, None
     nested = struct_for(f"{name}_{attribute_name(root)}", inner, {})
-    return nested | str | int | float | bool | list[Any] | None
+    return nested | str | int | float | bool | list[Any] | None, nested()
 
 
 def attribute_name(field: str) -> str:
@@ -53,6 +55,28 @@ def attribute_name(field: str) -> str:
     """
     usable = field.isidentifier() and not keyword.iskeyword(field) and not field.startswith(("_", "f_"))
     return field if usable else "f_" + field.encode("utf-8", "surrogatepass").hex()
+
+
+def read_all(paths: list[str]) -> Getter:
+    """Return a function that reads several paths of a struct made by `struct_for` into a tuple, fast.
+
+    >>> Product = struct_for("Product", ["brand.name", "price"], {})
+    >>> read_all(["brand.name", "price"])(msgspec.json.decode(b'{"brand": "none", "price": 2}', type=Product))
+    (None, 2)
+    """
+    getters = [getter(path) for path in paths]
+    dotted = [".".join(attribute_name(step) for step in path.split(".")) for path in paths]
+    fast = attrgetter(*dotted) if len(dotted) > 1 else None
+
+    def read(value: Any) -> Any:
+        if fast is not None:
+            try:
+                return fast(value)
+            except AttributeError:  # something else stands where an object was expected
+                pass
+        return tuple(get(value) for get in getters)
+
+    return read
 
 
 def getter(path: str) -> Getter:

@@ -81,13 +81,12 @@ class LocalSchedule:
         """Instants after `now` at which the local clock can cross an edge: its edges, and jumps of daylight saving."""
         edges = {0, *(minute % _DAY_MINUTES for minute in self._hours or ())}
         today = datetime.fromtimestamp(now // 1_000, tz).date()
-        found = set()
+        found: set[int] = set()
         for day in range(-1, 9):
             date = today + timedelta(days=day)
             for minute in edges:
-                wall = datetime(date.year, date.month, date.day, minute // 60, minute % 60)
-                for fold in (0, 1):
-                    found.add(int(wall.replace(tzinfo=tz, fold=fold).timestamp() * 1_000))
+                wall = datetime(date.year, date.month, date.day, minute // 60, minute % 60, tzinfo=tz)
+                found.update(int(wall.replace(fold=fold).timestamp() * 1_000) for fold in (0, 1))
             found.update(_offset_jumps(tz, datetime(date.year, date.month, date.day, tzinfo=UTC)))
         return sorted(instant for instant in found if instant > now)
 

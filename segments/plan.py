@@ -13,10 +13,11 @@ from segments.definitions.paths import context_paths, parts, property_paths, tra
 from segments.definitions.references import order_segments, references
 from segments.events import SESSION_STARTED, Event, EventDecoder, Plausibility
 from segments.features.base import Feature, Input, States, Update, stable_id
+from segments.features.latest import Latest, Source, update_latest
 from segments.features.seen import Seen
 from segments.features.session import SESSION_ID, SessionSpan
 from segments.profile import NEVER, Profile
-from segments.routes import Route, Router
+from segments.routes import Place, Router
 from segments.rules import ConfidenceRule, Rule
 from segments.selectors import EventSelector
 
@@ -41,11 +42,12 @@ class Plan:
         self._rules_by_id = {rule.segment_id: rule for rule in self.rules}
         if SESSION_STARTED in _event_names(definitions):
             self.session()
-        self._router = Router(self._inputs(), self.rules)
-        self.session_started = self._router.session_started
-        self.update_session = _session_update(self._features)
         self.decoder = self._decoder(plausibility)
-        self.interesting_from_the_start = self._interesting_from_the_start()
+        self._router = Router(self._inputs(), self._watchers(), self.rules, self._interesting_from_the_start())
+        self.session_started = self._router.session_started
+        self.route = self._router.route
+        self.moved_by = self._router.moved_by
+        self.update_session = _session_update(self._features)
 
     def feature(self, feature: Feature) -> int:
         """Register a feature, or widen the one with the same key; returns its id."""
@@ -76,10 +78,6 @@ class Plan:
         """Return the rule of a stored membership, None when its segment is no longer defined."""
         return self._rules_by_id.get(segment_id)
 
-    def route(self, event: Event) -> Route:
-        """Return what an event updates and which rules it can move."""
-        return self._router.route(event)
-
     def _compile_rules(self) -> tuple[Rule, ...]:
         segments = {segment.name: segment for segment in self.definitions.segments}
         needs = {name: references(segment) for name, segment in segments.items()}
@@ -99,16 +97,28 @@ class Plan:
         feature = self.feature(Seen(EventSelector(spec.refreshed_by), "last"))
         return ConfidenceRule(spec.half_life, spec.leave_below, feature)
 
-    def _inputs(self) -> Iterable[tuple[int, Input]]:
+    def _inputs(self) -> Iterable[Place]:
         for feature_id, feature in self._features.items():
             if feature_id == SESSION_ID:
                 selector = next(iter(feature.inputs(feature_id))).selector
                 started = EventSelector(Selector(event=[SESSION_STARTED]))
                 yield feature_id, Input(selector, _no_update, MOVED)
                 yield feature_id, Input(started, _no_update, STARTED)
-                continue
-            for each in feature.inputs(feature_id):
-                yield feature_id, each
+            elif not isinstance(feature, Latest):
+                yield from ((feature_id, each) for each in feature.inputs(feature_id))
+
+    def _watchers(self) -> list[Update]:
+        """Updates of what is known about users: one reads all traits, one all of the context."""
+        watchers = []
+        sources: tuple[tuple[Source, object], ...] = (
+            ("traits", self.decoder.no_traits),
+            ("context", self.decoder.no_context),
+        )
+        for source, empty in sources:
+            known = [(i, f) for i, f in self._features.items() if isinstance(f, Latest) and f.source == source]
+            if known:
+                watchers.append(update_latest(source, known, empty))
+        return watchers
 
     def _decoder(self, plausibility: Plausibility | None) -> EventDecoder:
         declared = dict(self.definitions.properties)
@@ -141,7 +151,9 @@ def _session_update(features: dict[int, Feature]) -> Update | None:
 
 
 def _event_names(definitions: Definitions) -> set[str]:
-    return {name for part in parts(definitions) for name in getattr(part, "event", None) or ()}
+    """Return the names of all events that conditions select or give points to."""
+    names = {name for part in parts(definitions) for name in getattr(part, "event", None) or ()}
+    return names | {name for part in parts(definitions) for name in getattr(part, "points", None) or ()}
 
 
 def _refuse_clashes(ids: dict[str, int]) -> None:

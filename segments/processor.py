@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from segments.changes import Change, Memberships
@@ -30,19 +30,32 @@ class Processor:
         self.engine = engine
         self.profiles = profiles if profiles is not None else Profiles()
 
-    def process(self, payloads: Iterable[bytes], written_at: Sequence[int | None]) -> Outcome:
-        """Apply raw events in order; `written_at` holds each record's time (ms, None: unknown)."""
+    def process(
+        self,
+        payloads: Iterable[bytes],
+        written_at: Sequence[int | None],
+        suspects: Mapping[int, RejectedEvent] | None = None,
+    ) -> Outcome:
+        """Apply raw events in order; `written_at` holds each record's time (ms, None: unknown).
+
+        `suspects` are events, by place, that were found unreadable before: they are never applied.
+        """
         outcome = Outcome()
+        refused = suspects or {}
         profiles, decoded = self.profiles, self.profiles.decoded
         decode, apply, changes = self.engine.plan.decoder.decode, self.engine.apply, outcome.changes
         for place, payload in enumerate(payloads):
             try:
                 event = decode(payload, written_at[place])
+                if place in refused:
+                    raise refused[place]
+                user_id = event.user_id
+                profile = decoded.get(user_id) or profiles.open(user_id)
+                if profile.newest == 0 and not profiles.owns(user_id):
+                    raise RejectedEvent("ambiguous_user", "the record names two users: userId is given twice")
             except RejectedEvent as rejected:
                 outcome.rejected.append((place, rejected))
                 continue
-            user_id = event.user_id
-            profile = decoded.get(user_id) or profiles.open(user_id)
             due = profile.due
             result = apply(profile, event, changes)
             if profile.due < due:

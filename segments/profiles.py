@@ -32,6 +32,7 @@ class Profiles:
         self._blobs: dict[int, dict[str, bytes]] = {}
         self._dirty: dict[int, set[str]] = {}
         self._due: list[tuple[int, str]] = []
+        self._owned: set[int] = set()
         self.decoded: dict[str, Profile] = {}
 
     def __len__(self) -> int:
@@ -45,6 +46,10 @@ class Profiles:
             blob = self._blobs.get(shard_of(user_id, self._shards), {}).get(user_id)
             profile = self.decoded[user_id] = Profile() if blob is None else decode_profile(blob)
         return profile
+
+    def owns(self, user_id: str) -> bool:
+        """Say whether the user's shard was loaded here; always, as long as no shard was loaded."""
+        return not self._owned or shard_of(user_id, self._shards) in self._owned
 
     def has(self, user_id: str) -> bool:
         """Say whether the user has a profile."""
@@ -109,6 +114,7 @@ class Profiles:
 
     def load(self, shard: int, segments: Iterable[bytes]) -> None:
         """Take in a shard's log, oldest segment first; later profiles replace earlier ones."""
+        self._owned.add(shard)
         blobs = self._blobs.setdefault(shard, {})
         for segment in segments:
             blobs.update(_decode_segment(segment))

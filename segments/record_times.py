@@ -1,62 +1,90 @@
-"""When the records of a file were written: the running maximum of plausible event times."""
+"""When the records of a file count as written: the running maximum of their plausible event times."""
 
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from statistics import median_low
+from typing import NamedTuple
 
-import msgspec
+from segments.events import EventDecoder, RejectedEvent
 
-_DAY = 86_400_000
+_LOOK_AHEAD = 16
+_HOUR_MS = 3_600_000
+_TRUSTED_JUMP_MS = 12 * _HOUR_MS
+_YEAR_MS = 365 * 24 * _HOUR_MS
 
 
-class _Timed(msgspec.Struct, gc=False):
-    timestamp: int | float | str | None = None
+class Stamped(NamedTuple):
+    """A record to be: `key` is the user's id, None when unreadable; `timestamp` in ms, None while no time was read."""
+
+    payload: bytes
+    key: bytes | None
+    timestamp: int | None
 
 
-_decode = msgspec.json.Decoder(_Timed).decode
+def stamped(events: Iterable[bytes]) -> Iterator[Stamped]:
+    """Yield each event with its record's key and timestamp: the running maximum of the plausible event times.
+
+    A time far ahead counts only when most of the next 16 events confirm it, so one broken clock does not make all that
+    follows look years late, while a pause in the data passes.
+    """
+    parsed = _parsed(events)
+    window = deque(islice(parsed, _LOOK_AHEAD))
+    newest = _first_time([event_time for _, _, event_time in window if event_time is not None])
+    while window:
+        payload, key, event_time = window.popleft()
+        following = next(parsed, None)
+        if following is not None:
+            window.append(following)
+        if event_time is not None and (newest is None or event_time > newest):
+            ahead = 0 if newest is None else event_time - newest
+            if ahead <= _TRUSTED_JUMP_MS or _confirmed(event_time, ahead, window):
+                newest = event_time
+        yield Stamped(payload, key, newest)
+
+
+def _first_time(times: Sequence[int]) -> int | None:
+    """Return the earliest time that is not years away from the typical one; None when there is none at all."""
+    if not times:
+        return None
+    typical = median_low(times)
+    return min(at for at in times if abs(at - typical) <= _YEAR_MS)
+
+
+def _confirmed(event_time: int, ahead: int, window: Iterable[tuple[bytes, bytes | None, int | None]]) -> bool:
+    following = [later for _, _, later in window if later is not None]
+    if not following:
+        return ahead <= _YEAR_MS
+    agreeing = sum(abs(later - event_time) <= _TRUSTED_JUMP_MS or later > event_time for later in following)
+    return 2 * agreeing > len(following)
+
+
+def _parsed(events: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None, int | None]]:
+    decode = EventDecoder().decode
+    for payload in events:
+        try:
+            event = decode(payload)
+            yield payload, event.user_id.encode(), event.time
+        except (RejectedEvent, UnicodeEncodeError):
+            yield payload, None, None
+
+
+def with_record_times(events: Iterable[bytes]) -> Iterator[tuple[bytes, int | None]]:
+    """Return each event with the time (ms) its record counts as written; None before the first readable time.
+
+    The player writes Kafka records with these times, so a replay of the file judges timestamps as the job did.
+
+    >>> page = b'{"type": "page", "userId": "u", "timestamp": %d}'
+    >>> [at for _, at in with_record_times([page % 1795341600000, page % 4000000000000, page % 1795341600001])]
+    [1795341600000, 1795341600000, 1795341600001]
+    """
+    return ((record.payload, record.timestamp) for record in stamped(events))
 
 
 def event_time(payload: bytes) -> int | None:
-    """Return an event's time in ms, None when it has none that can be read.
+    """Return an event's time in ms, None when it is no event.
 
-    >>> event_time(b'{"timestamp": "2026-11-22T10:00:00Z"}'), event_time(b"x")
+    >>> event_time(b'{"type": "page", "userId": "u", "timestamp": "2026-11-22T10:00:00Z"}'), event_time(b"x")
     (1795341600000, None)
     """
-    try:
-        value = _decode(payload).timestamp
-        if isinstance(value, str):
-            moment = datetime.fromisoformat(value)
-            value = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000
-        return None if value is None else round(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, OverflowError):
-        return None
-
-
-def with_record_times(events: Iterable[bytes], max_ahead: int = _DAY) -> Iterator[tuple[bytes, int | None]]:
-    """Return each event with the time (ms) its record counts as written; None before the first readable time.
-
-    A jump of more than `max_ahead` is a gap in the file when the next timed event is there too, else a wrong timestamp.
-    The player writes Kafka records with these times, so a replay of the file judges timestamps as the job did.
-
-    >>> [at for _, at in with_record_times([b'{"timestamp": 5}', b'{"timestamp": 999999999999}', b'{"timestamp": 6}'])]
-    [5, 5, 6]
-    """
-    newest: int | None = None
-    held: list[tuple[bytes, int | None]] = []  # a jump, and untimed events after it, until the next timed event judges
-    for payload in events:
-        time = event_time(payload)
-        if held:
-            if time is None:
-                held.append((payload, None))
-                continue
-            jump = held[0][1]
-            if newest is None or (jump is not None and time > newest + max_ahead):
-                newest = jump
-            yield from ((waiting, newest) for waiting, _ in held)
-            held = []
-        if time is not None and newest is not None and time > newest + max_ahead:
-            held = [(payload, time)]
-            continue
-        if time is not None:
-            newest = time if newest is None else max(newest, time)
-        yield payload, newest
-    yield from ((waiting, newest) for waiting, _ in held)
+    return next(time for _, _, time in _parsed([payload]))

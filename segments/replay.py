@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from segments.changes import Change
 from segments.definitions.model import Definitions
@@ -33,7 +34,7 @@ class Replay:
         self._out_of_orderness = out_of_orderness
 
     def run(self, events: Iterable[bytes | tuple[bytes, int | None]], until: int | None = None) -> Iterator[Change]:
-        """Return the changes, each user's in order; all that happens by itself up to `until` (ms, default: the newest event)."""
+        """Return the changes, each user's in order, with self-changes up to `until` (ms, default: the newest event)."""
         batch: list[tuple[bytes, int | None]] = []
         for timed in _timed(events):
             batch.append(timed)
@@ -71,11 +72,12 @@ def replay(
     allowed_lateness: int = 3_600_000,
     out_of_orderness: int = 5_000,
 ) -> Iterator[Change]:
-    """Return the changes that `definitions` make of recorded events (JSON bytes, or pairs with the record's time in ms).
+    """Return the changes that `definitions` make of events (JSON bytes, or pairs with the record's time in ms).
 
     >>> from segments.definitions import parse_definitions
     >>> definitions = parse_definitions("segments: [{name: seen, when: {recency: {event: any, within: 1h}}}]")
-    >>> [(c.user_id, c.action) for c in replay(definitions, [b'{"type":"page","userId":"u","timestamp":1795341600000}'])]
+    >>> event = b'{"type": "page", "userId": "u", "timestamp": 1795341600000}'
+    >>> [(change.user_id, change.action) for change in replay(definitions, [event])]
     [('u', 'entered')]
     """
     run = Replay(definitions, allowed_lateness=allowed_lateness, out_of_orderness=out_of_orderness)
@@ -91,11 +93,4 @@ def _timed(events: Iterable[bytes | tuple[bytes, int | None]]) -> Iterator[tuple
         yield first
         yield from (each for each in iterator if isinstance(each, tuple))
         return
-    plain = (each for each in _chain(first, iterator) if isinstance(each, bytes))
-    yield from with_record_times(plain)
-
-
-def _chain(first: bytes, rest: Iterable[bytes | tuple[bytes, int | None]]) -> Iterator[bytes | tuple[bytes, int | None]]:
-    yield first
-    yield from rest
-
+    yield from with_record_times(each for each in chain([first], iterator) if isinstance(each, bytes))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
-from segments.conditions.base import UNKNOWN
+from segments.conditions.base import UNKNOWN, Ask
 from segments.events import ANY_EVENT, SESSION_STARTED, Event
 from segments.features.base import Input, Update
 from segments.fields import Getter, getter
@@ -13,118 +12,136 @@ from segments.rules import Rule
 
 _ROUTES_KEPT = 100_000
 
-Judged = tuple[tuple[Rule, int], ...]  # rules in dependency order, each with how the event can move it
+# Rules in dependency order: id of the segment, how the event can move it, its plain condition if that is all, the rule.
+Judged = tuple[tuple[int, int, Ask | None, Rule], ...]
+Pairs = Sequence[tuple[Rule, int]]
+Place = tuple[int, Input]  # a feature's id and one of its inputs
 
 
-class Watcher(NamedTuple):
-    """An update that says whether it changed anything, and the rules to judge only if it did."""
+class Route:
+    """What one kind of event does, for a new user, at the start of a session, and else."""
 
-    update: Update
-    rules: tuple[Rule, ...]
+    __slots__ = ("judged", "judged_at_session_start", "judged_for_new_user", "updates", "watchers")
 
-
-class Route(NamedTuple):
-    """What one kind of event does."""
-
-    updates: tuple[Update, ...]
-    watchers: tuple[Watcher, ...]
-    judged: Judged
-
-
-class _Place(NamedTuple):
-    feature_id: int
-    input: Input
+    def __init__(
+        self,
+        updates: Sequence[Update],
+        watchers: Sequence[Update],
+        judged: Judged,
+        at_session_start: Pairs,
+        new: Pairs,
+    ) -> None:
+        self.updates = tuple(updates)
+        self.watchers = tuple(watchers)  # updates that return the ids of the features they changed, or None
+        self.judged = judged
+        self.judged_at_session_start = merge_judged(judged, at_session_start)
+        self.judged_for_new_user = merge_judged(self.judged_at_session_start, new)
 
 
 class _EventIndex:
     """All inputs for one event name, those with a required text found by that text."""
 
     def __init__(self) -> None:
-        self.base: list[_Place] = []
-        self.by_text: dict[str, dict[str, list[_Place]]] = {}
-        self.readers: list[tuple[str, Getter]] = []
-        self.routes: dict[tuple[object, ...], Route] = {}
+        self.base: list[Place] = []
+        self.by_text: dict[str, dict[str, list[Place]]] = {}
+        self.readers: list[tuple[dict[str, list[Place]], Getter]] = []
+        self.routes: dict[tuple[str | None, ...], Route] = {}
 
-    def places(self) -> list[_Place]:
+    def places(self) -> list[Place]:
         """Return all inputs."""
         return self.base + [place for texts in self.by_text.values() for found in texts.values() for place in found]
 
-    def add(self, place: _Place) -> None:
-        discriminator = place.input.selector.discriminator
+    def add(self, place: Place) -> None:
+        discriminator = place[1].selector.discriminator
         if discriminator is None:
             self.base.append(place)
             return
         path, text = discriminator
         if path not in self.by_text:
             self.by_text[path] = {}
-            self.readers.append((path, getter(path)))
+            self.readers.append((self.by_text[path], getter(path)))
         self.by_text[path].setdefault(text, []).append(place)
 
 
 class Router:
     """Routes of all events; a route is built when its kind of event is first seen."""
 
-    def __init__(self, inputs: Iterable[tuple[int, Input]], rules: tuple[Rule, ...]) -> None:
+    def __init__(
+        self,
+        inputs: Iterable[Place],
+        watchers: Sequence[Update],
+        rules: Sequence[Rule],
+        interesting_from_the_start: Sequence[Rule],
+    ) -> None:
+        self._watchers = list(watchers)
         self._rules_of: dict[tuple[int, str], list[tuple[Rule, int]]] = {}
         for rule in rules:
             for place, effect in rule.effects.items():
                 self._rules_of.setdefault(place, []).append((rule, effect))
-        self._indexes: dict[str, _EventIndex] = {}
         self._any = _EventIndex()
-        places = [_Place(feature_id, each) for feature_id, each in inputs]
-        for place in places:
-            for name in place.input.selector.names:
-                (self._any if name == ANY_EVENT else self._indexes.setdefault(name, _EventIndex())).add(place)
-        for name, index in self._indexes.items():
-            if name != SESSION_STARTED:
-                for place in self._any.places():
-                    index.add(place)
+        self._indexes = self._index(inputs)
+        self._at_session_start: Pairs = []
+        self._for_new_user: Pairs = []
         self.session_started = self._build(self._indexes.get(SESSION_STARTED, _EventIndex()).base)
+        self._at_session_start = [(rule, effect) for _, effect, _, rule in self.session_started.judged]
+        self._for_new_user = [(rule, UNKNOWN) for rule in interesting_from_the_start]
 
     def route(self, event: Event) -> Route:
         """Return the route of an event: by its name, and by the texts that some selectors require."""
         index = self._indexes.get(event.name, self._any)
-        key: tuple[object, ...] = ()
+        key: tuple[str | None, ...] = ()
         if index.readers:
             properties = event.properties
             values = []
-            for path, read in index.readers:
+            for texts, read in index.readers:
                 value = read(properties)
-                values.append(value if type(value) is str and value in index.by_text[path] else None)
+                values.append(value if type(value) is str and value in texts else None)
             key = tuple(values)
         route = index.routes.get(key)
         return route if route is not None else self._new_route(index, key)
 
-    def _new_route(self, index: _EventIndex, key: tuple[object, ...]) -> Route:
+    def moved_by(self, feature_ids: Iterable[int]) -> Pairs:
+        """Return the rules that read features whose values changed."""
+        return [pair for each in feature_ids for pair in self._rules_of.get((each, ""), ())]
+
+    def _index(self, inputs: Iterable[Place]) -> dict[str, _EventIndex]:
+        indexes: dict[str, _EventIndex] = {}
+        for place in inputs:
+            for name in place[1].selector.names:
+                (self._any if name == ANY_EVENT else indexes.setdefault(name, _EventIndex())).add(place)
+        for name, index in indexes.items():
+            if name != SESSION_STARTED:
+                for place in self._any.places():
+                    index.add(place)
+        return indexes
+
+    def _new_route(self, index: _EventIndex, key: tuple[str | None, ...]) -> Route:
         places = list(index.base)
-        for (path, _), value in zip(index.readers, key, strict=bool(key)):
-            places += index.by_text[path].get(str(value), []) if value is not None else []
+        for (texts, _), value in zip(index.readers, key, strict=False):
+            places += texts[value] if value is not None else []
         if len(index.routes) >= _ROUTES_KEPT:
             index.routes.clear()
         route = index.routes[key] = self._build(places)
         return route
 
-    def _build(self, places: Iterable[_Place]) -> Route:
+    def _build(self, places: Iterable[Place]) -> Route:
         updates: list[Update] = []
-        watchers: list[Watcher] = []
-        effects: dict[int, tuple[Rule, int]] = {}
-        for place in places:
-            rules = self._rules_of.get((place.feature_id, place.input.role), [])
-            if place.input.watched:
-                watchers.append(Watcher(place.input.update, tuple(rule for rule, _ in rules)))
+        watchers = list(self._watchers)
+        judged: Judged = ()
+        for feature_id, each in places:
+            if each.watched:
+                watchers.append(each.update)
                 continue
-            updates.append(place.input.update)
-            for rule, effect in rules:
-                known = effects.get(rule.index)
-                merged = effect if known is None or known[1] == effect else UNKNOWN
-                effects[rule.index] = (rule, merged)
-        return Route(tuple(updates), tuple(watchers), tuple(effects[index] for index in sorted(effects)))
+            updates.append(each.update)
+            judged = merge_judged(judged, self._rules_of.get((feature_id, each.role), []))
+        return Route(updates, watchers, judged, self._at_session_start, self._for_new_user)
 
 
 def merge_judged(judged: Judged, more: Iterable[tuple[Rule, int]]) -> Judged:
     """Return both in dependency order, each rule once; a rule in both may be moved either way."""
-    merged = {rule.index: (rule, effect) for rule, effect in judged}
+    merged = {rule.index: (rule, effect) for _, effect, _, rule in judged}
     for rule, effect in more:
         known = merged.get(rule.index)
         merged[rule.index] = (rule, effect if known is None or known[1] == effect else UNKNOWN)
-    return tuple(merged[index] for index in sorted(merged))
+    pairs = [merged[index] for index in sorted(merged)]
+    return tuple((rule.segment_id, effect, rule.plain, rule) for rule, effect in pairs)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from segments.changes import Reason
-from segments.conditions.base import NEVER, NO, Answer, Ask, Check, Fact, decay_time, first_false
+from segments.conditions.base import EXTENDS, NO, Answer, Ask, Check, Fact, decay_time, first_false
 from segments.conditions.combined import combine_all, combine_any, negate
 from segments.definitions.model import Segment
-from segments.profile import Profile
+from segments.profile import NEVER, Profile
 
 INSIDE, SINCE, DUE = 0, 1, 2  # places in a stored membership: [1 or 0, since (ms), due (ms)]
 _FLIPS_LOOKED_AT = 256
@@ -23,7 +23,7 @@ class ConfidenceRule:
         self._lasts = first_false(
             lambda age: 2.0 ** (-age / half_life) >= leave_below, decay_time(1 / leave_below, half_life)
         )
-        self.check = Check(self._ask, {(feature, ""): 1}, ())
+        self.check = Check(self._ask, {(feature, ""): EXTENDS}, ())
 
     def _ask(self, profile: Profile, now: int) -> Answer:
         refreshed = profile.features.get(self._feature)
@@ -61,14 +61,15 @@ class Rule:
         self._exit_facts = exit_when.facts if exit_when else ()
         self._score = next((fact for fact in when.facts if fact.is_score), None)
         self._enter, self._leave = _enter_and_leave(when, exit_when, confidence)
-        self.effects = combine_all([self._enter, negate(self._leave)]).effects
         simple = exit_when is None and confidence is None and not self._dwell
-        self._plain: Ask | None = when.ask if simple else None
+        self.effects = when.effects if simple else combine_all([self._enter, negate(self._leave)]).effects
+        self.plain: Ask | None = when.ask if simple else None
+        self.has_detail = self._score is not None or confidence is not None
 
     def decide(self, profile: Profile, inside: bool, since: int, now: int) -> Judgement:
         """Return whether the user is inside from `now` on, given that they are inside (since when) or not so far."""
-        if self._plain is not None:
-            return self._plain(profile, now)
+        if self.plain is not None:
+            return self.plain(profile, now)
         if not inside:
             enters, until = self._enter.ask(profile, now)
             return (True, self._stays(profile, now, now)) if enters else (False, until)
@@ -99,6 +100,8 @@ class Rule:
 
     def next_flip(self, profile: Profile, inside: bool, since: int, due: int) -> int | None:
         """Return the instant (ms) at which the membership changes if nothing happens, None for never."""
+        if due == NEVER:
+            return None
         for _ in range(_FLIPS_LOOKED_AT):
             if due == NEVER:
                 return None
@@ -125,12 +128,10 @@ class Rule:
 
 def _enter_and_leave(when: Check, exit_when: Check | None, confidence: ConfidenceRule | None) -> tuple[Check, Check]:
     enter = [when]
-    leave = [exit_when if exit_when else negate(when)]
+    leave = [exit_when or negate(when)]
     if exit_when:
         enter.append(negate(exit_when))
     if confidence:
         enter.append(confidence.check)
         leave.append(negate(confidence.check))
     return combine_all(enter), combine_any(leave)
-
-

@@ -79,10 +79,7 @@ class EventSelector:
 
     def _all_tests(self, event: Event) -> bool:
         properties = event.properties
-        for read, test in self._tests:
-            if not test(read(properties)):
-                return False
-        return True
+        return all(test(read(properties)) for read, test in self._tests)
 
 
 def _describe(selector: Selector) -> str:

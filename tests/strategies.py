@@ -11,7 +11,8 @@ MINUTE = 60_000
 EVENTS = ("View", "Add", "Order", "Click", "Rate")
 WINDOWS = ("1m", "2m", "3m", "5m", "10m", "90s", "4m1ms")
 PRODUCTS = ("p1", "p2", "p3", 1, 1.0, "1", True, None)
-PRICES = (0, 1, 2, 3, 5, -1, 0.1, 0.2, 0.3, 2.5, 0.000001, None, "3", True, 1e15)
+PRICES = (0, 1, 2, 3, 5, -1, 0.1, 0.2, 0.3, 2.5, 0.000001, None, 1e12)
+GRADES = (0, 1, 2, 3, "1", "a", "b", True, None)
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Nowhere/None", 7)
 STARTS = tuple(
     int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
@@ -54,6 +55,10 @@ def predicates() -> st.SearchStrategy:
             {"price": {"gt": 1}},
             {"price": {"gte": 1, "lt": 3}},
             {"price": {"lte": "3"}},
+            {"grade": {"gte": 1}},
+            {"grade": {"lt": "b"}},
+            {"grade": True},
+            {"grade": {"ne": 1}},
             {"detail.size": "L"},
             {"tags": {"contains": "new"}},
             {"product": "p1", "price": {"gte": 1}},
@@ -259,6 +264,8 @@ def calls(draw: st.DrawFn) -> dict[str, Any]:
         properties["product"] = draw(st.sampled_from(PRODUCTS))
     if draw(st.integers(0, 4)):
         properties["price"] = draw(st.sampled_from(PRICES))
+    if not draw(st.integers(0, 2)):
+        properties["grade"] = draw(st.sampled_from(GRADES))
     if shape == 1:
         properties |= draw(_maybe(detail=({"size": "L"}, {}, "L"), tags=(["new"], "renewed", ["old", "newer"])))
     if shape == 2:

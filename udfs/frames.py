@@ -1,10 +1,14 @@
 """Frames between the bridge and Python, as docs/wire-formats.md describes them."""
 
+from __future__ import annotations
+
 import struct
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from typing import Literal
 
 from segments.changes import Change, Memberships, encode_change, encode_memberships
+from segments.events import RejectedEvent
 
 _HEAD = struct.Struct("<B3xI")
 _TIME = struct.Struct("<q")
@@ -30,12 +34,12 @@ class Target(IntEnum):
     LATE_EVENTS = 3
 
 
+# What the bridge found wrong. Its fault 5, a strange time, is left to the decoder, as in a replay.
 FAULTS = {
     1: ("not_json", "the record cannot be read as an event"),
     2: ("no_user", "neither userId nor anonymousId is given"),
     3: ("too_large", "the record is larger than batching.max_event_bytes"),
     4: ("no_bytes", "the record has no value"),
-    5: ("implausible_time", "the event's time is missing or too far from the time the record was written"),
 }
 
 
@@ -48,7 +52,7 @@ class EventFrame:
         _, count = _HEAD.unpack_from(frame)
         view, place = memoryview(frame), _HEAD.size
 
-        def numbers(code: str, size: int) -> memoryview:
+        def numbers(code: Literal["q", "i", "H", "B"], size: int) -> memoryview[int]:
             nonlocal place
             start, place = place, place + size * count
             return view[start:place].cast(code)
@@ -66,6 +70,10 @@ class EventFrame:
             payloads.append(frame[place:end])
             place = end
         self.payloads: list[bytes] = payloads
+
+    def suspects(self) -> dict[int, RejectedEvent]:
+        """Return the records, by place, in which the bridge found no user: their shard says nothing."""
+        return {place: RejectedEvent(*FAULTS[fault]) for place, fault in enumerate(self.faults) if fault in FAULTS}
 
     def origin(self, place: int, topics: Sequence[str]) -> tuple[str, int, int, int]:
         """Return topic, partition, offset and record time (ms) of a payload."""
@@ -95,7 +103,12 @@ class OutputFrame:
         return bool(self._parts)
 
     def add(
-        self, target: Target, key: bytes | None, value: bytes | None, time: int, headers: Iterable[tuple[str, bytes]] = ()
+        self,
+        target: Target,
+        key: bytes | None,
+        value: bytes | None,
+        time: int,
+        headers: Iterable[tuple[str, bytes]] = (),
     ) -> None:
         """Append one record; no value is a tombstone; `time` in ms."""
         listed = list(headers)

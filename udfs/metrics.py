@@ -14,7 +14,7 @@ from udfs.frames import Kind
 
 
 class WorkerMetrics:
-    """Counters of one worker. Names: events, duplicates, late, dead_letters (and by reason), changes, state_bytes_written."""
+    """Counters of one worker: events, duplicates, late, dead_letters (also by reason), changes, state_bytes_written."""
 
     def __init__(self, group: Any, trace: Path | None) -> None:
         self._group = group
@@ -26,7 +26,7 @@ class WorkerMetrics:
         self._by_reason: dict[str, Any] = {}
         self.changes = group.counter("changes")
         self.written = group.counter("state_bytes_written")
-        self._busy: Counter[str] = Counter()
+        self._busy: dict[str, float] = {}
         self._frames: Counter[str] = Counter()
         self._total = 0
         self._first = self._last = 0.0
@@ -51,7 +51,7 @@ class WorkerMetrics:
     def handled(self, kind: int, seconds: float) -> None:
         """Note how long a frame took."""
         name = Kind(kind).name
-        self._busy[name] += seconds
+        self._busy[name] = self._busy.get(name, 0.0) + seconds
         self._frames[name] += 1
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A shard's profiles in Flink state, kept as a log: each checkpoint appends one segment, a grown log is written anew."""
+"""A shard's profiles in Flink state, a log: each checkpoint appends a segment, a log grown large is written anew."""
 
 from __future__ import annotations
 

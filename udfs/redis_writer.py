@@ -21,7 +21,9 @@ SEQ_FIELD = "_seq"
 USER_KEY = "seg:"
 SEGMENT_KEY = "segment:"
 
-# A batch is a list of [user, seq, [[segment, value or false, at], ...]]. What Redis already knows (its seq is not older) is left alone.
+_PASSING = ("OOM", "READONLY", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "LOADING", "BUSY")
+
+# A batch is a list of [user, seq, [[segment, value or false, at], ...]]. A user whose seq is not older is left alone.
 _SCRIPT = """
 local batch = cmsgpack.unpack(ARGV[1])
 local ttl = ARGV[2]
@@ -76,7 +78,7 @@ class RedisOptions:
 
 
 class RedisWriter:
-    """Writes changes: `seg:{user}` is a hash of segment -> JSON, `segment:{name}` a sorted set of users by entered time."""
+    """Writes changes: hash `seg:{user}` of segment -> JSON, sorted set `segment:{name}` of users by entered time."""
 
     def __init__(self, options: RedisOptions, sleep: Callable[[float], None] = time.sleep) -> None:
         seconds = options.timeout_ms / 1_000
@@ -125,7 +127,9 @@ class RedisWriter:
 
 def _is_a_bug(error: redis.RedisError) -> bool:
     """A script that fails will fail again; anything else (away, loading, full, read-only, script lost) can pass."""
-    return isinstance(error, redis.ResponseError) and "running script" in str(error) and "OOM" not in str(error)
+    text = str(error)
+    in_script = "running script" in text or "@user_script" in text
+    return isinstance(error, redis.ResponseError) and in_script and not any(word in text for word in _PASSING)
 
 
 def _by_user(changes: Iterable[Change]) -> dict[str, tuple[str, list[list[Any]]]]:

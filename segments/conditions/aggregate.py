@@ -80,5 +80,3 @@ def _next_flip(times: list[int], inside: list[int], first: int, window: int, hol
         if index >= _LOOK_AHEAD or holds(inside[index:]) != true_now:
             return times[first + index - 1] + window
     return NEVER
-
-

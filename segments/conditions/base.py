@@ -1,4 +1,4 @@
-"""What every compiled condition is: is it true now, and until when does that hold if nothing happens?"""
+"""What every compiled condition answers: is it true now, and until when does that hold if nothing happens."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ Ask = Callable[[Profile, int], Answer]
 YES: Answer = (True, NEVER)
 NO: Answer = (False, NEVER)
 
-# How an event that reaches a feature can move a condition: RISES never makes it false, FALLS never makes it true.
-RISES, FALLS, UNKNOWN = 1, -1, 0
+# How an event that reaches a feature can move a condition. RISES never makes it false, FALLS never makes it true.
+# EXTENDS and DELAYS are the same, but only once an instant is known at which it ends or begins: that moves away.
+RISES, EXTENDS, FALLS, DELAYS, UNKNOWN = 1, 2, -1, -2, 0
+OPPOSITE = {RISES: FALLS, FALLS: RISES, EXTENDS: DELAYS, DELAYS: EXTENDS, UNKNOWN: UNKNOWN}
 Effects = Mapping[tuple[int, str], int]  # (feature id, role of the input) -> effect
 
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -40,7 +42,7 @@ class Fact(NamedTuple):
 
 
 class Check:
-    """A compiled condition. `ask` may name an instant that is too early (then it is asked again), never one too late."""
+    """A compiled condition. `ask` may name an instant that is too early (it is asked again then), never too late."""
 
     __slots__ = ("ask", "effects", "facts")
 

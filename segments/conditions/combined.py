@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 
-from segments.conditions.base import UNKNOWN, Answer, Builder, Check, Effects, Fact, iterate_facts
-from segments.profile import Profile
+from segments.conditions.base import OPPOSITE, UNKNOWN, Answer, Builder, Check, Effects, Fact, iterate_facts
+from segments.profile import NEVER, Profile
 
 
 def combine_all(checks: Sequence[Check]) -> Check:
     """All hold. The first one that does not decides: nothing can change before it does."""
     asks = tuple(check.ask for check in checks)
+    if len(asks) == 1:
+        return checks[0]
 
     def ask(profile: Profile, now: int) -> Answer:
-        until = 1 << 62
+        until = NEVER
         for each in asks:
             answer = each(profile, now)
             if not answer[0]:
@@ -25,9 +27,11 @@ def combine_all(checks: Sequence[Check]) -> Check:
 def combine_any(checks: Sequence[Check]) -> Check:
     """At least one holds. The first one that does decides."""
     asks = tuple(check.ask for check in checks)
+    if len(asks) == 1:
+        return checks[0]
 
     def ask(profile: Profile, now: int) -> Answer:
-        until = 1 << 62
+        until = NEVER
         for each in asks:
             answer = each(profile, now)
             if answer[0]:
@@ -46,7 +50,7 @@ def negate(check: Check) -> Check:
         holds, until = inner(profile, now)
         return not holds, until
 
-    return Check(ask, {place: -effect for place, effect in check.effects.items()}, check.facts)
+    return Check(ask, {place: OPPOSITE[effect] for place, effect in check.effects.items()}, check.facts)
 
 
 def compile_segment(name: str, builder: Builder) -> Check:

@@ -3,7 +3,20 @@
 import math
 from collections.abc import Callable
 
-from segments.conditions.base import FALLS, NO, RISES, SYMBOL, UNKNOWN, YES, Answer, Ask, Builder, Check, Fact, number_text
+from segments.conditions.base import (
+    FALLS,
+    NO,
+    RISES,
+    SYMBOL,
+    UNKNOWN,
+    YES,
+    Answer,
+    Ask,
+    Builder,
+    Check,
+    Fact,
+    number_text,
+)
 from segments.definitions.model import Count
 from segments.durations import format_duration
 from segments.features.event_log import EventLog
@@ -72,4 +85,3 @@ def comparing(operator: str, bound: float, newest: NewestAsk) -> Ask:
         return (not more), (less_again if more else until)
 
     return exactly
-

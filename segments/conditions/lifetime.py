@@ -3,37 +3,51 @@
 from segments.conditions.base import COMPARE, NO, SYMBOL, YES, Answer, Builder, Check, Fact, effect_of, number_text
 from segments.definitions.model import Lifetime
 from segments.features.base import MICROS
-from segments.features.totals import Total, total_value
+from segments.features.totals import EventCount, Total, total_value
 from segments.profile import Profile
 from segments.selectors import EventSelector
 
 
 def compile_lifetime(spec: Lifetime, builder: Builder) -> Check:
     """Compile a lifetime value; it never changes by itself."""
+    return _amount(spec, builder, spec.property) if spec.property else _count(spec, builder)
+
+
+def _count(spec: Lifetime, builder: Builder) -> Check:
     selector = EventSelector(spec.selector())
-    if spec.property:
-        builder.number(spec.property)
-    feature = builder.feature(Total(selector, spec.property))
+    feature = builder.feature(EventCount(selector))
+    operator, bound = spec.comparison()
+    compare = COMPARE[operator]
+
+    def ask(profile: Profile, now: int) -> Answer:
+        return YES if compare(profile.features.get(feature, 0), bound) else NO
+
+    def value(profile: Profile, now: int) -> int:
+        return int(profile.features.get(feature, 0))
+
+    fact = Fact(f"count of {selector.text} ever", f"{SYMBOL[operator]} {number_text(bound)}", value, ask)
+    return Check(ask, {(feature, ""): effect_of(operator, rising=True)}, (fact,))
+
+
+def _amount(spec: Lifetime, builder: Builder, path: str) -> Check:
+    selector = EventSelector(spec.selector())
+    builder.number(path)
+    feature = builder.feature(Total(selector, path))
     operator, bound = spec.comparison()
     compare, of, micros = COMPARE[operator], spec.of, round(bound * MICROS)
+    place = {"sum": 1, "min": 2, "max": 3}.get(of)
 
     def ask(profile: Profile, now: int) -> Answer:
         total = profile.features.get(feature)
-        if of == "count":
-            holds = compare(total[0] if total else 0, bound)
-        elif of == "sum":
-            holds = compare(total[1] if total else 0, micros)
-        elif total is None:
-            holds = False
-        elif of == "avg":
-            holds = compare(total[1], micros * total[0])
+        if total is None:
+            holds = of == "sum" and compare(0, micros)
         else:
-            holds = compare(total[2 if of == "min" else 3], micros)
+            holds = compare(total[1], micros * total[0]) if place is None else compare(total[place], micros)
         return YES if holds else NO
 
     def value(profile: Profile, now: int) -> float | None:
-        return total_value(profile.features.get(feature), of)
+        return None if of == "count" else total_value(profile.features.get(feature), of)
 
-    text = f"{of} of {f'{spec.property} of ' if spec.property else ''}{selector.text} ever"
+    text = f"{of} of {path} of {selector.text} ever"
     fact = Fact(text, f"{SYMBOL[operator]} {number_text(bound)}", value, ask)
-    return Check(ask, {(feature, ""): effect_of(operator, rising=of in ("count", "max"))}, (fact,))
+    return Check(ask, {(feature, ""): effect_of(operator, rising=of == "max")}, (fact,))

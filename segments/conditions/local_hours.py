@@ -1,11 +1,12 @@
 """`local_time`: hours and days on the user's own clock."""
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from segments.conditions.base import UNKNOWN, Answer, Builder, Check, Fact
 from segments.definitions.model import LocalTime
 from segments.features.latest import Latest
-from segments.local_time import LocalSchedule, ZoneInfo, parse_hours, zone
+from segments.local_time import LocalSchedule, parse_hours, zone
 from segments.profile import Profile
 
 

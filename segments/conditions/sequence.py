@@ -14,21 +14,16 @@ def compile_sequence(spec: Sequence, builder: Builder) -> Check:
     feature = builder.feature(Funnel(steps, spec.within, spec.per))
     window = spec.within
 
-    def newest_start(profile: Profile) -> int:
-        matches = profile.features.get(feature)
-        return max((int(begun[-1]) for begun in matches.values()), default=0) if matches else 0
-
     def ask(profile: Profile, now: int) -> Answer:
-        start = newest_start(profile)
-        return (True, start + window) if start and now < start + window else NO
+        state = profile.features.get(feature)
+        return (True, state[0] + window) if state is not None and now < state[0] + window else NO
 
     def value(profile: Profile, now: int) -> str:
-        matches = profile.features.get(feature) or {}
-        furthest = 0
-        for begun in matches.values():
-            reached = [index + 1 for index, start in enumerate(begun) if start and now < start + window]
-            furthest = max(furthest, *reached, 0)
-        return f"step {furthest} of {len(steps)}"
+        whole, matches = profile.features.get(feature) or (0, {})
+        if now < whole + window:
+            return f"step {len(steps)} of {len(steps)}"
+        reached = [index + 1 for begun in matches.values() for index, start in enumerate(begun) if now < start + window]
+        return f"step {max(reached, default=0)} of {len(steps)}"
 
     per = f" of one {spec.per}" if spec.per else ""
     text = f"{' then '.join(step.text for step in steps)}{per}"

@@ -41,11 +41,10 @@ def parse_definitions(text: str, source: str = "<text>") -> model.Definitions:
         definitions = model.Definitions.model_validate(content)
     except ValidationError as error:
         problems.extend(_problem(yaml, details) for details in error.errors())
-    if definitions is not None and zone(definitions.timezone) is None:
+    timezone = content.get("timezone", "UTC")
+    if isinstance(timezone, str) and zone(timezone) is None:
         hint = "write an IANA name such as Europe/Berlin"
-        problems.append(
-            Problem(source, yaml.line_of(("timezone",)), "timezone", f"'{definitions.timezone}' is no time zone", hint)
-        )
+        problems.append(Problem(source, yaml.line_of(("timezone",)), "timezone", f"'{timezone}' is no time zone", hint))
     if problems:
         raise DefinitionErrors(_without_repeats(problems))
     assert definitions is not None  # noqa: S101 - narrows the type: no problems means it was validated
@@ -59,7 +58,7 @@ def _without_repeats(problems: Iterable[Problem]) -> list[Problem]:
 def _problem(yaml: YamlSource, details: ErrorDetails) -> Problem:
     path = tuple(step for step in details["loc"] if step not in _PYDANTIC_STEPS)
     shown = _shown(path)
-    line = yaml.line_of(_yaml_path(yaml, path))
+    line = yaml.line_of(_yaml_path(path))
     if details["type"] == "extra_forbidden":
         unknown = str(path[-1])
         known = _known_fields(path[:-1])
@@ -73,7 +72,7 @@ def _problem(yaml: YamlSource, details: ErrorDetails) -> Problem:
     return Problem(yaml.name, line, shown, message)
 
 
-def _yaml_path(yaml: YamlSource, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+def _yaml_path(path: tuple[str | int, ...]) -> tuple[str | int, ...]:
     return tuple({"not_": "not", "in_": "in"}.get(step, step) if isinstance(step, str) else step for step in path)
 
 
@@ -110,7 +109,7 @@ def _suggest(unknown: str, known: list[str]) -> str | None:
 
 
 def _name_problems(yaml: YamlSource, content: dict[str, Any]) -> Iterator[Problem]:
-    """Duplicate names, references to nothing, cycles: looked for in the raw text, so that one run shows all mistakes."""
+    """Duplicate names, references to nothing, cycles: found in the raw values, so that one run shows all mistakes."""
     segments = content.get("segments")
     if not isinstance(segments, list):
         return

@@ -283,7 +283,9 @@ class Condition(Model):
     def _exactly_one(self) -> Self:
         if len(self.model_fields_set) != 1 or getattr(self, next(iter(self.model_fields_set))) is None:
             given = ", ".join(sorted(name.rstrip("_") for name in self.model_fields_set)) or "none"
-            raise ValueError(f"a condition has exactly one kind, this one has {given}; combine conditions with all or any")
+            raise ValueError(
+                f"a condition has exactly one kind, this one has {given}; combine conditions with all or any"
+            )
         return self
 
     def kind(self) -> tuple[str, Any]:

@@ -24,7 +24,7 @@ def definitions_schema() -> dict[str, Any]:
 
 
 def _shorthands(value: Any) -> Any:
-    """Allow in the schema what the loader allows: a name for a selector, a list or text of names, a value for a predicate."""
+    """Allow what the loader allows: a name for a selector, one text for a list of names, a value for a predicate."""
     if isinstance(value, list):
         return [_shorthands(item) for item in value]
     if not isinstance(value, dict):

@@ -19,7 +19,7 @@ class Input(NamedTuple):
     selector: EventSelector
     update: Update
     role: str = ""
-    watched: bool = False  # the update says whether it changed anything; it rarely does
+    watched: bool = False  # the update returns the ids of the features it changed, or None; it rarely changes one
 
 
 class Feature(Protocol):

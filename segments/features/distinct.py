@@ -14,19 +14,19 @@ class DistinctValues:
     def __init__(self, selector: EventSelector, path: str, capacity: int, window: int) -> None:
         self._selector = selector
         self._path = path
-        self._capacity = capacity
-        self._window = window
+        self.capacity = capacity
+        self.window = window
 
     @property
     def key(self) -> str:
         return f"distinct|{self._selector.text}|{self._path}"
 
     def widen(self, other: "DistinctValues") -> None:
-        self._capacity = max(self._capacity, other._capacity)
-        self._window = max(self._window, other._window)
+        self.capacity = max(self.capacity, other.capacity)
+        self.window = max(self.window, other.window)
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
-        matches, read, capacity = self._selector.matches, getter(self._path), self._capacity
+        matches, read, capacity = self._selector.matches, getter(self._path), self.capacity
 
         def update(states: States, event: Event, time: int) -> None:
             if matches is not None and not matches(event):

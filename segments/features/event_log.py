@@ -13,19 +13,19 @@ class EventLog:
 
     def __init__(self, selector: EventSelector, capacity: int, window: int) -> None:
         self._selector = selector
-        self._capacity = capacity
-        self._window = window
+        self.capacity = capacity
+        self.window = window
 
     @property
     def key(self) -> str:
         return f"log|{self._selector.text}"
 
     def widen(self, other: "EventLog") -> None:
-        self._capacity = max(self._capacity, other._capacity)
-        self._window = max(self._window, other._window)
+        self.capacity = max(self.capacity, other.capacity)
+        self.window = max(self.window, other.window)
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
-        matches, capacity, window = self._selector.matches, self._capacity, self._window
+        matches, capacity, window = self._selector.matches, self.capacity, self.window
 
         def update(states: States, event: Event, time: int) -> None:
             if matches is not None and not matches(event):

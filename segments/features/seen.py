@@ -9,7 +9,7 @@ from segments.selectors import EventSelector
 
 
 class Seen:
-    """State: the time (ms) of the newest (`last`) or oldest (`first`) selected event. Updates say whether it moved."""
+    """State: the time (ms) of the newest (`last`) or oldest (`first`) selected event."""
 
     def __init__(self, selector: EventSelector, which: Literal["last", "first"]) -> None:
         self._selector = selector
@@ -25,17 +25,17 @@ class Seen:
     def inputs(self, feature_id: int) -> Iterable[Input]:
         matches, newest = self._selector.matches, self._which == "last"
 
-        def update_last(states: States, event: Event, time: int) -> bool:
+        def update_last(states: States, event: Event, time: int) -> None:
             if (matches is None or matches(event)) and states.get(feature_id, 0) < time:
                 states[feature_id] = time
-                return True
-            return False
 
-        def update_first(states: States, event: Event, time: int) -> bool:
+        moved = [feature_id]
+
+        def update_first(states: States, event: Event, time: int) -> list[int] | None:
             known = states.get(feature_id)
             if (known is None or time < known) and (matches is None or matches(event)):
                 states[feature_id] = time
-                return True
-            return False
+                return moved
+            return None
 
         yield Input(self._selector, update_last if newest else update_first, watched=not newest)

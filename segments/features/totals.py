@@ -12,27 +12,50 @@ from segments.selectors import EventSelector
 _LIMIT = 9 * 10**18  # totals stay inside 64 bits
 
 
-class Total:
-    """State: `[number of events, sum, smallest, largest]`, amounts in millionths; 0 amounts without a property."""
+class EventCount:
+    """State: the number of selected events."""
 
-    def __init__(self, selector: EventSelector, path: str | None) -> None:
+    def __init__(self, selector: EventSelector) -> None:
+        self._selector = selector
+
+    @property
+    def key(self) -> str:
+        return f"number|{self._selector.text}"
+
+    def widen(self, other: "EventCount") -> None:
+        """Nothing: a number has no bound."""
+
+    def inputs(self, feature_id: int) -> Iterable[Input]:
+        matches = self._selector.matches
+
+        def update(states: States, event: Event, time: int) -> None:
+            if matches is None or matches(event):
+                states[feature_id] = states.get(feature_id, 0) + 1
+
+        yield Input(self._selector, update)
+
+
+class Total:
+    """State: `[number of events, sum, smallest, largest]`, amounts in millionths."""
+
+    def __init__(self, selector: EventSelector, path: str) -> None:
         self._selector = selector
         self._path = path
 
     @property
     def key(self) -> str:
-        return f"total|{self._selector.text}|{self._path or ''}"
+        return f"total|{self._selector.text}|{self._path}"
 
     def widen(self, other: "Total") -> None:
         """Nothing: a total has no bound."""
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
-        matches, read = self._selector.matches, getter(self._path) if self._path else None
+        matches, read = self._selector.matches, getter(self._path)
 
         def update(states: States, event: Event, time: int) -> None:
             if matches is not None and not matches(event):
                 return
-            amount = to_micros(read(event.properties)) if read else 0
+            amount = to_micros(read(event.properties))
             if amount is None:
                 return
             total = states.get(feature_id)
@@ -104,7 +127,7 @@ def _decaying(feature_id: int, half_life: int) -> Any:
     return adding
 
 
-AggregateName = Literal["count", "sum", "avg", "min", "max"]
+AggregateName = Literal["sum", "avg", "min", "max"]
 
 
 def total_value(total: list[int] | None, of: AggregateName) -> float | None:
@@ -114,9 +137,7 @@ def total_value(total: list[int] | None, of: AggregateName) -> float | None:
     2.5
     """
     if total is None:
-        return 0 if of in ("count", "sum") else None
-    if of == "count":
-        return total[0]
+        return 0 if of == "sum" else None
     if of == "avg":
         return total[1] / total[0] / MICROS
     return total[{"sum": 1, "min": 2, "max": 3}[of]] / MICROS

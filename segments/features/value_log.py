@@ -17,17 +17,17 @@ class ValueLog:
     def __init__(self, selector: EventSelector, path: str, window: int) -> None:
         self._selector = selector
         self._path = path
-        self._window = window
+        self.window = window
 
     @property
     def key(self) -> str:
         return f"values|{self._selector.text}|{self._path}"
 
     def widen(self, other: "ValueLog") -> None:
-        self._window = max(self._window, other._window)
+        self.window = max(self.window, other.window)
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
-        matches, read, window = self._selector.matches, getter(self._path), self._window
+        matches, read, window = self._selector.matches, getter(self._path), self.window
 
         def update(states: States, event: Event, time: int) -> None:
             if matches is not None and not matches(event):

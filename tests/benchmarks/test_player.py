@@ -8,7 +8,8 @@ import pytest
 from confluent_kafka import Consumer, Message, Producer
 
 from benchmarks.simulator import simulate
-from jobs.player import HEARTBEAT_USER, Pacer, PlayError, Progress, heartbeat, play, stamped
+from jobs.player import HEARTBEAT_USER, Pacer, PlayError, Progress, heartbeat, play
+from segments.record_times import stamped
 
 START = 1_767_225_600_000
 HOUR = 3_600_000

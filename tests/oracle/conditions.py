@@ -112,23 +112,23 @@ def _score(arguments: Arguments, asked: Asked) -> bool:
 
 def _absence(arguments: Arguments, asked: Asked) -> bool:
     opened: dict[Any, int] = {}
-    closed: dict[Any, int] = {}
+    still_open: set[Any] = set()
     path = arguments.get("per")
-    for event in asked.history.events:
-        value = event.value(path) if path else "all"
-        if event.matches(arguments["after"]) and value is not None:
-            opened[key(value)] = max(opened.get(key(value), event.t), event.t)
+    for event in asked.history.in_time_order():
+        value = key(event.value(path)) if path else "all"
+        missing = value == key(None)
         if event.matches(arguments["of"]):
-            closed[key(value)] = max(closed.get(key(value), event.t), event.t)
-    everything = closed.get(key(None))
+            still_open = set() if missing else still_open - {value}
+        if event.matches(arguments["after"]) and not missing:
+            opened[value] = event.t
+            still_open.add(value)
     within = duration_ms(arguments["within"])
     lasts = duration_ms(arguments["lasts"]) if "lasts" in arguments else None
-    for value, a in sorted(opened.items(), key=lambda item: item[1])[-KEPT_VALUES:]:
-        closings = [t for t in (everything, closed.get(value)) if t is not None]
-        still_open = not any(t >= a for t in closings)
-        if still_open and a + within <= asked.now and (lasts is None or asked.now < a + within + lasts):
-            return True
-    return False
+    newest = sorted(opened.items(), key=lambda item: item[1])[-KEPT_VALUES:]
+    return any(
+        value in still_open and a + within <= asked.now and (lasts is None or asked.now < a + within + lasts)
+        for value, a in newest
+    )
 
 
 def _sequence(arguments: Arguments, asked: Asked) -> bool:

@@ -1,0 +1,28 @@
+"""The measurements, in the order in which they run: first those that need no servers."""
+
+from benchmarks.cases import (
+    bare_loop,
+    bytewax,
+    engine_step,
+    job,
+    latency,
+    memory,
+    segments_growth,
+    textbook_pyflink,
+    users_growth,
+)
+from benchmarks.cases.case import BenchmarkError, Case, Context, Numbers
+
+CASES = (
+    Case("engine_step", "one step of the engine against orjson.loads", engine_step.measure),
+    Case("segments_growth", "1,000 segments against 10", segments_growth.measure),
+    Case("users_growth", "many users against few", users_growth.measure),
+    Case("memory", "memory of a profile", memory.measure),
+    Case("bare_loop", "bare loop of the engine on one core", bare_loop.measure),
+    Case("job", "the job: Kafka, Flink, Redis", job.measure),
+    Case("textbook_pyflink", "textbook PyFlink with the same engine", textbook_pyflink.measure),
+    Case("bytewax", "Bytewax with the same engine", bytewax.measure),
+    Case("latency", "latency at half the job's throughput", latency.measure),
+)
+
+__all__ = ["CASES", "BenchmarkError", "Case", "Context", "Numbers"]

@@ -1,0 +1,1 @@
+"""The same engine, driven the way other people would: textbook PyFlink and Bytewax."""

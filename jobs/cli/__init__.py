@@ -1,0 +1,35 @@
+"""The command line `segments`. One file a command; Flink, Kafka and Redis load only when they are used."""
+
+from __future__ import annotations
+
+import typer
+
+from jobs.cli.definitions import schema, validate
+from jobs.cli.demo import demo
+from jobs.cli.errors import EXIT_CODES
+from jobs.cli.explain import explain
+from jobs.cli.local_stack import down, up
+from jobs.cli.reconcile import reconcile
+from jobs.cli.replay import replay
+from jobs.cli.run import run
+from jobs.cli.submit import submit
+
+app = typer.Typer(
+    name="segments",
+    help=f"Live user segmentation on Apache Flink.\n\n{EXIT_CODES}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # they could hold secrets
+)
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+app.command()(demo)
+app.command()(up)
+app.command()(down)
+app.command()(run)
+app.command(context_settings=PASS_ON)(submit)
+app.command()(validate)
+app.command()(schema)
+app.command()(replay)
+app.command()(explain)
+app.command()(reconcile)

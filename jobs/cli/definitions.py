@@ -1,0 +1,53 @@
+"""`segments validate` and `segments schema`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jobs.cli.errors import for_people
+from jobs.cli.inputs import checked_definitions
+from segments.changes import changes_schema, memberships_schema
+from segments.definitions.schema import definitions_schema
+
+
+class Published(StrEnum):
+    """What has a JSON Schema."""
+
+    definitions = "definitions"
+    changes = "changes"
+    memberships = "memberships"
+
+
+_SCHEMAS: dict[Published, Callable[[], dict[str, Any]]] = {
+    Published.definitions: definitions_schema,
+    Published.changes: changes_schema,
+    Published.memberships: memberships_schema,
+}
+
+
+@for_people()
+def validate(file: Annotated[Path, typer.Argument(help="A segments.yaml.")]) -> None:
+    """Check a definitions file and list every mistake with its file and line.
+
+    Example: segments validate conf/segments.yaml
+
+    Exit codes: 0 no mistakes, 2 mistakes or no such file.
+    """
+    definitions = checked_definitions(file)
+    count = len(definitions.segments)
+    typer.echo(f"{file}: {count} segment{'' if count == 1 else 's'}, no mistakes")
+
+
+@for_people()
+def schema(of: Annotated[Published, typer.Argument(help="Whose schema.")] = Published.definitions) -> None:
+    """Print a JSON Schema: of definitions files, or of the records of an output topic.
+
+    Example: segments schema changes > changes.schema.json
+    """
+    typer.echo(json.dumps(_SCHEMAS[of](), indent=2, ensure_ascii=False))

@@ -1,0 +1,96 @@
+"""What commands take in alike: settings, definitions, events, instants."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobs.cli.errors import BadInput
+from jobs.settings import DEFAULT_PATH, DefinitionsSettings, Settings, load_settings
+from segments.definitions import Definitions, load_definitions
+from segments.events import Plausibility
+from segments.mapping import ordered, read_events
+from segments.plan import Plan
+
+ROOT = Path(__file__).resolve().parents[2]
+_SHIPPED_DEFINITIONS = Path("conf/segments.yaml")
+
+SettingsOption = Annotated[
+    Path | None, typer.Option("--settings", help="The job's settings.", show_default=str(DEFAULT_PATH))
+]
+DefinitionsOption = Annotated[
+    Path | None, typer.Option("--definitions", help="The segments.", show_default="those that the settings name")
+]
+MappingOption = Annotated[
+    str | None, typer.Option(help="How columns become events: a name from conf/mappings/, or a YAML file.")
+]
+
+
+def checked_settings(
+    path: Path | None, definitions: Path | None, environment: Mapping[str, str] | None = None
+) -> tuple[Settings, Definitions]:
+    """Return settings and compiled-once definitions; raises SettingsError, DefinitionErrors, OSError.
+
+    Without `path` conf/job.yaml is read, and where there is none every setting has its default.
+    """
+    if path is None and not DEFAULT_PATH.is_file():
+        settings = Settings(definitions=DefinitionsSettings(path=_SHIPPED_DEFINITIONS))
+    else:
+        settings = load_settings(path or DEFAULT_PATH, environment)
+    if definitions is not None:
+        settings = settings.model_copy(update={"definitions": DefinitionsSettings(path=definitions)})
+    return settings, checked_definitions(settings.definitions.path)
+
+
+def checked_definitions(path: Path) -> Definitions:
+    """Return definitions that load and compile; raises DefinitionErrors with every mistake, OSError, BadInput."""
+    try:
+        definitions = load_definitions(path)
+        Plan(definitions)
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path}: not a text in UTF-8: {error}") from None
+    return definitions
+
+
+def plausibility(settings: Settings) -> Plausibility:
+    """Return which events the job takes."""
+    times = settings.event_time
+    return Plausibility(times.max_ahead, times.max_age, settings.batching.max_event_bytes)
+
+
+def events_of(
+    path: Path, mapping: str | None, *, by_time: bool, skipped: Counter[str] | None = None
+) -> Iterator[bytes]:
+    """Return a file's events, sorted by time or as they stand; raises MappingError, DefinitionErrors, OSError."""
+    if not path.exists():
+        raise FileNotFoundError(2, "there is no such file", str(path))
+    return ordered(path, mapping=mapping, skipped=skipped) if by_time else read_events(path, mapping, skipped)
+
+
+def parse_instant(text: str) -> int:
+    """Return milliseconds since 1970 for ISO 8601 (UTC unless it says otherwise) or for milliseconds.
+
+    >>> parse_instant("2026-11-22T10:00:00Z") == parse_instant("1795341600000")
+    True
+    """
+    if text.isdigit():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"'{text}' is no instant: write 2026-11-22T10:00:00Z, or milliseconds since 1970") from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)
+
+
+def instant_text(milliseconds: int) -> str:
+    """Return an instant as people read it, in UTC.
+
+    >>> instant_text(1795341600000)
+    '2026-11-22 10:00:00'
+    """
+    return datetime.fromtimestamp(milliseconds // 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S")

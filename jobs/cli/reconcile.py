@@ -1,0 +1,61 @@
+"""`segments reconcile`: says whether job output = replay = Redis."""
+
+# ruff: noqa: PLC0415 - what loads Kafka, Redis or Flink is imported when it is used
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from jobs.cli.errors import FAILED, Failed, for_people
+from jobs.cli.inputs import ROOT, DefinitionsOption, SettingsOption, checked_settings
+from jobs.cli.submit import KAFKA, REDIS, addresses
+
+_SHOWN = 10
+COUNTED = ("events", "changes", "users", "dead letters", "duplicates", "late", "redelivered")
+
+
+@for_people()
+def reconcile(
+    definitions: DefinitionsOption = None,
+    settings: SettingsOption = None,
+    bootstrap_servers: Annotated[
+        str | None, typer.Option(help="Kafka, host:port.", show_default="that of the settings")
+    ] = None,
+    redis_url: Annotated[str | None, typer.Option(help="Redis.", show_default="that of the settings")] = None,
+    run: Annotated[str | None, typer.Option("--run", help="Use Kafka and Redis of this local stack.")] = None,
+) -> None:
+    """Replay the events topic and compare with the segment topic and Redis, per user and in order.
+
+    The job should be at rest: no events are being produced, and it has read all there are.
+
+    Example: segments reconcile --run stack
+
+    Exit codes: 0 all equal, 1 differences (the first are shown) or no answer, 2 wrong settings or definitions.
+    """
+    from redis import RedisError
+
+    from jobs.reconcile import reconcile_topics
+    from jobs.stack.stack import Stack
+    from jobs.topics import TopicError
+
+    overrides = addresses(Stack.attach(ROOT, run)) if run is not None else {}
+    given = {KAFKA: bootstrap_servers, REDIS: redis_url}
+    overrides |= {name: value for name, value in given.items() if value is not None}
+    job, checked = checked_settings(settings, definitions, {**os.environ, **overrides})
+    try:
+        result = reconcile_topics(checked, job)
+    except TopicError as error:
+        raise Failed(str(error)) from None
+    except RedisError as error:
+        raise Failed(f"Redis at {job.redis.display_url} does not answer: {error}") from None
+    typer.echo(", ".join(f"{result.counts[name]:,} {name}" for name in COUNTED))
+    if result.equal:
+        typer.echo("reconciled: job = replay = redis" if job.redis.enabled else "reconciled: job = replay")
+        return
+    for difference in result.differences[:_SHOWN]:
+        typer.echo(str(difference), err=True)
+    typer.echo(f"not reconciled: {len(result.differences):,} differences, the first {_SHOWN} above", err=True)
+    raise typer.Exit(FAILED)

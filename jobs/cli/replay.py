@@ -1,0 +1,120 @@
+"""`segments replay`: the engine without Flink, over a file."""
+
+# ruff: noqa: PLR0913, PLR0917 - a command's options are its parameters
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from jobs.cli.errors import BadInput, for_people
+from jobs.cli.inputs import (
+    DefinitionsOption,
+    MappingOption,
+    SettingsOption,
+    checked_settings,
+    events_of,
+    parse_instant,
+    plausibility,
+)
+from segments.changes import Change, encode_change
+from segments.replay import Replay
+
+_PROGRESS_EVERY = 10_000
+
+
+class Order(StrEnum):
+    """In which order a file's events are applied."""
+
+    time = "time"
+    file = "file"
+
+
+@for_people()
+def replay(
+    events: Annotated[Path, typer.Argument(help="NDJSON or CSV, .gz or not.")],
+    mapping: MappingOption = None,
+    definitions: DefinitionsOption = None,
+    settings: SettingsOption = None,
+    order: Annotated[Order, typer.Option(help="By event time, or as the file has them.")] = Order.time,
+    until: Annotated[
+        str | None, typer.Option(help="Let time go on to this instant: ISO 8601 or ms.", show_default="newest event")
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="Print this user's changes only.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write changes to this file.", show_default="stdout")] = None,
+) -> None:
+    """Print the changes that the job would make of recorded events: NDJSON, byte for byte as in the segment topic.
+
+    Example: segments replay events.csv.gz --mapping rees46 > changes.ndjson
+
+    Exit codes: 0 done, 2 wrong input or configuration.
+    """
+    until_ms = None if until is None else parse_instant(until)
+    job, checked = checked_settings(settings, definitions)
+    times = job.event_time
+    run = Replay(
+        checked,
+        allowed_lateness=times.allowed_lateness,
+        out_of_orderness=times.out_of_orderness,
+        plausibility=plausibility(job),
+    )
+    skipped = Counter[str]()
+    source = events_of(events, mapping, by_time=order == Order.time, skipped=skipped)
+    with ExitStack() as open_files:
+        output: BinaryIO = open_files.enter_context(_create(out)) if out else sys.stdout.buffer
+        written = _write(run.run(_with_progress(source), until_ms), output, user)
+        output.flush()
+    typer.echo(_summary(run.counts, skipped, written), err=True)
+
+
+def _create(path: Path) -> BinaryIO:
+    try:
+        return path.open("wb")
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _write(changes: Iterable[Change], output: BinaryIO, user: str | None) -> int:
+    written = 0
+    for change in changes:
+        if user is None or change.user_id == user:
+            output.write(encode_change(change) + b"\n")
+            written += 1
+    return written
+
+
+def _with_progress(events: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass events on, showing how many on stderr where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield from events
+        return
+    columns = (SpinnerColumn(), TextColumn("events"), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("events", total=None)
+        for count, event in enumerate(events, 1):
+            if count % _PROGRESS_EVERY == 0:
+                progress.update(task, completed=count)
+            yield event
+
+
+def _summary(counts: Counter[str], skipped: Counter[str], written: int) -> str:
+    parts = [f"{counts['applied']:,} applied"]
+    parts += [f"{counts[name]:,} {name}" for name in ("duplicates", "late") if counts[name]]
+    reasons = ", ".join(
+        f"{name.removeprefix('rejected.')} {count:,}" for name, count in sorted(counts.items()) if "." in name
+    )
+    if counts["rejected"]:
+        parts.append(f"{counts['rejected']:,} rejected ({reasons})")
+    if skipped:
+        parts.append("rows skipped: " + ", ".join(f"{reason} {count:,}" for reason, count in skipped.items()))
+    shown = "" if written == counts["changes"] else f", {written:,} of them printed"
+    return f"events: {'; '.join(parts)}\nchanges: {counts['changes']:,}{shown}"

@@ -1,0 +1,167 @@
+"""The benchmarks' report: figures, merging, documents, and the arithmetic behind the measurements."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import report
+from benchmarks.cases import CASES
+from benchmarks.cases.case import BenchmarkError
+from benchmarks.cases.job import throughput
+from benchmarks.cases.latency import summary
+from benchmarks.cases.latency_readers import Arrivals
+from benchmarks.cases.segments_growth import GROUPS_A_USER, definitions, views
+from benchmarks.cases.sizes import FULL, QUICK
+from benchmarks.cases.worker import Worker, batches, load
+from benchmarks.peers.pace import Trace, rate
+from benchmarks.plot import plot
+
+MEASURED: dict[str, dict[str, Any]] = {
+    "engine_step": {"step_vs_orjson": 9.0},
+    "segments_growth": {"ratio": 1.1},
+    "users_growth": {"ratio": 1.2},
+    "memory": {"bytes_per_profile": 900.0},
+    "bare_loop": {"events_per_s": 50_000.0},
+    "job": {"events_per_s": 60_000.0},
+    "textbook_pyflink": {"events_per_s": 4_000.0},
+    "bytewax": {"events_per_s": 20_000.0},
+    "latency": {"p50_ms": 80.0, "p99_ms": 700.0},
+}
+KEYS = [
+    "job_events_per_s", "job_vs_bare_loop", "job_vs_textbook_pyflink", "job_vs_bytewax", "engine_step_vs_orjson",
+    "latency_p50_ms", "latency_p99_ms", "users_1m_vs_10k", "segments_1000_vs_10", "bytes_per_profile",
+]  # fmt: skip
+
+
+def test_every_case_has_a_figure_and_every_figure_its_cases() -> None:
+    assert [bar.key for bar in report.BARS] == KEYS
+    assert {case.name for case in CASES} == {name for bar in report.BARS for name in bar.cases}
+
+
+def test_figures_follow_from_the_numbers_of_the_cases() -> None:
+    figures = report.figures(MEASURED)
+    assert list(figures) == KEYS
+    assert figures["job_vs_bare_loop"] == 1.2
+    assert figures["job_vs_textbook_pyflink"] == 15
+    assert figures["job_vs_bytewax"] == 3
+
+
+def test_a_failed_case_leaves_its_figures_empty() -> None:
+    figures = report.figures({**MEASURED, "bytewax": {"error": "it broke"}})
+    assert figures["job_vs_bytewax"] is None
+    assert figures["job_vs_bare_loop"] == 1.2
+
+
+def test_merging_keeps_what_others_wrote_and_drops_comparisons_of_two_runs() -> None:
+    old = report.merge({"recovery_s": 8.0, "details": {"recovery": {"kills": 5}}}, MEASURED)
+    merged = report.merge(old, {"job": {"events_per_s": 70_000.0}})
+    assert merged["recovery_s"] == 8.0
+    assert merged["job_events_per_s"] == 70_000
+    assert merged["latency_p50_ms"] == 80
+    assert "job_vs_bytewax" not in merged
+    assert merged["details"]["recovery"] == {"kills": 5}
+    assert merged["details"]["bytewax"] == MEASURED["bytewax"]
+
+
+def test_each_row_says_whether_its_bound_is_kept() -> None:
+    failed = report.merge(report.merge({}, MEASURED), {"memory": {"error": "out of memory"}})
+    verdicts = {bar.key: row[3] for bar, row in zip(report.BARS, report.rows(failed), strict=True)}
+    assert verdicts["latency_p50_ms"] == "met"
+    assert verdicts["latency_p99_ms"] == "missed"
+    assert verdicts["bytes_per_profile"] == "failed"
+    assert report.rows({})[0][3] == "not measured"
+
+
+def test_the_report_survives_writing_and_reading(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    assert report.read_report(path) == {}
+    written = report.merge({}, MEASURED)
+    report.write_report(path, written)
+    assert report.read_report(path) == written
+    path.write_text("[]")
+    with pytest.raises(ValueError, match="no JSON object"):
+        report.read_report(path)
+
+
+def test_the_documents_are_filled_between_their_marks(tmp_path: Path) -> None:
+    path = tmp_path / "benchmarks.md"
+    path.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    report.write_docs(report.merge({}, {**MEASURED, "memory": {"error": "out | of\nmemory"}}), path)
+    text = path.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "old" not in text
+    assert "| `job_vs_bytewax` | 3 | ≥ 2 | met |" in text
+    path.write_text("no marks")
+    with pytest.raises(ValueError, match="needs the lines"):
+        report.write_docs({}, path)
+
+
+def test_the_shipped_documents_say_what_the_shipped_report_says() -> None:
+    assert report.markdown(report.read_report(report.REPORT)) in report.DOCS.read_text(encoding="utf-8")
+
+
+def test_the_plot_is_drawn_also_when_little_was_measured(tmp_path: Path) -> None:
+    for name, content in (("full", report.merge({}, MEASURED)), ("empty", {})):
+        plot(content, tmp_path / f"{name}.png")
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_job_is_timed_from_its_first_batch_to_its_last() -> None:
+    workers = [
+        {"events": 600, "first": 100.0, "last": 102.0, "frames": {"EVENTS": 4}, "busy_s": {"EVENTS": 2.0}},
+        {"events": 400, "first": 100.5, "last": 101.5, "frames": {"EVENTS": 4}, "busy_s": {"EVENTS": 1.0}},
+    ]
+    assert throughput(workers, 1_000)["events_per_s"] == 1_000 / 2.5
+    with pytest.raises(BenchmarkError, match="1001 events went in, 1000"):
+        throughput(workers, 1_001)
+
+
+def test_a_trace_tells_the_rate_without_the_warm_up(tmp_path: Path) -> None:
+    trace = Trace()
+    trace.note(50)
+    trace.note(60)
+    trace.write(tmp_path / "deep" / "trace.json")
+    marks = json.loads((tmp_path / "deep" / "trace.json").read_text())
+    assert [count for _, count in marks] == [50, 110, 110]
+    assert rate([[(0.0, 100), (10.0, 200), (11.0, 400)]], skip=0.5) == 200
+
+
+def test_latency_is_the_worse_of_the_two_places_and_leaves_the_warm_up_out() -> None:
+    sent = [float(number) for number in range(10)]
+    kafka = Arrivals([0, 5, 6], [9.0, 5.010, 6.020])  # type: ignore[arg-type]  # a list serves as well
+    redis = Arrivals([5, 6], [5.015, 6.016])  # type: ignore[arg-type]
+    numbers = summary(sent, 5.0, kafka, redis)
+    assert numbers["kafka_samples"] == 2
+    assert numbers["p50_ms"] == pytest.approx(15)
+    assert numbers["p99_ms"] == pytest.approx(20)
+    with pytest.raises(BenchmarkError, match="nothing was read"):
+        summary(sent, 20.0, kafka, redis)
+
+
+def test_the_worker_handles_every_event_and_ticks() -> None:
+    worker = Worker()
+    timing = worker.run(load(200, 4_500))
+    assert timing.events == worker.applied == 4_500
+    assert timing.changes > 0
+    assert timing.us_per_event > 0
+
+
+@pytest.mark.parametrize("segments", [10, 1_000])
+def test_a_user_touches_as_many_segments_however_many_there_are(segments: int) -> None:
+    worker = Worker(definitions(segments))
+    worker.run(batches(views(segments, 4_000), 100))
+    profiles = worker.processor.profiles
+    widest = max(len(profiles.open(user).features) for user in list(profiles.users()))
+    assert len(worker.processor.engine.plan.rules) == segments
+    assert widest <= GROUPS_A_USER * 2
+
+
+def test_sizes_can_only_be_reduced() -> None:
+    assert FULL.scaled(None, None, None) is FULL
+    small = QUICK.scaled(10_000, 5_000, 900.0)
+    assert (small.events, small.users, small.bytewax_events, small.memory_users) == (10_000, 5_000, 10_000, 5_000)
+    assert small.latency_rate == 900.0
+    assert "reduced" in small.name

@@ -1,0 +1,169 @@
+import random
+
+import pytest
+
+from segments import profiles as module
+from segments.profile import NEVER, decode_profile, due_of, encode_profile
+from segments.profiles import Profiles, shard_of
+
+
+def touch(profiles: Profiles, user_id: str, due: int, newest: int = 1 << 40) -> None:
+    profile = profiles.open(user_id)
+    profile.newest = newest
+    if due < profile.due:
+        profiles.schedule(user_id, due)
+    profile.due = due
+
+
+def taken(profiles: Profiles, until: int, then: int = NEVER) -> list[tuple[int, str]]:
+    """Take what is due, give each user its next due, and return the dues in the order they came."""
+    found = []
+    for user_id, profile in profiles.take_due(until):
+        found.append((profile.due, user_id))
+        profile.due = then
+    return found
+
+
+def restarted(profiles: Profiles, shards: int = 1) -> Profiles:
+    again = Profiles(shards)
+    for shard in range(shards):
+        again.load(shard, list(profiles.all_of(shard)))
+    return again
+
+
+def test_users_are_due_in_order_of_time_and_once() -> None:
+    profiles = Profiles()
+    for user_id, due in (("c", 30), ("a", 10), ("d", 40), ("b", 20)):
+        touch(profiles, user_id, due)
+    assert taken(profiles, 30) == [(10, "a"), (20, "b"), (30, "c")]
+    assert taken(profiles, 30) == []
+    assert profiles.next_due() == 40
+
+
+def test_a_user_that_is_due_again_comes_again() -> None:
+    profiles = Profiles()
+    touch(profiles, "a", 10)
+    found = []
+    for _, profile in profiles.take_due(100):
+        found.append(profile.due)
+        profile.due += 40
+    assert found == [10, 50, 90]
+    assert profiles.next_due() == 130
+
+
+def test_a_due_put_off_does_not_come_early() -> None:
+    profiles = Profiles()
+    touch(profiles, "a", 10)
+    touch(profiles, "a", 50)
+    assert taken(profiles, 49) == []
+    assert taken(profiles, 50) == [(50, "a")]
+
+
+def test_a_due_brought_forward_comes_at_once_and_once() -> None:
+    profiles = Profiles()
+    touch(profiles, "a", 50)
+    touch(profiles, "a", 10)
+    assert taken(profiles, 100) == [(10, "a")]
+
+
+def test_a_user_that_is_never_due_is_forgotten_by_the_order() -> None:
+    profiles = Profiles()
+    touch(profiles, "a", 10)
+    profiles.open("a").due = NEVER
+    assert taken(profiles, 1 << 50) == []
+    assert profiles.next_due() == NEVER
+
+
+def test_the_order_stays_bounded_for_ever() -> None:
+    profiles = Profiles()
+    for due in range(200_000, 0, -1):  # each is earlier, so each is scheduled
+        touch(profiles, f"u{due % 10}", due + 1_000)
+        if due % 1_000 == 0:
+            assert taken(profiles, 500) == []
+            assert len(profiles._due) <= 1_024 + 2 * 20 + 1_000
+    assert taken(profiles, 1_010, then=NEVER) == [(due + 1_000, f"u{due % 10}") for due in range(1, 11)]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_whoever_is_due_comes_and_nobody_else(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_DECODED_KEPT", 3)
+    rng = random.Random(seed)
+    profiles, dues = Profiles(4), dict[str, int]()
+    now = 1 << 41
+    for _ in range(400):
+        user_id, due = f"u{rng.randrange(12)}", now + rng.randrange(1, 60)
+        if rng.random() < 0.6:
+            touch(profiles, user_id, due)
+            dues[user_id] = due
+        elif rng.random() < 0.9:
+            now += rng.randrange(20)
+            expected = sorted((at, user_id) for user_id, at in dues.items() if at <= now)
+            assert sorted(taken(profiles, now)) == expected
+            dues = {user_id: at for user_id, at in dues.items() if at > now}
+        else:
+            profiles = restarted(profiles, 4)
+    assert sorted(dues) == sorted(user_id for _, user_id in taken(profiles, NEVER - 1))
+
+
+def test_settling_keeps_what_was_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_DECODED_KEPT", 10)
+    profiles = Profiles()
+    for number in range(11):
+        touch(profiles, f"u{number}", 100 + number)
+    profiles.settle_if_many()
+    assert not profiles.decoded
+    assert [profiles.open(f"u{number}").due for number in range(11)] == list(range(100, 111))
+    profiles.settle_if_many()
+    assert len(profiles) == 11
+
+
+def test_a_user_without_an_event_leaves_nothing() -> None:
+    profiles = Profiles()
+    profiles.open("nobody")
+    assert profiles.has("nobody")
+    profiles.settle()
+    assert not profiles.has("nobody")
+    assert profiles.take_changed(0) is None
+
+
+def test_only_changed_users_of_the_shard_are_taken() -> None:
+    profiles = Profiles(4)
+    users = [f"u{number}" for number in range(40)]
+    for user_id in users:
+        touch(profiles, user_id, 1 << 41)
+    segments = {shard: profiles.take_changed(shard) for shard in range(4)}
+    assert all(segments.values())
+    again = Profiles(4)
+    for shard, segment in segments.items():
+        again.load(shard, [segment or b""])
+        own = {user_id for user_id in users if shard_of(user_id, 4) == shard}
+        assert {user_id for user_id in users if again.has(user_id)} >= own
+    assert set(again.users()) == set(users)
+    touch(profiles, "u0", 1 << 42)
+    assert [shard for shard in range(4) if profiles.take_changed(shard)] == [shard_of("u0", 4)]
+    assert profiles.take_changed(shard_of("u0", 4)) is None
+
+
+def test_later_segments_replace_earlier_ones_and_only_the_last_due_counts() -> None:
+    profiles, segments = Profiles(), []
+    for due in ((1 << 41), (1 << 41) + 5):
+        touch(profiles, "a", due)
+        segments.append(profiles.take_changed(0) or b"")
+    again = Profiles()
+    again.load(0, segments)
+    assert taken(again, 1 << 42) == [((1 << 41) + 5, "a")]
+
+
+def test_loading_a_second_shard_keeps_the_dues_of_the_first() -> None:
+    profiles = Profiles(4)
+    for number in range(20):
+        touch(profiles, f"u{number}", (1 << 41) + number)
+    assert taken(restarted(profiles, 4), 1 << 42) == [((1 << 41) + number, f"u{number}") for number in range(20)]
+
+
+def test_the_due_is_read_without_decoding() -> None:
+    profiles = Profiles()
+    for due in (1 << 33, 1_764_000_000_123, NEVER):
+        touch(profiles, "a", due)
+        blob = encode_profile(profiles.open("a"))
+        assert due_of(blob) == decode_profile(blob).due == due

@@ -1,0 +1,107 @@
+"""What Flink gives to the segment function, made of dicts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from segments.profiles import shard_of
+from tests.udfs.wire import Output, Raw, events_frame, marker_frame, read_output, start_frame, tick_frame
+from udfs.segment_function import FunctionOptions, SegmentFunction
+
+Shards = dict[int, dict[int, bytes]]
+
+
+class KeyedMapState:
+    """Map state by key, as Flink keeps it: what is read and written belongs to the current key."""
+
+    def __init__(self, shards: Shards, key: Callable[[], int]) -> None:
+        self._shards = shards
+        self._key = key
+
+    def items(self) -> Iterator[tuple[int, bytes]]:
+        return iter(list(self._shards.get(self._key(), {}).items()))
+
+    def put(self, key: int, value: bytes) -> None:
+        self._shards.setdefault(self._key(), {})[key] = bytes(value)
+
+    def remove(self, key: int) -> None:
+        del self._shards[self._key()][key]
+
+
+class CountedNumber:
+    """One Flink counter, kept among the others."""
+
+    def __init__(self, counts: Counter[str], name: str) -> None:
+        self._counts = counts
+        self._name = name
+
+    def inc(self, number: int = 1) -> None:
+        self._counts[self._name] += number
+
+
+class Metrics:
+    """A metric group; the groups below it count under their own names."""
+
+    def __init__(self, counts: Counter[str], prefix: str = "") -> None:
+        self._counts = counts
+        self._prefix = prefix
+
+    def counter(self, name: str) -> CountedNumber:
+        return CountedNumber(self._counts, self._prefix + name)
+
+    def add_group(self, name: str, extra: str) -> Metrics:
+        return Metrics(self._counts, f"{self._prefix}{name}.{extra}.")
+
+
+class Worker:
+    """One life of the segment function over all shards; it also stands for the contexts that Flink hands over."""
+
+    def __init__(self, options: FunctionOptions, state: Shards | None = None) -> None:
+        self.state: Shards = {} if state is None else state
+        self.counts: Counter[str] = Counter()
+        self._shards = options.shards
+        self._key = 0
+        self._function = SegmentFunction(options)
+        self._function.open(self)
+        for shard in range(options.shards):
+            assert self.send(start_frame(), shard) == []
+
+    def send(self, frame: bytes, shard: int = 0) -> list[Output]:
+        """Hand over one row and return the records to Kafka."""
+        self._key = shard
+        frames = list(self._function.process_element(frame, self))
+        assert len(frames) <= 1
+        assert all(frames)
+        return [record for output in frames for record in read_output(output)]
+
+    def events(self, *events: Raw) -> list[Output]:
+        return self.send(events_frame(events))
+
+    def tick(self, watermark: int) -> list[Output]:
+        return self.send(tick_frame(watermark))
+
+    def checkpoint(self, number: int = 1) -> Shards:
+        """Send a marker for each shard and return the state as the checkpoint holds it."""
+        for shard in range(self._shards):
+            assert self.send(marker_frame(number), shard) == []
+        return {shard: dict(segments) for shard, segments in self.state.items()}
+
+    def shard_of(self, user_id: str) -> int:
+        return shard_of(user_id, self._shards)
+
+    def close(self) -> None:
+        self._function.close()
+
+    def get_map_state(self, _: Any) -> KeyedMapState:
+        return KeyedMapState(self.state, lambda: self._key)
+
+    def get_metrics_group(self) -> Metrics:
+        return Metrics(self.counts)
+
+    def get_index_of_this_subtask(self) -> int:
+        return 0
+
+    def get_current_key(self) -> Any:
+        return [self._key]
