@@ -25,6 +25,7 @@ from benchmarks.cases.servers import Servers
 from benchmarks.cases.sizes import FULL, QUICK, Sizes
 from benchmarks.plot import plot
 from benchmarks.report import REPORT, merge, read_report, table, write_docs, write_report
+from jobs.stack.signals import exit_on_signals
 
 _PACKAGES = ("apache-flink", "bytewax", "confluent-kafka", "msgspec", "orjson", "redis")
 _SAY_EVERY_S = 5.0
@@ -78,7 +79,7 @@ def _measure_all(cases: Sequence[Case], sizes: Sizes, report: Path) -> dict[str,
         for place, case in enumerate(cases, 1):
             console.print(f"[bold]{place}/{len(cases)} {case.title}")
             surroundings = _surroundings(sizes)
-            with console.status(case.title) as status:
+            with console.status(case.title, refresh_per_second=2) as status:
                 context = Context(sizes, servers, lambda: _job_rate(results, before), _Teller(status).say)
                 started = time.monotonic()
                 results[case.name] = _measure(case, context)
@@ -138,4 +139,5 @@ class _Teller:
 
 
 if __name__ == "__main__":
+    exit_on_signals()
     app()

@@ -18,6 +18,7 @@ _CONTESTANTS = {
 }
 _OURS, _OTHERS, _OVER = "#1f6feb", "#8b949e", "#cf222e"
 _FULL = 1.0
+_WIDEST = 2.0  # a longer bar is cut; its label says how long it is
 
 
 def plot(report: Report, path: Path) -> None:
@@ -40,6 +41,7 @@ def _draw_rates(axes: Any, details: dict[str, Any]) -> None:
     colours = [_OURS if case == "job" else _OTHERS for _, _, case in found]
     _bars(axes, [text for text, _, _ in found], values, [f"{value:,.0f}" for value in values], colours)
     axes.set_title("events per second, same engine")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
 
 
 def _measured(details: dict[str, Any], case: str) -> bool:
@@ -53,8 +55,8 @@ def _draw_bounds(axes: Any, report: Report) -> None:
     ]
     labels = [f"{number(value)} ({bar.bound()})" for bar, value in found]
     colours = [_OURS if bar.holds(value) else _OVER for bar, value in found]
-    _bars(axes, [bar.text for bar, _ in found], shares, labels, colours)
-    axes.axvline(_FULL, color="black", linewidth=1, linestyle="--")
+    _bars(axes, [bar.text for bar, _ in found], [min(share, _WIDEST) for share in shares], labels, colours)
+    axes.axvline(_FULL, color="black", linewidth=1, linestyle="--", zorder=0)
     axes.set_title("share of the bound used (left of the line: met)")
 
 
@@ -62,7 +64,7 @@ def _bars(
     axes: Any, texts: Sequence[str], values: Sequence[float], labels: Sequence[str], colours: Sequence[str]
 ) -> None:
     drawn = axes.barh(texts, values, color=colours)
-    axes.bar_label(drawn, labels, padding=4)
+    axes.bar_label(drawn, labels, padding=4, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
     axes.invert_yaxis()
     axes.set_xlim(0, max([_FULL, *values]) * 1.3)
     axes.spines[["top", "right"]].set_visible(False)

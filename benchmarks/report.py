@@ -179,7 +179,9 @@ def markdown(report: Report) -> str:
         f"| {text} | `{bar.key}` | {value} | {bound} | {verdict} |"
         for bar, (text, value, bound, verdict) in zip(BARS, rows(report), strict=True)
     ]
-    for name, numbers in report.get(DETAILS, {}).items():
+    details = report.get(DETAILS, {})
+    for name in dict.fromkeys(case for bar in BARS for case in bar.cases if case in details):
+        numbers = details[name]
         where = ", ".join(str(numbers[key]) for key in ("scale", "at", "machine") if key in numbers)
         lines += ["", f"**{name}** ({where})", "", _sentence(numbers)]
     return "\n".join(lines)

@@ -98,6 +98,7 @@ def sink_options(settings: Settings) -> dict[str, str]:
         "producer.transaction.timeout.ms": str(kafka.transaction_timeout),
         "producer.max.request.size": str(16 * 1024 * 1024),
         "producer.linger.ms": "5",
+        "producer.batch.size": str(128 * 1024),
         **_prefixed("producer.", kafka.producer_properties),
     }
     if kafka.delivery == "exactly_once":

@@ -169,10 +169,11 @@ def reconcile(written: WrittenChanges, replayed: Recomputation, reached: int, re
     return result
 
 
-def reconcile_topics(definitions: Definitions, settings: Settings) -> Reconciliation:
+def reconcile_topics(definitions: Definitions, settings: Settings, *, bounded: bool = False) -> Reconciliation:
     """Read the events and the segment topic and compare them and Redis; raises TopicError, redis.RedisError.
 
-    Of self-changes, the job must have written those due by the time of the partition that is furthest behind.
+    Of self-changes, the job must have written those due by the time of the partition that is furthest behind. A
+    `bounded` job ends before its last watermark: of it only those due before the user's last event are required.
     """
     kafka = settings.kafka
     replayed, written = Recomputation(definitions, settings), WrittenChanges()
@@ -184,7 +185,7 @@ def reconcile_topics(definitions: Definitions, settings: Settings) -> Reconcilia
             if record.value is not None:
                 written.add(record.value)
     url = settings.redis.url.get_secret_value() if settings.redis.enabled else None
-    return reconcile(written, replayed, progress.reached(), url)
+    return reconcile(written, replayed, 0 if bounded else progress.reached(), url)
 
 
 class NewestTimes:

@@ -22,8 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
         settings = load_settings(options.settings)
         load_definitions(settings.definitions.path)
         definitions = settings.definitions.path.read_text(encoding="utf-8")
-    except (SettingsError, DefinitionErrors, OSError) as error:
-        print(error, file=sys.stderr)
+    except (SettingsError, DefinitionErrors, OSError):
         return BAD_CONFIG
     env = environment(settings)
     build(env, settings, definitions, bounded=options.bounded, trace=options.trace)

@@ -112,7 +112,7 @@ class Engine:
                     found.append((rule, UNKNOWN))
         return merge_judged((), found)
 
-    def _judge(
+    def _judge(  # noqa: C901 - the inner loop of everything; its calls are what it saves
         self,
         user_id: str,
         profile: Profile,
@@ -123,32 +123,35 @@ class Engine:
     ) -> None:
         """Judge rules in dependency order; a rule that changed has its dependents judged too."""
         members = profile.members
-        place = 0
-        while place < len(judged):
-            segment_id, effect, ask, rule = judged[place]
-            place += 1
-            member = members.get(segment_id)
-            if member is None:
-                if effect == FALLS:
-                    continue  # false for ever, and the event cannot make it true
-                inside, since = 0, 0
+        pending = iter(judged)
+        while True:
+            for segment_id, effect, ask, rule in pending:
+                member = members.get(segment_id)
+                if member is None:
+                    if effect == FALLS:
+                        continue  # false for ever, and the event cannot make it true
+                    inside = since = 0
+                else:
+                    inside, since, due = member
+                    if due > now and (
+                        effect == RISES or (effect == EXTENDS and due != NEVER) if inside else effect < UNKNOWN
+                    ):
+                        continue  # the event only confirms what is known and does not bring the next change nearer
+                holds, due = ask(profile, now) if ask is not None else rule.decide(profile, inside == 1, since, now)
+                if holds or due != NEVER:
+                    members[segment_id] = [1, since if inside else now, due] if holds else [0, 0, due]
+                    if due < profile.due:  # noqa: PLR1730 - on the hot path a call of min costs more
+                        profile.due = due
+                elif member is not None:
+                    del members[segment_id]
+                if holds != inside:
+                    self._emit(user_id, profile, rule, holds, now, cause, changes)
+                    if rule.dependents:
+                        waiting = [(each, UNKNOWN) for each in rule.dependents]
+                        pending = iter(merge_judged(tuple(pending), waiting))
+                        break
             else:
-                inside, since, due = member
-                if due > now and (
-                    effect == RISES or (effect == EXTENDS and due != NEVER) if inside else effect < UNKNOWN
-                ):
-                    continue  # the event only confirms what is known and does not bring the next change nearer
-            holds, due = ask(profile, now) if ask is not None else rule.decide(profile, inside == 1, since, now)
-            if holds or due != NEVER:
-                members[segment_id] = [1 if holds else 0, since if holds == inside else now, due]
-                profile.due = min(profile.due, due)
-            elif member is not None:
-                del members[segment_id]
-            if holds != inside:
-                self._emit(user_id, profile, rule, holds, now, cause, changes)
-                if rule.dependents:
-                    judged = merge_judged(judged[place:], [(each, UNKNOWN) for each in rule.dependents])
-                    place = 0
+                return
 
     def _emit(
         self,

@@ -46,9 +46,12 @@ class Processor:
         decode, apply, changes = self.engine.plan.decoder.decode, self.engine.apply, outcome.changes
         for place, payload in enumerate(payloads):
             try:
-                event = decode(payload, written_at[place])
-                if place in refused:
-                    raise refused[place]
+                suspect = refused.get(place)
+                if suspect is not None and suspect.reason != "not_json":
+                    raise suspect
+                event = decode(payload, written_at[place])  # says more about what is unreadable than the suspicion
+                if suspect is not None:
+                    raise suspect
                 user_id = event.user_id
                 profile = decoded.get(user_id) or profiles.open(user_id)
                 if profile.newest == 0 and not profiles.owns(user_id):

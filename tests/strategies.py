@@ -36,7 +36,9 @@ class Timeline:
     until: int
 
 
-def comparisons(limits: tuple[Any, ...], names: tuple[str, ...] = ("gt", "gte", "lt", "lte", "eq")) -> st.SearchStrategy:
+def comparisons(
+    limits: tuple[Any, ...], names: tuple[str, ...] = ("gt", "gte", "lt", "lte", "eq")
+) -> st.SearchStrategy:
     """Exactly one comparison with one of the limits."""
     return st.builds(lambda name, limit: {name: limit}, st.sampled_from(names), st.sampled_from(limits))
 
@@ -69,7 +71,9 @@ def predicates() -> st.SearchStrategy:
 def names() -> st.SearchStrategy:
     """An event name, a list of them, or any."""
     several = st.lists(st.sampled_from(EVENTS), min_size=1, max_size=2, unique=True)
-    return st.one_of(st.sampled_from(EVENTS), st.sampled_from(EVENTS), several, st.sampled_from(("any", "Session Started")))
+    return st.one_of(
+        st.sampled_from(EVENTS), st.sampled_from(EVENTS), several, st.sampled_from(("any", "Session Started"))
+    )
 
 
 def selections() -> st.SearchStrategy:
@@ -116,7 +120,7 @@ VALUE_TESTS = st.sampled_from(
 )
 
 
-def _aggregates(kind: str) -> st.SearchStrategy:
+def _aggregates() -> st.SearchStrategy:
     return _merged(selections(), NUMBER, WITHIN, AMOUNTS)
 
 
@@ -126,7 +130,9 @@ def _lifetimes() -> st.SearchStrategy:
 
 
 def _scores() -> st.SearchStrategy:
-    plain = st.dictionaries(st.sampled_from((*EVENTS, "Session Started")), st.sampled_from((1, 2, 3, -1, 0.5)), min_size=1)
+    plain = st.dictionaries(
+        st.sampled_from((*EVENTS, "Session Started")), st.sampled_from((1, 2, 3, -1, 0.5)), min_size=1
+    )
     fading = st.dictionaries(st.sampled_from((*EVENTS, "Session Started")), st.sampled_from((1, 2, 3, 0.7)), min_size=1)
     return st.one_of(
         _merged(st.builds(lambda points: {"points": points}, plain), COUNTS),
@@ -169,7 +175,7 @@ def _local_times() -> st.SearchStrategy:
 
 LEAVES: dict[str, st.SearchStrategy] = {
     "count": _merged(selections(), WITHIN, COUNTS),
-    **{kind: _aggregates(kind) for kind in ("sum", "avg", "min", "max")},
+    **{kind: _aggregates() for kind in ("sum", "avg", "min", "max")},
     "distinct": _merged(selections(), _fixed(property=("product", "price")), WITHIN, COUNTS),
     "recency": _recencies(),
     "lifetime": _lifetimes(),
@@ -229,7 +235,7 @@ def segments(draw: st.DrawFn, name: str, when: st.SearchStrategy, exit_when: st.
 @st.composite
 def definitions(draw: st.DrawFn, depth: int = 2) -> dict[str, Any]:
     """One to four segments that may refer to each other, in any order in the file."""
-    made = []
+    made: list[dict[str, Any]] = []
     for name in ("alpha", "beta", "gamma", "delta")[: draw(st.integers(1, 4))]:
         inner = conditions(tuple(segment["name"] for segment in made), depth)
         made.append(draw(segments(name, inner, inner)))

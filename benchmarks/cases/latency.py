@@ -67,6 +67,9 @@ def _play(context: Context, load: Load) -> Numbers:
         context.say(f"sends {load.rate:,.0f} events/s for {end - begin:.0f} s, the first {warm_up} s of it as warm-up")
         sent = sender.submit(latency_load.send, begin).result()
         kafka, found = in_kafka.result(), in_redis.result()
+    reached = (load.events - 1) / (sent[-1] - sent[0])
+    if reached < _LEAST_RATE * load.rate:
+        raise BenchmarkError(f"{reached:,.0f} events/s were sent instead of {load.rate:,.0f}: the producer is too slow")
     if len(found.numbers) < probes:
         raise BenchmarkError(
             f"the job is more than {_BEHIND_S:.0f} s behind at {load.rate:,.0f} events/s: "

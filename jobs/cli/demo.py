@@ -20,8 +20,8 @@ def demo(
     events: Annotated[Path | None, typer.Option(help="Play this file.", show_default="a simulated online shop")] = None,
     mapping: MappingOption = None,
     seconds: Annotated[int, typer.Option(min=1, max=3_600, help="How long to play.")] = _SECONDS,
-    users: Annotated[int, typer.Option(min=10, help="How many shoppers are simulated.")] = 1_000,
-    rate: Annotated[int, typer.Option(min=1, max=20_000, help="Events a second.")] = 3_000,
+    users: Annotated[int, typer.Option(min=10, help="How many shoppers are simulated.")] = 800,
+    rate: Annotated[int, typer.Option(min=1, max=20_000, help="Events a second.")] = 2_500,
     attach: Annotated[str | None, typer.Option(hidden=True, help="Use this running stack.")] = None,
 ) -> None:
     """Start Kafka, Redis and Flink, play events, show users entering and leaving segments, and reconcile at the end.

@@ -98,16 +98,14 @@ def _print(found: Explanation) -> None:
 
 
 def _table(standings: list[Standing]) -> Table:
-    table = Table("Segment", "", "Conditions", "Since (UTC)", "Next change (UTC)", show_lines=True)
+    table = Table(show_lines=True)
+    table.add_column("Segment", no_wrap=True)
+    table.add_column("")
+    table.add_column("Why: + holds, - does not", ratio=1)
     for standing in sorted(standings, key=lambda each: not each.inside):
         place = Text("in", "bold green") if standing.inside else Text("out", "dim")
-        table.add_row(
-            Text(f"{standing.segment} v{standing.segment_version}", "bold" if standing.inside else ""),
-            place,
-            Text("\n".join(_lines(standing))),
-            "" if standing.since is None else instant_text(standing.since),
-            "by events only" if standing.next_change_at is None else instant_text(standing.next_change_at),
-        )
+        name = Text(standing.segment, "bold" if standing.inside else "")
+        table.add_row(name, place, Text("\n".join(_lines(standing))))
     return table
 
 
@@ -117,6 +115,11 @@ def _lines(standing: Standing) -> list[str]:
         lines += ["leaves when:", *(_line(reason) for reason in standing.exit_conditions)]
     if standing.confidence < 1:
         lines.append(f"confidence {standing.confidence:g}")
+    if standing.since is not None:
+        lines.append(f"since {instant_text(standing.since)}")
+    if standing.next_change_at is not None:
+        change = "leaves" if standing.inside else "enters"
+        lines.append(f"{change} at {instant_text(standing.next_change_at)} if nothing happens")
     return lines
 
 

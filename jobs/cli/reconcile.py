@@ -25,6 +25,7 @@ def reconcile(
         str | None, typer.Option(help="Kafka, host:port.", show_default="that of the settings")
     ] = None,
     redis_url: Annotated[str | None, typer.Option(help="Redis.", show_default="that of the settings")] = None,
+    bounded: Annotated[bool, typer.Option("--bounded", help="The job ran with --bounded and has ended.")] = False,
     run: Annotated[str | None, typer.Option("--run", help="Use Kafka and Redis of this local stack.")] = None,
 ) -> None:
     """Replay the events topic and compare with the segment topic and Redis, per user and in order.
@@ -46,7 +47,7 @@ def reconcile(
     overrides |= {name: value for name, value in given.items() if value is not None}
     job, checked = checked_settings(settings, definitions, {**os.environ, **overrides})
     try:
-        result = reconcile_topics(checked, job)
+        result = reconcile_topics(checked, job, bounded=bounded)
     except TopicError as error:
         raise Failed(str(error)) from None
     except RedisError as error:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
@@ -83,7 +84,7 @@ def _follow(stack: Stack, job: str) -> None:
         events, now = counters.get("events", known), time.monotonic()
         rate = (events - known) / (now - since)
         line = f"{state:<10} {events:>14,} events {rate:>9,.0f}/s {counters.get('changes', 0):>14,} changes"
-        typer.echo(f"\r{line}", nl=False)
+        typer.echo(f"\r{line}" if sys.stdout.isatty() else line, nl=not sys.stdout.isatty())
         if state in FINAL_STATES:
             typer.echo("")
             raise Failed(f"the job has ended ({state}): {stack.rest.root_exception(job)[:2_000]}")

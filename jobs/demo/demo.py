@@ -35,6 +35,7 @@ _STALLED_S = 20.0
 _METRICS_EVERY_S = 1.0
 _SHOWN = 10
 _HEAD = 1_000
+_FAILURE_CHARS = 2_000  # the end of a stack trace names the cause
 _COUNTED = ("events", "changes", "users", "dead letters", "duplicates", "late")
 _PROGRAM = ("-py", str(ROOT / "jobs" / "segmentation.py"), "--settings", str(ROOT / DEFAULT_PATH))
 RECONCILED = "reconciled: job = replay = redis"
@@ -133,7 +134,7 @@ class _Demo:
         topics = [kafka.changes_topic, kafka.dead_letters_topic, kafka.late_events_topic]
         try:
             with TopicReader(kafka.bootstrap_servers, topics) as self._reader:
-                with self._screen.step("waiting for the job's first change"):
+                with self._screen.step("waiting for the job's workers"):
                     self._wait_ready()
                 with self._screen.live():
                     replayed, reached = self._play(rate, seconds)
@@ -154,8 +155,13 @@ class _Demo:
         if first is None:
             raise BadInput("none of the first events has a time")
         self._beat(first - 1)  # from now on every partition holds the watermark back until its own events come
-        if not self._watch("", lambda: self._any_change, _READY_S):
-            raise Failed(f"the job wrote nothing in {_READY_S:g} s: see the logs in .local/")
+        if not self._watch("", self._ready, _READY_S):
+            failure = self._place.stack.rest.root_exception(self._job)[-_FAILURE_CHARS:]
+            raise Failed(f"the job wrote nothing in {_READY_S:g} s: {failure or 'see the logs in .local/'}")
+
+    def _ready(self) -> bool:
+        """Say whether every worker is at work: a change has come, and a checkpoint has passed through all of them."""
+        return self._any_change and self._place.stack.rest.completed_checkpoints(self._job) > 0
 
     def _play(self, rate: int, seconds: int) -> tuple[Recomputation, int]:
         """Play, let an hour pass in silence, and return the replay of the same events and where time got to (ms)."""
@@ -224,7 +230,7 @@ class _Demo:
             self.tally.processed = max(0, counters["events"] - self._heartbeats)
         stack = self._place.stack
         if stack.job_state(self._job) in FINAL_STATES:
-            raise Failed(f"the job has ended: {stack.rest.root_exception(self._job)[:2_000]}")
+            raise Failed(f"the job has ended: {stack.rest.root_exception(self._job)[-_FAILURE_CHARS:]}")
 
     def _on_progress(self, progress: Progress) -> None:
         self.tally.progress = progress

@@ -77,6 +77,7 @@ def _place(stack: Stack, prefix: str, redis_url: str) -> Place:
         # Event time runs thousands of times faster than the wall clock: a partition that pauses for a moment must hold
         # the watermark, or it would be weeks ahead of that partition's next event.
         "SEGMENTS__EVENT_TIME__IDLE_AFTER": "10m",
+        "SEGMENTS__FLINK__CHECKPOINT_INTERVAL": "5s",
         "SEGMENTS__FLINK__PARALLELISM": str(min(_PARALLELISM, stack.rest.slots())),
     }
     settings = load_settings(ROOT / DEFAULT_PATH, {**os.environ, **environment})

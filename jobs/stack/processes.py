@@ -151,7 +151,7 @@ class ProcessTable:
                 wait_until(lambda: not self._members(servers), timeout, "the servers to end")
             except WaitTimeoutError:
                 continue
-            self._reap()
+            self._collect(servers)
             return
         left = ", ".join(f"{member.pid} ({member.name()})" for member in self._members(servers))
         raise StackError(f"these processes of the stack did not end after SIGKILL: {left}")
@@ -163,6 +163,13 @@ class ProcessTable:
     def _reap(self) -> None:
         for child in self._children.values():
             child.poll()
+
+    def _collect(self, servers: Sequence[StartedProcess]) -> None:
+        """Wait for what this process started itself: a dying process may be out of sight before it has ended."""
+        for server in servers:
+            child = self._children.pop(server.pid, None)
+            if child is not None:
+                child.wait(KILL_TIMEOUT)
 
     def _save(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,13 +8,17 @@ from segments.profile import NEVER, Profile
 
 def combine_all(checks: Sequence[Check]) -> Check:
     """All hold. The first one that does not decides: nothing can change before it does."""
-    asks = tuple(check.ask for check in checks)
-    if len(asks) == 1:
+    if len(checks) == 1:
         return checks[0]
+    first, *others = (check.ask for check in checks)
+    rest = tuple(others)
 
     def ask(profile: Profile, now: int) -> Answer:
-        until = NEVER
-        for each in asks:
+        answer = first(profile, now)
+        if not answer[0]:
+            return answer
+        until = answer[1]
+        for each in rest:
             answer = each(profile, now)
             if not answer[0]:
                 return answer
@@ -26,9 +30,9 @@ def combine_all(checks: Sequence[Check]) -> Check:
 
 def combine_any(checks: Sequence[Check]) -> Check:
     """At least one holds. The first one that does decides."""
-    asks = tuple(check.ask for check in checks)
-    if len(asks) == 1:
+    if len(checks) == 1:
         return checks[0]
+    asks = tuple(check.ask for check in checks)
 
     def ask(profile: Profile, now: int) -> Answer:
         until = NEVER

@@ -3,7 +3,7 @@
 from segments.conditions.base import NO, RISES, Answer, Builder, Check, Fact
 from segments.definitions.model import Sequence
 from segments.durations import format_duration
-from segments.features.funnel import Funnel
+from segments.features.funnel import Funnel, newest_starts
 from segments.profile import Profile
 from segments.selectors import EventSelector
 
@@ -22,7 +22,8 @@ def compile_sequence(spec: Sequence, builder: Builder) -> Check:
         whole, matches = profile.features.get(feature) or (0, {})
         if now < whole + window:
             return f"step {len(steps)} of {len(steps)}"
-        reached = [index + 1 for begun in matches.values() for index, start in enumerate(begun) if now < start + window]
+        starts = [newest_starts(times, served, len(steps), window) for times, served in matches.values()]
+        reached = [index + 1 for each in starts for index, start in enumerate(each) if now < start + window]
         return f"step {max(reached, default=0)} of {len(steps)}"
 
     per = f" of one {spec.per}" if spec.per else ""

@@ -1,6 +1,7 @@
 """Progress through ordered steps, joined on a property."""
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from segments.definitions.model import Selector
@@ -9,13 +10,14 @@ from segments.features.base import Input, States, storable
 from segments.fields import getter
 from segments.selectors import EventSelector
 
-CAPACITY = 32
+VALUES_KEPT = 32
+EVENTS_KEPT = 16
 
 
 class Funnel:
-    """State: `[start of the newest whole match (ms; 0: none), {value of per: starts}]`.
+    """State: `[start of the newest whole match (ms; 0: none), {value of per: [times (ms), steps served (bits)]}]`.
 
-    A value's starts are, for each step but the last, the newest time at which a match that got so far began (0: none).
+    Of each of the 32 values touched last the 16 newest events are kept, by time: a late one takes its place among them.
     """
 
     def __init__(self, steps: list[EventSelector], window: int, per: str | None) -> None:
@@ -32,38 +34,55 @@ class Funnel:
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
         window, read = self._window, getter(self._per) if self._per else None
-        steps = [(index, frozenset(step.names), step.matches) for index, step in enumerate(self._steps)]
-        last = len(steps) - 1
-        steps.reverse()  # later steps first, so that one event serves one step of a match
+        count, last_bit = len(self._steps), 1 << (len(self._steps) - 1)
 
         def update(states: States, event: Event, time: int) -> None:
             value = "" if read is None else storable(read(event.properties))
-            if value is None or isinstance(value, list):
+            served = self._served(event)
+            if value is None or isinstance(value, list) or not served:
                 return
             state = states.get(feature_id)
             if state is None:
                 state = states[feature_id] = [0, {}]
-            begun = state[1].get(value)
-            for index, names, passes in steps:
-                if (event.name not in names and ANY_EVENT not in names) or (passes is not None and not passes(event)):
-                    continue
-                start = time if index == 0 else begun[index - 1] if begun is not None else 0
-                if not start or time - start >= window:
-                    continue
-                if index == last:
-                    state[0] = max(state[0], start)
-                    continue
-                if begun is None:
-                    begun = [0] * last
-                begun[index] = max(begun[index], start)
-                _touch(state[1], value, begun)
+            times, steps = _touched(state[1], value)
+            place = bisect_right(times, time)
+            times.insert(place, time)
+            steps.insert(place, served)
+            if served & last_bit or place < len(times) - 1:
+                state[0] = max(state[0], newest_starts(times, steps, count, window)[-1])
+            if len(times) > EVENTS_KEPT:
+                del times[0], steps[0]
 
         names = dict.fromkeys(name for step in self._steps for name in step.names)
         yield Input(EventSelector(Selector(event=list(names))), update)
 
+    def _served(self, event: Event) -> int:
+        bits = 0
+        for index, step in enumerate(self._steps):
+            named = event.name in step.names or ANY_EVENT in step.names
+            if named and (step.matches is None or step.matches(event)):
+                bits |= 1 << index
+        return bits
 
-def _touch(matches: dict[Any, list[int]], value: Any, begun: list[int]) -> None:
-    matches.pop(value, None)
-    matches[value] = begun
-    if len(matches) > CAPACITY:
+
+def newest_starts(times: Sequence[int], steps: Sequence[int], count: int, window: int) -> list[int]:
+    """Return for each step the newest time (ms) at which a match that got so far began, 0 where none did.
+
+    >>> newest_starts([10, 20, 30], [0b01, 0b01, 0b10], count=2, window=15)
+    [20, 20]
+    """
+    starts = [0] * count
+    for time, served in zip(times, steps, strict=True):
+        for index in range(count - 1, -1, -1):  # later steps first, so that one event serves one step of a match
+            start = time if index == 0 else starts[index - 1]
+            if served >> index & 1 and start and time - start < window:
+                starts[index] = max(starts[index], start)
+    return starts
+
+
+def _touched(matches: dict[Any, list[list[int]]], value: Any) -> list[list[int]]:
+    """Return a value's events as those touched last; beyond 32 values the one touched longest ago is forgotten."""
+    events = matches[value] = matches.pop(value, [[], []])
+    if len(matches) > VALUES_KEPT:
         del matches[next(iter(matches))]
+    return events

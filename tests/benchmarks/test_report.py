@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from benchmarks import __main__ as command
 from benchmarks import report
 from benchmarks.cases import CASES
-from benchmarks.cases.case import BenchmarkError
+from benchmarks.cases.case import BenchmarkError, Case, Context, Numbers
 from benchmarks.cases.job import throughput
 from benchmarks.cases.latency import summary
 from benchmarks.cases.latency_readers import Arrivals
@@ -165,3 +167,28 @@ def test_sizes_can_only_be_reduced() -> None:
     assert (small.events, small.users, small.bytewax_events, small.memory_users) == (10_000, 5_000, 10_000, 5_000)
     assert small.latency_rate == 900.0
     assert "reduced" in small.name
+
+
+def test_a_measurement_that_fails_does_not_stop_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Context) -> Numbers:
+        raise BenchmarkError("it [broke]")
+
+    cases = (Case("memory", "breaks", broken), Case("users_growth", "works", lambda _: {"ratio": 1.1}))
+    monkeypatch.setattr(command, "CASES", cases)
+    path = tmp_path / "report.json"
+    path.write_text('{"recovery_s": 8}')
+    result = CliRunner().invoke(command.app, ["--quick", "--report", str(path)])
+    assert result.exit_code == 1
+    assert "it [broke]" in result.output
+    written = json.loads(path.read_text())
+    assert written["recovery_s"] == 8
+    assert written["users_1m_vs_10k"] == 1.1
+    assert written["bytes_per_profile"] is None
+    assert written["details"]["users_growth"]["scale"] == "quick"
+    assert path.with_suffix(".png").is_file()
+
+
+def test_an_unknown_measurement_is_named() -> None:
+    result = CliRunner().invoke(command.app, ["--only", "speed"])
+    assert result.exit_code == 2
+    assert "speed" in result.output

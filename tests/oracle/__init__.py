@@ -1,1 +1,1 @@
-"""A slow, obvious recomputation of segment changes, written from docs/conditions.md alone; imports nothing from segments/."""
+"""A slow, obvious recomputation of changes, written from docs/conditions.md alone; imports nothing from segments/."""

@@ -32,9 +32,7 @@ class Case:
 def load_cases() -> list[Case]:
     """All cases of all files, named `file/case`."""
     return [
-        read_case(path.stem, case)
-        for path in sorted(CASES.glob("*.yaml"))
-        for case in yaml.safe_load(path.read_text())
+        read_case(path.stem, case) for path in sorted(CASES.glob("*.yaml")) for case in yaml.safe_load(path.read_text())
     ]
 
 
@@ -64,7 +62,7 @@ def read_event(number: int, short: dict[str, Any], start: int) -> tuple[int, dic
 
 
 def instant(text: str | datetime, start: int) -> int:
-    """Milliseconds of an ISO instant, or of an offset such as `00:10:00`, `00:00:00.500` or `2d 01:00:00` from a start."""
+    """Milliseconds of an ISO instant, or of an offset such as `00:10:00.500` or `2d 01:00:00` from a start."""
     if isinstance(text, datetime):
         return round(text.replace(tzinfo=text.tzinfo or UTC).timestamp() * 1000)
     offset = re.fullmatch(r"(?:(\d+)d )?(\d+):(\d\d):(\d\d)(?:\.(\d{3}))?", text)

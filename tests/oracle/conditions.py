@@ -86,6 +86,10 @@ def _recency(arguments: Arguments, asked: Asked) -> bool:
 
 def decayed_points(arguments: Arguments, history: History) -> tuple[float, int | None]:
     """The decayed sum as of the newest scoring event's time, and that time (None: nothing scored)."""
+    return history.once("points", arguments, lambda: _points_in_order(arguments, history))
+
+
+def _points_in_order(arguments: Arguments, history: History) -> tuple[float, int | None]:
     half_life = duration_ms(arguments["half_life"])
     total, last = 0.0, None
     for event in history.events:
@@ -100,10 +104,13 @@ def decayed_points(arguments: Arguments, history: History) -> tuple[float, int |
     return total, last
 
 
+def _all_points(arguments: Arguments, history: History) -> Fraction:
+    return sum((exact(arguments["points"].get(event.name, 0)) for event in history.events), Fraction(0))
+
+
 def _score(arguments: Arguments, asked: Asked) -> bool:
     if "half_life" not in arguments:
-        points = [arguments["points"].get(event.name, 0) for event in asked.history.events]
-        return compares(sum((exact(one) for one in points), Fraction(0)), arguments)
+        return compares(asked.history.once("total", arguments, lambda: _all_points(arguments, asked.history)), arguments)
     total, last = decayed_points(arguments, asked.history)
     if last is not None:
         total *= 2.0 ** (-(asked.now - last) / duration_ms(arguments["half_life"]))
@@ -111,10 +118,19 @@ def _score(arguments: Arguments, asked: Asked) -> bool:
 
 
 def _absence(arguments: Arguments, asked: Asked) -> bool:
+    within = duration_ms(arguments["within"])
+    lasts = duration_ms(arguments["lasts"]) if "lasts" in arguments else None
+    return any(
+        a + within <= asked.now and (lasts is None or asked.now < a + within + lasts)
+        for a in asked.history.once("open", arguments, lambda: _open_since(arguments, asked.history))
+    )
+
+
+def _open_since(arguments: Arguments, history: History) -> list[int]:
     opened: dict[Any, int] = {}
     still_open: set[Any] = set()
     path = arguments.get("per")
-    for event in asked.history.in_time_order():
+    for event in history.in_time_order():
         value = key(event.value(path)) if path else "all"
         missing = value == key(None)
         if event.matches(arguments["of"]):
@@ -122,30 +138,34 @@ def _absence(arguments: Arguments, asked: Asked) -> bool:
         if event.matches(arguments["after"]) and not missing:
             opened[value] = event.t
             still_open.add(value)
-    within = duration_ms(arguments["within"])
-    lasts = duration_ms(arguments["lasts"]) if "lasts" in arguments else None
     newest = sorted(opened.items(), key=lambda item: item[1])[-KEPT_VALUES:]
-    return any(
-        value in still_open and a + within <= asked.now and (lasts is None or asked.now < a + within + lasts)
-        for value, a in newest
-    )
+    return [a for value, a in newest if value in still_open]
 
 
 def _sequence(arguments: Arguments, asked: Asked) -> bool:
-    within, path = duration_ms(arguments["within"]), arguments.get("per")
-    events = [event for event in asked.history.in_time_order() if event.t > asked.now - within]
-    for start, first in enumerate(events):
-        if first.matches(arguments["steps"][0]) and (not path or first.value(path) is not None):
-            if _completes(events[start:], arguments["steps"], first, path, within):
-                return True
-    return False
+    starts = asked.history.once("starts", arguments, lambda: _completed_starts(arguments, asked.history))
+    return any(asked.now < start + duration_ms(arguments["within"]) for start in starts)
 
 
-def _completes(events: list[Event], steps: list[Any], first: Event, path: str | None, within: int) -> bool:
-    step = 0
+def _completed_starts(arguments: Arguments, history: History) -> list[int]:
+    within, path, first_step = duration_ms(arguments["within"]), arguments.get("per"), arguments["steps"][0]
+    events = history.in_time_order()
+    return [
+        first.t
+        for start, first in enumerate(events)
+        if first.matches(first_step)
+        and (not path or first.value(path) is not None)
+        and _completes(events[start:], arguments["steps"], path, within)
+    ]
+
+
+def _completes(events: list[Event], steps: list[Any], path: str | None, within: int) -> bool:
+    step, first = 0, events[0]
     for event in events:
+        if event.t - first.t >= within:
+            return False
         joined = not path or key(event.value(path)) == key(first.value(path))
-        if joined and event.t - first.t < within and event.matches(steps[step]):
+        if joined and event.matches(steps[step]):
             step += 1
             if step == len(steps):
                 return True
@@ -153,23 +173,26 @@ def _completes(events: list[Event], steps: list[Any], first: Event, path: str | 
 
 
 def _trait(arguments: Arguments, asked: Asked) -> bool:
-    name, _, rest = arguments["name"].partition(".")
-    value = None
-    for event in asked.history.newest_first():
-        in_context = reach(event.raw, "context.traits")
-        held = next((traits for traits in (event.raw.get("traits"), in_context) if name in (traits or {})), None)
-        if held is not None:
-            value = reach(held[name], rest) if rest else held[name]
-            break
+    value = asked.history.once("trait", arguments, lambda: _newest_trait(arguments["name"], asked.history))
     return fulfils(value, _operator(arguments))
 
 
+def _newest_trait(path: str, history: History) -> Any:
+    name, _, rest = path.partition(".")
+    for event in reversed(history.in_time_order()):
+        for traits in (event.raw.get("traits"), reach(event.raw, "context.traits")):
+            if traits and name in traits:
+                return reach(traits[name], rest) if rest else traits[name]
+    return None
+
+
 def _context(arguments: Arguments, asked: Asked) -> bool:
-    return fulfils(_newest_context(arguments["path"], asked.history), _operator(arguments))
+    value = asked.history.once("context", arguments, lambda: _newest_context(arguments["path"], asked.history))
+    return fulfils(value, _operator(arguments))
 
 
 def _newest_context(path: str, history: History) -> Any:
-    for event in history.newest_first():
+    for event in reversed(history.in_time_order()):
         value = reach(event.raw.get("context") or {}, path)
         if value is not None:
             return value
@@ -180,27 +203,36 @@ def _operator(arguments: Arguments) -> Arguments:
     return {name: wanted for name, wanted in arguments.items() if name not in ("name", "path")}
 
 
-def _zone(asked: Asked) -> ZoneInfo:
-    for event in asked.history.newest_first():
+def zone_of(history: History, default: str) -> ZoneInfo:
+    """The newest time zone that exists, else the file's."""
+    return history.once("zone", None, lambda: _newest_zone(history)) or ZoneInfo(default)
+
+
+def _newest_zone(history: History) -> ZoneInfo | None:
+    for event in reversed(history.in_time_order()):
         name = reach(event.raw.get("context") or {}, "timezone")
         if isinstance(name, str):
             try:
                 return ZoneInfo(name)
             except (ZoneInfoNotFoundError, ValueError, OSError):
                 continue
-    return ZoneInfo(asked.timezone)
+    return None
 
 
-def _local_time(arguments: Arguments, asked: Asked) -> bool:
-    utc = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=asked.now)
-    local = utc.astimezone(_zone(asked))
+def on_the_clock(arguments: Arguments, zone: ZoneInfo, now: int) -> bool:
+    """Whether an instant lies in the hours and days on a zone's clock."""
+    local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=now)).astimezone(zone)
     if "days" in arguments and DAYS[local.weekday()] not in arguments["days"]:
         return False
     if "hours" not in arguments:
         return True
     start, end = arguments["hours"].split("-")
-    clock = local.strftime("%H:%M")
-    return start <= clock < end if start <= end else clock >= start or clock < end
+    clock = f"{local.hour:02}:{local.minute:02}"
+    return bool(start <= clock < end if start <= end else clock >= start or clock < end)
+
+
+def _local_time(arguments: Arguments, asked: Asked) -> bool:
+    return on_the_clock(arguments, zone_of(asked.history, asked.timezone), asked.now)
 
 
 KINDS: dict[str, Callable[[Any, Asked], bool]] = {

@@ -1,14 +1,15 @@
 """All applied events of one user, kept whole: nothing is summed up or forgotten."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.oracle.values import fulfils, reach
 
 CALL_NAMES = {"page": "Page Viewed", "screen": "Screen Viewed", "identify": "Identify", "alias": "Alias"}
 SESSION_STARTED = "Session Started"
 REMEMBERED_MESSAGES = 64
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Event:
         return self.verdicts[id(selector)]
 
     def _matches(self, selector: Any) -> bool:
-        wanted = {"event": selector} if isinstance(selector, str | list) else selector
+        wanted: dict[str, Any] = {"event": selector} if isinstance(selector, str | list) else selector
         names = wanted.get("event", "any")
         names = names if isinstance(names, list) else [names]
         named = self.name in names or ("any" in names and not self.made)
@@ -48,6 +49,7 @@ class History:
     events: list[Event] = field(default_factory=list)
     session_first: int | None = None
     session_last: int | None = None
+    answers: dict[Hashable, Any] = field(default_factory=dict)
 
     def accepts(self, t: int, raw: dict[str, Any]) -> bool:
         """False for an event that is too late or a duplicate."""
@@ -60,6 +62,7 @@ class History:
 
     def apply(self, t: int, raw: dict[str, Any]) -> None:
         """Add an event, after it `Session Started` where a session begins."""
+        self.answers.clear()
         name = CALL_NAMES.get(raw["type"]) or raw["event"]
         self.events.append(Event(t, name, raw))
         if self.session_first is None or self.session_last is None or t >= self.session_last + self.gap:
@@ -69,17 +72,21 @@ class History:
             self.session_first = min(self.session_first, t)
             self.session_last = max(self.session_last, t)
 
+    def once(self, question: str, arguments: Any, answer: Callable[[], T]) -> T:
+        """The answer to what depends on the events alone: worked out once, forgotten at the next event."""
+        name = (question, id(arguments))
+        if name not in self.answers:
+            self.answers[name] = answer()
+        known: T = self.answers[name]
+        return known
+
     def select(self, selector: Any) -> list[Event]:
         """Selected events in order of arrival."""
-        return [event for event in self.events if event.matches(selector)]
+        return self.once("select", selector, lambda: [event for event in self.events if event.matches(selector)])
 
     def in_time_order(self) -> list[Event]:
         """All events by time; those of one instant in order of arrival."""
-        return sorted(self.events, key=lambda event: event.t)
-
-    def newest_first(self) -> Iterator[Event]:
-        """All events from the newest to the oldest; of one instant the last to arrive comes first."""
-        return reversed(self.in_time_order())
+        return self.once("order", None, lambda: sorted(self.events, key=lambda event: event.t))
 
     def in_newest_session(self) -> list[Event]:
         """Events of the newest session."""

@@ -1,9 +1,10 @@
-"""Every instant at which something could change by itself, named generously: a superfluous one costs time, nothing else."""
+"""Every instant at which something could change by itself, named generously: a superfluous one only costs time."""
 
 from collections.abc import Iterator
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from tests.oracle.conditions import decayed_points
+from tests.oracle.conditions import decayed_points, on_the_clock, zone_of
 from tests.oracle.history import History
 from tests.oracle.values import compares, duration_ms
 
@@ -25,7 +26,7 @@ def walk(node: Any) -> Iterator[dict[str, Any]]:
 
 def durations(definitions: Any) -> set[int]:
     """All durations a definition names, and `within + lasts`."""
-    found = set()
+    found: set[int] = set()
     for node in walk(definitions):
         named = {name: duration_ms(node[name]) for name in DURATION_NAMES & node.keys() if isinstance(node[name], str)}
         found.update(named.values())
@@ -36,14 +37,16 @@ def durations(definitions: Any) -> set[int]:
 
 def candidates(definitions: Any, history: History, after: int, until: int) -> set[int]:
     """Instants in `after < s <= until` that follow from the events applied so far."""
-    found = {event.t + length for event in history.events for length in durations(definitions)}
+    lengths = durations(definitions)
+    found = {event.t + length for event in history.events for length in lengths}
     for node in walk(definitions):
         if isinstance(node.get("score"), dict) and "half_life" in node["score"]:
             found.update(_score_crossing(node["score"], history, after))
         if isinstance(node.get("confidence"), dict):
             found.update(_confidence_end(node["confidence"], history))
         if isinstance(node.get("local_time"), dict):
-            found.update(_local_boundaries(node["local_time"], after, until))
+            zone = zone_of(history, definitions.get("timezone", "UTC"))
+            found.update(_local_boundaries(node["local_time"], zone, after, until))
     return {instant for instant in found if after < instant <= until}
 
 
@@ -84,8 +87,10 @@ def first_false(test: Any, start: int) -> int:
     return low
 
 
-def _local_boundaries(arguments: dict[str, Any], after: int, until: int) -> Iterator[int]:
+def _local_boundaries(arguments: dict[str, Any], zone: ZoneInfo, after: int, until: int) -> Iterator[int]:
     minutes = {int(end[3:5]) for end in arguments.get("hours", "00:00-00:00").split("-")} | {0}
     shifted = {(minute + offset) % 60 for minute in minutes for offset in (0, 15, 30, 45)}
     for hour in range(after // HOUR * HOUR, until + 1, HOUR):
-        yield from (hour + minute * MINUTE for minute in shifted)
+        for instant in (hour + minute * MINUTE for minute in shifted):
+            if on_the_clock(arguments, zone, instant) != on_the_clock(arguments, zone, instant - 1):
+                yield instant

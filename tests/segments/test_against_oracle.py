@@ -30,9 +30,7 @@ def examples(quick: int, thorough: int) -> settings:
     """The same examples on every run; many and new ones with HYPOTHESIS_PROFILE=thorough."""
     if THOROUGH:
         return settings(max_examples=thorough, deadline=None, suppress_health_check=QUIET)
-    return settings(
-        max_examples=quick, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET
-    )
+    return settings(max_examples=quick, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
 
 
 def parsed(definitions: Definitions) -> Any:
@@ -100,7 +98,7 @@ def test_writing_and_reading_the_profile_anywhere_changes_nothing(
     for number, (payload, written) in enumerate([*records(timeline.events), (None, None)]):
         if number in cuts:
             profiles = Profiles()
-            profiles.load(0, [running.profiles.all_of(0)])
+            profiles.load(0, running.profiles.all_of(0))
             running = processor(definitions, profiles)
         if payload is not None:
             made += running.process([payload], [written]).changes

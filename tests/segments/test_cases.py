@@ -12,10 +12,30 @@ from tests.oracle.records import records
 
 ALL_CASES = load_cases()
 by_name = pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: case.name)
-KINDS = (
-    "count sum avg min max distinct recency lifetime score session absence sequence trait context local_time "
-    "all any not segment exit_when min_dwell confidence"
-).split()
+KINDS = [
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "distinct",
+    "recency",
+    "lifetime",
+    "score",
+    "session",
+    "absence",
+    "sequence",
+    "trait",
+    "context",
+    "local_time",
+    "all",
+    "any",
+    "not",
+    "segment",
+    "exit_when",
+    "min_dwell",
+    "confidence",
+]
 
 
 @by_name

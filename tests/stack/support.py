@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +52,7 @@ class Pipeline:
         """Return once every task runs; raises AssertionError with the reason when the job has failed."""
 
         def running() -> bool:
-            assert self.stack.job_state(job) != "FAILED", self.stack.rest.root_exception(job)
+            self._check(job)
             return self.stack.rest.tasks_running(job)
 
         wait_until(running, RUNNING_TIMEOUT, "all tasks to run")
@@ -65,7 +65,7 @@ class Pipeline:
             if self.stack.job_state(job) not in ("FINISHED", "CANCELED", "FAILED"):
                 self.stack.cancel(job)
 
-    def send(self, payloads: Iterable[bytes], *, key: bytes | None = None) -> list[tuple[int, int]]:
+    def send(self, payloads: Iterable[bytes | None], *, key: bytes | None = None) -> list[tuple[int, int]]:
         """Produce events and return partition and offset of each."""
         producer = KafkaProducer(
             bootstrap_servers=self.stack.bootstrap_servers, max_request_size=16 * 1024 * 1024, acks="all"
@@ -98,15 +98,18 @@ class Pipeline:
         self.wait_for(lambda: len(self.changes().get(user_id, [])) >= number, f"{number} changes of {user_id}")
         return self.changes()[user_id]
 
-    def wait_for(self, condition: Any, what: str, timeout: float = ARRIVAL_TIMEOUT) -> None:
+    def wait_for(self, condition: Callable[[], object], what: str, timeout: float = ARRIVAL_TIMEOUT) -> None:
         """Return once `condition()` is true; raises AssertionError when the job has failed meanwhile."""
 
         def holds() -> bool:
             for job in self.jobs:
-                assert self.stack.job_state(job) != "FAILED", self.stack.rest.root_exception(job)
+                self._check(job)
             return bool(condition())
 
         wait_until(holds, timeout, what)
+
+    def _check(self, job: str) -> None:
+        assert self.stack.job_state(job) != "FAILED", self.stack.rest.root_exception(job)
 
     def counter(self, job: str, name: str) -> int:
         """Return the sum over all subtasks of a counter of the segment function."""

@@ -21,7 +21,7 @@ from segments.replay import Replay
 from tests.conftest import ROOT
 from tests.stack.support import Pipeline, kill_python_worker, pipeline
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]  # seconds; each test waits with shorter bounds of its own
 
 SHIPPED = ROOT / "conf/segments.yaml"
 TAOBAO = ROOT.parent / "shared/data/taobao_users/UserBehavior.csv.gz"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from segments.profiles import shard_of
@@ -56,21 +56,24 @@ class Metrics:
 
 
 class Worker:
-    """One life of the segment function over all shards; it also stands for the contexts that Flink hands over."""
+    """One life of the segment function over its shards; it also stands for the contexts that Flink hands over."""
 
-    def __init__(self, options: FunctionOptions, state: Shards | None = None) -> None:
+    def __init__(
+        self, options: FunctionOptions, state: Shards | None = None, owned: Sequence[int] | None = None
+    ) -> None:
         self.state: Shards = {} if state is None else state
         self.counts: Counter[str] = Counter()
         self._shards = options.shards
-        self._key = 0
+        self._owned = range(options.shards) if owned is None else owned
+        self._key = self._owned[0]
         self._function = SegmentFunction(options)
         self._function.open(self)
-        for shard in range(options.shards):
+        for shard in self._owned:
             assert self.send(start_frame(), shard) == []
 
-    def send(self, frame: bytes, shard: int = 0) -> list[Output]:
+    def send(self, frame: bytes, shard: int | None = None) -> list[Output]:
         """Hand over one row and return the records to Kafka."""
-        self._key = shard
+        self._key = self._owned[0] if shard is None else shard
         frames = list(self._function.process_element(frame, self))
         assert len(frames) <= 1
         assert all(frames)
@@ -83,8 +86,8 @@ class Worker:
         return self.send(tick_frame(watermark))
 
     def checkpoint(self, number: int = 1) -> Shards:
-        """Send a marker for each shard and return the state as the checkpoint holds it."""
-        for shard in range(self._shards):
+        """Send a marker for each shard it owns and return the state as the checkpoint holds it."""
+        for shard in self._owned:
             assert self.send(marker_frame(number), shard) == []
         return {shard: dict(segments) for shard, segments in self.state.items()}
 

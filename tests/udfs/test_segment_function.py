@@ -116,7 +116,7 @@ def test_what_cannot_be_read_is_a_dead_letter_and_the_rest_goes_on(worker: Worke
     ("raw", "reason"),
     [
         (Raw(b"", T, fault=4), b"no_bytes"),
-        (Raw(b'{"type":"page"}', T, fault=2), b"no_user"),
+        (Raw(b'{"type":"page","timestamp":%d}' % T, T, fault=2), b"no_user"),
         (Raw(event("u1", "Page", T + 48 * HOUR).payload, T, fault=5), b"implausible_time"),
     ],
     ids=lambda value: value.decode() if isinstance(value, bytes) else "",
@@ -130,6 +130,28 @@ def test_an_event_that_is_too_large_is_a_dead_letter_though_it_could_be_read(wor
     large = event("u1", "Page", T, note="x" * 5_000_000)
     (letter,) = worker.events(Raw(large.payload, T, fault=3))
     assert (letter.value, letter.headers["reason"]) == (large.payload, b"too_large")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [(1, b"not_json"), (2, b"no_user"), (3, b"too_large"), (4, b"no_bytes"), (5, None)]
+)
+def test_where_the_bridge_found_no_user_nothing_is_applied(worker: Worker, fault: int, reason: bytes | None) -> None:
+    good = event("u1", "Order Completed", T, price=10)
+    made = worker.events(Raw(good.payload, T, fault=fault))
+    letters = [each.headers["reason"] for each in made if each.target == Target.DEAD_LETTERS]
+    assert letters == ([] if reason is None else [reason])
+    assert bool(seen(made)) == (reason is None), "of times Python alone decides"
+
+
+def test_an_event_of_a_shard_that_another_worker_owns_is_not_applied() -> None:
+    users = [f"u{number}" for number in range(40)]
+    worker = Worker(options(), owned=[0, 2])
+    made = worker.events(*(event(user, "Order Completed", T, price=10) for user in users))
+    assert {worker.shard_of(user) for user, *_ in seen(made)} == {0, 2}
+    letters = [each for each in made if each.target == Target.DEAD_LETTERS]
+    assert {each.headers["reason"] for each in letters} == {b"ambiguous_user"}
+    assert len(letters) == sum(worker.shard_of(user) in (1, 3) for user in users)
+    assert worker.checkpoint().keys() == {0, 2}
 
 
 def test_a_late_event_goes_to_its_topic(worker: Worker) -> None:

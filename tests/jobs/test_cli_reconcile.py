@@ -1,0 +1,132 @@
+"""What is compared, and what counts as different; the comparison with real servers is in tests/stack."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from jobs.reconcile import Recomputation, WrittenChanges, compare_changes
+from jobs.reconcile_redis import compare_redis, fold
+from jobs.settings import Settings
+from segments.changes import decode_change
+from segments.definitions import parse_definitions
+from udfs.redis_writer import SegmentEntry
+
+DEFINITIONS = parse_definitions("segments: [{name: seen, when: {recency: {event: any, within: 1h}}}]")
+T0 = 1_795_341_600_000
+HOUR = 3_600_000
+
+
+def event(user: str, at: int) -> tuple[bytes, int]:
+    return b'{"type": "page", "userId": "%b", "timestamp": %d}' % (user.encode(), T0 + at), T0 + at
+
+
+def recomputed(until: int) -> Recomputation:
+    replayed = Recomputation(DEFINITIONS, Settings())
+    replayed.add([event("u1", 0), event("u2", 10), event("u1", 20), (b"x", T0)])
+    replayed.advance(T0 + until)
+    return replayed
+
+
+def written(values: Sequence[bytes]) -> WrittenChanges:
+    topic = WrittenChanges()
+    for value in values:
+        topic.add(value)
+    return topic
+
+
+def differences(values: Sequence[bytes], required_until: int = 0, until: int = 2 * HOUR) -> list[str]:
+    required = recomputed(required_until).lengths()
+    return [str(each) for each in compare_changes(written(values), recomputed(until), required)]
+
+
+ALL = [value for changes in recomputed(2 * HOUR).changes.values() for value in changes]
+
+
+def test_a_recomputation_counts() -> None:
+    replayed = recomputed(0)
+    assert replayed.counts == {"events": 4, "dead letters": 1, "duplicates": 0, "late": 0}
+    assert replayed.users() == 2
+
+
+def test_equal_and_further_on_are_equal() -> None:
+    assert differences(ALL, 2 * HOUR) == []
+    assert differences(ALL, 0) == []
+    assert differences([value for value in ALL if decode_change(value).action == "entered"], 0) == []
+
+
+def test_missing_changed_and_additional_changes_are_different() -> None:
+    assert differences(ALL[:1], 0) == [
+        f"user u2: job and replay: the job wrote 0 changes, the replay 1; next {ALL[2].decode()}"
+    ]
+    other = ALL[0].replace(b'"seen"', b'"unseen"')
+    assert differences([other, *ALL[1:]])[0].startswith("user u1: job and replay: change 1: job {")
+    assert "the job wrote 2 changes, the replay 1" in differences(ALL, 0, until=30)[0]
+
+
+def test_redelivered_changes_are_taken_once_and_must_be_the_same() -> None:
+    topic = written([*ALL, *ALL])
+    assert (topic.redelivered, topic.differences) == (len(ALL), [])
+    assert topic.by_user == written(ALL).by_user
+    topic = written([ALL[0], ALL[0].replace(b"entered", b"updated")])
+    assert "written twice and differently" in str(topic.differences[0])
+    assert "change 2 follows change 0" in str(written([ALL[1]]).differences[0])
+
+
+class FakeRedis:
+    """Hashes and sorted sets as a client returns them."""
+
+    def __init__(self, hashes: dict[str, dict[bytes, bytes]], sets: dict[str, dict[bytes, float]]) -> None:
+        self.hashes, self.sets = hashes, sets
+        self.asked: list[str] = []
+
+    def pipeline(self, *, transaction: bool) -> "FakeRedis":
+        assert not transaction
+        return self
+
+    def hgetall(self, key: str) -> None:
+        self.asked.append(key)
+
+    def execute(self) -> list[dict[bytes, bytes]]:
+        answers = [self.hashes.get(key, {}) for key in self.asked]
+        self.asked = []
+        return answers
+
+    def scan_iter(self, match: str, **_: int) -> list[bytes]:
+        return [key.encode() for key in (*self.hashes, *self.sets) if key.startswith(match.rstrip("*"))]
+
+    def zrange(self, key: str, *_: int, withscores: bool) -> list[tuple[bytes, float]]:
+        assert withscores
+        return list(self.sets.get(key, {}).items())
+
+
+BY_USER = {"u1": ALL[:1], "u2": ALL[2:4]}  # u1 is inside, u2 has left
+
+
+def stored() -> FakeRedis:
+    entry = msgspec.json.encode(fold(ALL[:1])[1]["seen"])
+    return FakeRedis(
+        {"seg:u1": {b"_seq": b"1", b"seen": entry}, "seg:u2": {b"_seq": b"2"}}, {"segment:seen": {b"u1": float(T0)}}
+    )
+
+
+def test_fold_keeps_what_the_last_change_said() -> None:
+    assert fold(ALL[:1]) == (1, {"seen": SegmentEntry(None, T0, 1, 1, 1.0)})
+    assert fold(ALL[:2]) == (2, {})
+
+
+def test_redis_equal_to_the_topic() -> None:
+    assert list(compare_redis(stored(), BY_USER)) == []
+
+
+def test_every_difference_in_redis_is_named() -> None:
+    client = stored()
+    del client.hashes["seg:u1"][b"seen"]
+    client.hashes["seg:u2"][b"_seq"] = b"1"
+    client.hashes["seg:u3"] = {b"_seq": b"1"}
+    client.sets["segment:seen"][b"u2"] = 5.0
+    assert list(compare_redis(client, BY_USER)) == [
+        ("u1", f"segment seen: the topic says inside since {T0} by change 1, Redis not inside"),
+        ("u2", "the topic is at change 2, Redis at 1"),
+        ("u3", "Redis has seg:u3, the topic has no change of this user"),
+        ("u2", "sorted set segment:seen: the topic says not in it, Redis 5"),
+    ]
