@@ -22,7 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
         settings = load_settings(options.settings)
         load_definitions(settings.definitions.path)
         definitions = settings.definitions.path.read_text(encoding="utf-8")
-    except (SettingsError, DefinitionErrors, OSError):
+    except (SettingsError, DefinitionErrors, OSError) as error:
+        sys.stderr.write(f"{error}\n")
         return BAD_CONFIG
     env = environment(settings)
     build(env, settings, definitions, bounded=options.bounded, trace=options.trace)

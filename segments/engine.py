@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 
 from segments.changes import TIMER, Cause, Change, Membership, Memberships
-from segments.conditions.base import EXTENDS, FALLS, RISES, UNKNOWN
+from segments.conditions.base import FALLS, RISES, UNKNOWN
 from segments.events import SESSION_STARTED, Event
 from segments.plan import Plan
 from segments.profile import NEVER, Profile
@@ -35,7 +35,7 @@ class Engine:
         self.plan = plan
         self._allowed_lateness = allowed_lateness
 
-    def apply(self, profile: Profile, event: Event, changes: list[Change]) -> str:
+    def apply(self, profile: Profile, event: Event, changes: list[Change]) -> str:  # noqa: C901 - the step on one page
         """Apply one event; returns 'applied', 'late' or 'duplicate'. Appends the changes, in order."""
         time = event.time
         if time < profile.newest - self._allowed_lateness:
@@ -66,6 +66,8 @@ class Engine:
             judged = route.judged_at_session_start
         if moved:
             judged = merge_judged(judged, plan.moved_by(moved))
+        if profile.due <= now:
+            judged = merge_judged(judged, self._due_rules(profile, now))
         self._judge(event.user_id, profile, judged, now, event.message_id, changes)
         return "applied"
 
@@ -82,7 +84,7 @@ class Engine:
         while profile.due <= until:
             now = profile.due
             profile.clock = max(profile.clock, now)
-            due = self._due_rules(profile, now)
+            due = merge_judged((), self._due_rules(profile, now))
             profile.due = NEVER
             self._judge(user_id, profile, due, now, TIMER, changes)
             profile.due = min((member[DUE] for member in profile.members.values()), default=NEVER)
@@ -101,7 +103,7 @@ class Engine:
                 )
         return Memberships(user_id, profile.seq, now, current)
 
-    def _due_rules(self, profile: Profile, now: int) -> Judged:
+    def _due_rules(self, profile: Profile, now: int) -> list[tuple[Rule, int]]:
         plan, found = self.plan, []
         for segment_id, member in list(profile.members.items()):
             if member[DUE] <= now:
@@ -110,7 +112,7 @@ class Engine:
                     del profile.members[segment_id]  # its segment is no longer defined
                 else:
                     found.append((rule, UNKNOWN))
-        return merge_judged((), found)
+        return found
 
     def _judge(  # noqa: C901 - the inner loop of everything; its calls are what it saves
         self,
@@ -133,9 +135,7 @@ class Engine:
                     inside = since = 0
                 else:
                     inside, since, due = member
-                    if due > now and (
-                        effect == RISES or (effect == EXTENDS and due != NEVER) if inside else effect < UNKNOWN
-                    ):
+                    if due > now and effect == (RISES if inside else FALLS):
                         continue  # the event only confirms what is known and does not bring the next change nearer
                 holds, due = ask(profile, now) if ask is not None else rule.decide(profile, inside == 1, since, now)
                 if holds or due != NEVER:

@@ -15,7 +15,7 @@ _ROUTES_KEPT = 100_000
 # Rules in dependency order: id of the segment, how the event can move it, its plain condition if that is all, the rule.
 Judged = tuple[tuple[int, int, Ask | None, Rule], ...]
 Pairs = Sequence[tuple[Rule, int]]
-Place = tuple[int, Input]  # a feature's id and one of its inputs
+Place = tuple[int, Input]  # a feature's id and one of its inputs; they are updated in the order of registration
 
 
 class Route:
@@ -79,7 +79,9 @@ class Router:
             for place, effect in rule.effects.items():
                 self._rules_of.setdefault(place, []).append((rule, effect))
         self._any = _EventIndex()
-        self._indexes = self._index(inputs)
+        registered = list(inputs)
+        self._order = {id(each): number for number, (_, each) in enumerate(registered)}
+        self._indexes = self._index(registered)
         self._at_session_start: Pairs = []
         self._for_new_user: Pairs = []
         self.session_started = self._build(self._indexes.get(SESSION_STARTED, _EventIndex()).base)
@@ -101,14 +103,17 @@ class Router:
         return route if route is not None else self._new_route(index, key)
 
     def moved_by(self, feature_ids: Iterable[int]) -> Pairs:
-        """Return the rules that read features whose values changed."""
-        return [pair for each in feature_ids for pair in self._rules_of.get((each, ""), ())]
+        """Return the rules that read features which moved; they may go either way."""
+        return [(rule, UNKNOWN) for each in feature_ids for rule, _ in self._rules_of.get((each, ""), ())]
 
     def _index(self, inputs: Iterable[Place]) -> dict[str, _EventIndex]:
         indexes: dict[str, _EventIndex] = {}
         for place in inputs:
-            for name in place[1].selector.names:
+            names = place[1].selector.names
+            for name in (ANY_EVENT,) if ANY_EVENT in names else names:
                 (self._any if name == ANY_EVENT else indexes.setdefault(name, _EventIndex())).add(place)
+            if ANY_EVENT in names and SESSION_STARTED in names:  # `any` does not select what the engine makes
+                indexes.setdefault(SESSION_STARTED, _EventIndex()).add(place)
         for name, index in indexes.items():
             if name != SESSION_STARTED:
                 for place in self._any.places():
@@ -128,11 +133,10 @@ class Router:
         updates: list[Update] = []
         watchers = list(self._watchers)
         judged: Judged = ()
-        for feature_id, each in places:
-            if each.watched:
-                watchers.append(each.update)
+        for feature_id, each in sorted(places, key=lambda place: self._order[id(place[1])]):
+            (watchers if each.watched else updates).append(each.update)
+            if not each.always_judged:
                 continue
-            updates.append(each.update)
             judged = merge_judged(judged, self._rules_of.get((feature_id, each.role), []))
         return Route(updates, watchers, judged, self._at_session_start, self._for_new_user)
 

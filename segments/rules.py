@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segments.changes import Reason
-from segments.conditions.base import EXTENDS, NO, Answer, Ask, Check, Fact, decay_time, first_false
+from segments.conditions.base import NO, RISES, Answer, Ask, Check, Fact, decay_time, first_false
 from segments.conditions.combined import combine_all, combine_any, negate
 from segments.definitions.model import Segment
 from segments.profile import NEVER, Profile
@@ -23,7 +23,7 @@ class ConfidenceRule:
         self._lasts = first_false(
             lambda age: 2.0 ** (-age / half_life) >= leave_below, decay_time(1 / leave_below, half_life)
         )
-        self.check = Check(self._ask, {(feature, ""): EXTENDS}, ())
+        self.check = Check(self._ask, {(feature, ""): RISES}, ())
 
     def _ask(self, profile: Profile, now: int) -> Answer:
         refreshed = profile.features.get(self._feature)

@@ -46,11 +46,18 @@ def compile_predicate(predicate: Predicate) -> Test:
     >>> compile_predicate(Predicate(gte=3))(4), compile_predicate(Predicate(ne="x"))(None)
     (True, True)
     """
-    tests = [(OPERATORS[name], bound) for name, bound in predicate.operators().items()]
-    if len(tests) == 1:
-        operator, bound = tests[0]
-        return lambda value: operator(value, bound)
-    return lambda value: all(operator(value, bound) for operator, bound in tests)
+    tests = [_test(name, bound) for name, bound in predicate.operators().items()]
+    return tests[0] if len(tests) == 1 else lambda value: all(test(value) for test in tests)
+
+
+def _test(name: str, bound: Any) -> Test:
+    """Return one test; the two most frequent ones without a detour."""
+    if name == "eq" and type(bound) is str:
+        return lambda value: bool(value == bound)
+    if name == "exists":
+        return lambda value: (value is not None) is bound
+    operator = OPERATORS[name]
+    return lambda value: operator(value, bound)
 
 
 def describe_predicate(name: str, predicate: Predicate) -> str:
@@ -63,23 +70,31 @@ def describe_predicate(name: str, predicate: Predicate) -> str:
 
 
 class EventSelector:
-    """A compiled selector: `names` routes events here, `matches` decides on their properties."""
+    """A compiled selector: `names` and `discriminator` route events here, `matches` decides on their properties.
 
-    __slots__ = ("_tests", "discriminator", "matches", "names", "paths", "text")
+    `matches_routed` is for events that came by the discriminator; both are None when there is nothing to test.
+    """
+
+    __slots__ = ("discriminator", "matches", "matches_routed", "names", "text")
 
     def __init__(self, selector: Selector) -> None:
         self.names = tuple(selector.event)
-        self.paths = tuple(selector.where)
-        self._tests: list[tuple[Getter, Test]] = [
-            (getter(path), compile_predicate(predicate)) for path, predicate in selector.where.items()
-        ]
         self.text = _describe(selector)
         self.discriminator = _discriminator(selector)
-        self.matches: Callable[[Event], bool] | None = self._all_tests if self._tests else None
+        tests = {path: (getter(path), compile_predicate(predicate)) for path, predicate in selector.where.items()}
+        self.matches = _all_of(list(tests.values()))
+        if self.discriminator is not None and len(selector.where[self.discriminator[0]].operators()) == 1:
+            del tests[self.discriminator[0]]
+        self.matches_routed = _all_of(list(tests.values()))
 
-    def _all_tests(self, event: Event) -> bool:
-        properties = event.properties
-        return all(test(read(properties)) for read, test in self._tests)
+
+def _all_of(tests: list[tuple[Getter, Test]]) -> Callable[[Event], bool] | None:
+    if not tests:
+        return None
+    if len(tests) == 1:
+        read, test = tests[0]
+        return lambda event: test(read(event.properties))
+    return lambda event: all(test(read(event.properties)) for read, test in tests)
 
 
 def _describe(selector: Selector) -> str:

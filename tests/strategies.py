@@ -275,10 +275,12 @@ def calls(draw: st.DrawFn) -> dict[str, Any]:
     if shape == 1:
         properties |= draw(_maybe(detail=({"size": "L"}, {}, "L"), tags=(["new"], "renewed", ["old", "newer"])))
     if shape == 2:
-        call["traits"] = draw(_maybe(plan=("pro", "free", 3, ["r"]), home=({"city": "pro"}, {"city": "free"})))
+        call["traits"] = draw(
+            _maybe(plan=("pro", "free", 3, ["r"], None), home=({"city": "pro"}, {"city": "free"}, {}))
+        )
     if shape in (3, 4):
         call["context"] = draw(
-            _maybe(device=({"type": "pro"}, {"type": "free"}, {}), screen=(1, 3, "pro"), timezone=ZONES)
+            _maybe(device=({"type": "pro"}, {"type": "free"}, {"type": None}), screen=(1, 3, "pro"), timezone=ZONES)
         )
     return call | {"properties": properties}
 

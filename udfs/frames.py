@@ -91,6 +91,11 @@ def watermark_of(frame: bytes) -> int:
     return int(_TIME.unpack_from(frame, _HEAD.size)[0])
 
 
+def checkpoint_of(frame: bytes) -> int:
+    """Return the checkpoint id of a MARKER frame."""
+    return watermark_of(frame)
+
+
 class OutputFrame:
     """Records to Kafka, collected for one row."""
 

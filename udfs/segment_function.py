@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -20,13 +19,13 @@ from segments.events import Plausibility
 from segments.plan import Plan
 from segments.processor import Outcome, Processor
 from segments.profiles import Profiles
-from udfs.frames import EventFrame, Kind, OutputFrame, Target, kind_of, watermark_of
+from udfs.frames import EventFrame, Kind, OutputFrame, Target, checkpoint_of, kind_of, watermark_of
+from udfs.memory import collect, collect_only_on_demand
 from udfs.metrics import WorkerMetrics
 from udfs.profile_log import ProfileLog
 from udfs.redis_writer import RedisOptions, RedisWriter
 
 _log = logging.getLogger(__name__)
-_GC_THRESHOLDS = (100_000, 50, 100)  # profiles hold no cycles: looking for them costs a third of the time otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +50,12 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
     def open(self, context: RuntimeContext) -> None:
         """Compile the definitions and connect to Redis."""
         options = self._options
-        gc.set_threshold(*_GC_THRESHOLDS)
+        collect_only_on_demand()
         plan = Plan(parse_definitions(options.definitions), options.plausibility)
         self._profiles = Profiles(options.shards)
         self._processor = Processor(Engine(plan, allowed_lateness=options.allowed_lateness), self._profiles)
         self._log = ProfileLog(self._profiles)
+        self._collected_at = -1
         self._state = context.get_map_state(
             MapStateDescriptor("profiles", Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE()))
         )
@@ -82,9 +82,16 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             shard = _shard(ctx.get_current_key())
             if kind == Kind.MARKER:
                 self._metrics.written.inc(self._log.append(shard, self._state))
+                self._collect_garbage(checkpoint_of(frame))
             else:
                 self._log.load(shard, self._state)
         self._metrics.handled(kind, time.perf_counter() - started)
+
+    def _collect_garbage(self, checkpoint: int) -> None:
+        """Once a checkpoint, right after its first marker turned all profiles back into bytes."""
+        if checkpoint != self._collected_at:
+            self._collected_at = checkpoint
+            collect()
 
     def _events(self, frame: EventFrame) -> Iterator[bytes]:
         suspects = frame.suspects() if any(frame.faults) else None

@@ -18,6 +18,7 @@ from segments.plan import Plan
 from segments.processor import Outcome, Processor
 from segments.profiles import Profiles
 from udfs.frames import OutputFrame
+from udfs.memory import collect_only_on_demand
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS_PATH = ROOT / "conf" / "job.yaml"
@@ -51,6 +52,7 @@ class Worker:
     """The shipped settings and, unless others are given, the shipped definitions."""
 
     def __init__(self, definitions: Definitions | None = None) -> None:
+        collect_only_on_demand()  # as the job's workers do
         settings = load_settings(SETTINGS_PATH, {})
         times = settings.event_time
         plan = Plan(

@@ -15,11 +15,11 @@ def compile_absence(spec: Absence, builder: Builder) -> Check:
     patience, lasts = spec.within, spec.lasts
 
     def ask(profile: Profile, now: int) -> Answer:
-        pending = profile.features.get(feature)
-        if not pending:
+        state = profile.features.get(feature)
+        if state is None:
             return NO
         true_until, next_true = 0, NEVER
-        for opened, _ in pending.values():
+        for opened, _ in state[1].values():
             if not opened:
                 continue
             begins = opened + patience
@@ -31,7 +31,7 @@ def compile_absence(spec: Absence, builder: Builder) -> Check:
         return (True, true_until) if true_until else (False, next_true)
 
     def value(profile: Profile, now: int) -> str:
-        pending = profile.features.get(feature) or {}
+        _, pending = profile.features.get(feature) or (0, {})
         waiting = [opened for opened, _ in pending.values() if opened and opened + patience <= now]
         return f"open for {format_duration(now - min(waiting))}" if waiting else "nothing open that long"
 

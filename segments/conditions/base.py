@@ -15,10 +15,8 @@ Ask = Callable[[Profile, int], Answer]
 YES: Answer = (True, NEVER)
 NO: Answer = (False, NEVER)
 
-# How an event that reaches a feature can move a condition. RISES never makes it false, FALLS never makes it true.
-# EXTENDS and DELAYS are the same, but only once an instant is known at which it ends or begins: that moves away.
-RISES, EXTENDS, FALLS, DELAYS, UNKNOWN = 1, 2, -1, -2, 0
-OPPOSITE = {RISES: FALLS, FALLS: RISES, EXTENDS: DELAYS, DELAYS: EXTENDS, UNKNOWN: UNKNOWN}
+# How an event that reaches a feature can move a condition: RISES never makes it false, FALLS never makes it true.
+RISES, FALLS, UNKNOWN = 1, -1, 0
 Effects = Mapping[tuple[int, str], int]  # (feature id, role of the input) -> effect
 
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {

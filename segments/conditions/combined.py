@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from segments.conditions.base import OPPOSITE, UNKNOWN, Answer, Builder, Check, Effects, Fact, iterate_facts
+from segments.conditions.base import UNKNOWN, Answer, Builder, Check, Effects, Fact, iterate_facts
 from segments.profile import NEVER, Profile
 
 
@@ -54,7 +54,7 @@ def negate(check: Check) -> Check:
         holds, until = inner(profile, now)
         return not holds, until
 
-    return Check(ask, {place: OPPOSITE[effect] for place, effect in check.effects.items()}, check.facts)
+    return Check(ask, {place: -effect for place, effect in check.effects.items()}, check.facts)
 
 
 def compile_segment(name: str, builder: Builder) -> Check:

@@ -1,6 +1,19 @@
 """`lifetime`: an aggregate over all events ever seen."""
 
-from segments.conditions.base import COMPARE, NO, SYMBOL, YES, Answer, Builder, Check, Fact, effect_of, number_text
+from segments.conditions.base import (
+    COMPARE,
+    NO,
+    RISES,
+    SYMBOL,
+    UNKNOWN,
+    YES,
+    Answer,
+    Builder,
+    Check,
+    Fact,
+    effect_of,
+    number_text,
+)
 from segments.definitions.model import Lifetime
 from segments.features.base import MICROS
 from segments.features.totals import EventCount, Total, total_value
@@ -50,4 +63,5 @@ def _amount(spec: Lifetime, builder: Builder, path: str) -> Check:
 
     text = f"{of} of {path} of {selector.text} ever"
     fact = Fact(text, f"{SYMBOL[operator]} {number_text(bound)}", value, ask)
-    return Check(ask, {(feature, ""): effect_of(operator, rising=of == "max")}, (fact,))
+    rises = (of, operator) in {("max", "gt"), ("max", "gte"), ("min", "lt"), ("min", "lte")}
+    return Check(ask, {(feature, ""): RISES if rises else UNKNOWN}, (fact,))

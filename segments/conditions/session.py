@@ -48,7 +48,11 @@ def _total(spec: Session, builder: Builder) -> Check:
         return int(counted[place]) if counted and span and counted[0] == span[0] else 0
 
     def ask(profile: Profile, now: int) -> Answer:
-        return YES if compare(total(profile), scaled) else NO
+        features = profile.features
+        counted = features.get(feature)
+        span = features.get(session)
+        known = counted[place] if counted is not None and span is not None and counted[0] == span[0] else 0
+        return YES if compare(known, scaled) else NO
 
     def value(profile: Profile, now: int) -> float:
         return total(profile) / unit if unit > 1 else total(profile)

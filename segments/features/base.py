@@ -19,7 +19,8 @@ class Input(NamedTuple):
     selector: EventSelector
     update: Update
     role: str = ""
-    watched: bool = False  # the update returns the ids of the features it changed, or None; it rarely changes one
+    watched: bool = False  # the update returns the ids of features it moved in a way that is rare, or None
+    always_judged: bool = True  # whether the rules are judged for each such event, or only when the update says so
 
 
 class Feature(Protocol):
@@ -59,6 +60,19 @@ def to_micros(value: Any) -> int | None:
     if type(value) is not float:
         return None
     return round(max(-_LARGEST, min(_LARGEST, value)) * MICROS)
+
+
+def join_value(value: Any) -> Any:
+    r"""Return a value by which events are joined or told apart: a number or a text, None for anything else.
+
+    True and 1 stay different, as in JSON.
+
+    >>> join_value(1), join_value(True), join_value([1])
+    (1, '\x00True', None)
+    """
+    if type(value) is bool:
+        return f"\0{value}"
+    return storable(value) if isinstance(value, str | int | float) else None
 
 
 def storable(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from segments.events import Event
-from segments.features.base import Input, States, storable
+from segments.features.base import Input, States, join_value
 from segments.fields import getter
 from segments.selectors import EventSelector
 
@@ -26,16 +26,14 @@ class DistinctValues:
         self.window = max(self.window, other.window)
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
-        matches, read, capacity = self._selector.matches, getter(self._path), self.capacity
+        matches, read, capacity = self._selector.matches_routed, getter(self._path), self.capacity
 
         def update(states: States, event: Event, time: int) -> None:
             if matches is not None and not matches(event):
                 return
-            value = storable(read(event.properties))
-            if value is None or isinstance(value, list):
+            value = join_value(read(event.properties))
+            if value is None:
                 return
-            if type(value) is bool:
-                value = f"\0{value}"  # True and 1 are different values
             newest = states.setdefault(feature_id, {})
             if newest.get(value, 0) <= time:
                 newest[value] = time

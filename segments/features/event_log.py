@@ -25,7 +25,7 @@ class EventLog:
         self.window = max(self.window, other.window)
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
-        matches, capacity, window = self._selector.matches, self.capacity, self.window
+        matches, capacity, window = self._selector.matches_routed, self.capacity, self.window
 
         def update(states: States, event: Event, time: int) -> None:
             if matches is not None and not matches(event):

@@ -6,7 +6,7 @@ from typing import Any
 
 from segments.definitions.model import Selector
 from segments.events import ANY_EVENT, Event
-from segments.features.base import Input, States, storable
+from segments.features.base import Input, States, join_value
 from segments.fields import getter
 from segments.selectors import EventSelector
 
@@ -37,9 +37,9 @@ class Funnel:
         count, last_bit = len(self._steps), 1 << (len(self._steps) - 1)
 
         def update(states: States, event: Event, time: int) -> None:
-            value = "" if read is None else storable(read(event.properties))
+            value = "" if read is None else join_value(read(event.properties))
             served = self._served(event)
-            if value is None or isinstance(value, list) or not served:
+            if value is None or not served:
                 return
             state = states.get(feature_id)
             if state is None:

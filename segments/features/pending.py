@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from segments.events import Event
-from segments.features.base import Input, States, storable
+from segments.features.base import Input, States, join_value
 from segments.fields import Getter, getter
 from segments.selectors import EventSelector
 
@@ -12,7 +12,10 @@ CAPACITY = 32
 
 
 class Pending:
-    """State: `{value of per: [opened at (ms; 0: closed), closed at (ms; 0: never)]}`, the 32 values touched last."""
+    """State: `[all closed at (ms), {value of per: [opened at (ms; 0: closed), closed at (ms; 0: never)]}]`.
+
+    The 32 values touched last are kept.
+    """
 
     def __init__(self, after: EventSelector, of: EventSelector, per: str | None) -> None:
         self._after = after
@@ -27,17 +30,19 @@ class Pending:
         """Nothing: the number of values is fixed."""
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
-        after, of, read = self._after.matches, self._of.matches, getter(self._per) if self._per else None
+        after, of, read = self._after.matches_routed, self._of.matches_routed, getter(self._per) if self._per else None
 
         def close(states: States, event: Event, time: int) -> None:
             if of is not None and not of(event):
                 return
-            pending = states.setdefault(feature_id, {})
+            state = states.setdefault(feature_id, [0, {}])
             value = _value(read, event)
-            for item in list(pending) if value is None else (value,):
-                opened, closed = pending.pop(item, (0, 0))
-                pending[item] = [0 if opened <= time else opened, max(closed, time)]
-            _bound(pending)
+            if value is None:
+                state[0] = max(state[0], time)
+            for item in list(state[1]) if value is None else (value,):
+                opened, closed = state[1].pop(item, (0, 0))
+                state[1][item] = [0 if opened <= time else opened, max(closed, time)]
+            _bound(state[1])
 
         def open_(states: States, event: Event, time: int) -> None:
             if after is not None and not after(event):
@@ -45,10 +50,10 @@ class Pending:
             value = _value(read, event)
             if value is None:
                 return
-            pending = states.setdefault(feature_id, {})
-            opened, closed = pending.pop(value, (0, 0))
-            pending[value] = [max(opened, time) if time >= closed else opened, closed]
-            _bound(pending)
+            state = states.setdefault(feature_id, [0, {}])
+            opened, closed = state[1].pop(value, (0, 0))
+            state[1][value] = [max(opened, time) if time >= max(closed, state[0]) else opened, closed]
+            _bound(state[1])
 
         yield Input(self._of, close, "of")
         yield Input(self._after, open_, "after")
@@ -56,10 +61,7 @@ class Pending:
 
 def _value(read: Getter | None, event: Event) -> Any:
     """The joined value; an empty text stands for the user when there is no `per`."""
-    if read is None:
-        return ""
-    value = storable(read(event.properties))
-    return None if isinstance(value, list) else value
+    return "" if read is None else join_value(read(event.properties))
 
 
 def _bound(pending: dict[Any, Any]) -> None:

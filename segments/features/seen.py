@@ -23,13 +23,17 @@ class Seen:
         """Nothing: one time serves every window."""
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
-        matches, newest = self._selector.matches, self._which == "last"
-
-        def update_last(states: States, event: Event, time: int) -> None:
-            if (matches is None or matches(event)) and states.get(feature_id, 0) < time:
-                states[feature_id] = time
+        matches, newest = self._selector.matches_routed, self._which == "last"
 
         moved = [feature_id]
+
+        def update_last(states: States, event: Event, time: int) -> list[int] | None:
+            if matches is not None and not matches(event):
+                return None
+            known = states.get(feature_id)
+            if known is None or known < time:
+                states[feature_id] = time
+            return moved if known is None else None  # the first one can end what held while there was none
 
         def update_first(states: States, event: Event, time: int) -> list[int] | None:
             known = states.get(feature_id)
@@ -38,4 +42,5 @@ class Seen:
                 return moved
             return None
 
-        yield Input(self._selector, update_last if newest else update_first, watched=not newest)
+        update = update_last if newest else update_first
+        yield Input(self._selector, update, watched=True, always_judged=newest)

@@ -61,7 +61,7 @@ class SessionTotal:
         """Nothing: a total has no bound."""
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
-        matches, read = self._selector.matches, getter(self._path) if self._path else None
+        matches, read = self._selector.matches_routed, getter(self._path) if self._path else None
 
         def update(states: States, event: Event, time: int) -> None:
             if matches is not None and not matches(event):

@@ -26,7 +26,7 @@ class EventCount:
         """Nothing: a number has no bound."""
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
-        matches = self._selector.matches
+        matches = self._selector.matches_routed
 
         def update(states: States, event: Event, time: int) -> None:
             if matches is None or matches(event):
@@ -50,7 +50,7 @@ class Total:
         """Nothing: a total has no bound."""
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
-        matches, read = self._selector.matches, getter(self._path)
+        matches, read = self._selector.matches_routed, getter(self._path)
 
         def update(states: States, event: Event, time: int) -> None:
             if matches is not None and not matches(event):

@@ -27,7 +27,7 @@ class ValueLog:
         self.window = max(self.window, other.window)
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
-        matches, read, window = self._selector.matches, getter(self._path), self.window
+        matches, read, window = self._selector.matches_routed, getter(self._path), self.window
 
         def update(states: States, event: Event, time: int) -> None:
             if matches is not None and not matches(event):

@@ -110,7 +110,9 @@ def _all_points(arguments: Arguments, history: History) -> Fraction:
 
 def _score(arguments: Arguments, asked: Asked) -> bool:
     if "half_life" not in arguments:
-        return compares(asked.history.once("total", arguments, lambda: _all_points(arguments, asked.history)), arguments)
+        return compares(
+            asked.history.once("total", arguments, lambda: _all_points(arguments, asked.history)), arguments
+        )
     total, last = decayed_points(arguments, asked.history)
     if last is not None:
         total *= 2.0 ** (-(asked.now - last) / duration_ms(arguments["half_life"]))
@@ -178,11 +180,11 @@ def _trait(arguments: Arguments, asked: Asked) -> bool:
 
 
 def _newest_trait(path: str, history: History) -> Any:
-    name, _, rest = path.partition(".")
     for event in reversed(history.in_time_order()):
         for traits in (event.raw.get("traits"), reach(event.raw, "context.traits")):
-            if traits and name in traits:
-                return reach(traits[name], rest) if rest else traits[name]
+            value = reach(traits, path)
+            if value is not None:
+                return value
     return None
 
 
@@ -204,19 +206,18 @@ def _operator(arguments: Arguments) -> Arguments:
 
 
 def zone_of(history: History, default: str) -> ZoneInfo:
-    """The newest time zone that exists, else the file's."""
+    """The zone of the newest name, the file's where there is none or it names no zone."""
     return history.once("zone", None, lambda: _newest_zone(history)) or ZoneInfo(default)
 
 
 def _newest_zone(history: History) -> ZoneInfo | None:
-    for event in reversed(history.in_time_order()):
-        name = reach(event.raw.get("context") or {}, "timezone")
-        if isinstance(name, str):
-            try:
-                return ZoneInfo(name)
-            except (ZoneInfoNotFoundError, ValueError, OSError):
-                continue
-    return None
+    name = _newest_context("timezone", history)
+    if not isinstance(name, str):
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
 
 
 def on_the_clock(arguments: Arguments, zone: ZoneInfo, now: int) -> bool:

@@ -109,14 +109,18 @@ class User:
 
 
 def in_dependency_order(segments: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Again and again the first segment of the file whose references are all placed."""
+    """The segments of the file, each with those it refers to (in file order) right before it unless placed already."""
     placed: list[dict[str, Any]] = []
-    waiting = list(segments)
-    while waiting:
-        names = {segment["name"] for segment in placed}
-        ready = next(segment for segment in waiting if references(segment) <= names)
-        placed.append(ready)
-        waiting.remove(ready)
+
+    def place(segment: dict[str, Any]) -> None:
+        for other in segments:
+            if other["name"] in references(segment):
+                place(other)
+        if segment not in placed:
+            placed.append(segment)
+
+    for segment in segments:
+        place(segment)
     return placed
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from segments.changes import Change, encode_change
@@ -23,14 +23,22 @@ from tests.strategies import LEAVES, MINUTE, Timeline
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 DAY = 24 * 60 * MINUTE
+pytestmark = pytest.mark.timeout(7_200 if THOROUGH else 300)
 Definitions = dict[str, Any]
 
 
-def examples(quick: int, thorough: int) -> settings:
-    """The same examples on every run; many and new ones with HYPOTHESIS_PROFILE=thorough."""
+def examples(quick: int, thorough: int, *, shrunk: bool = False) -> settings:
+    """The same examples on every run; many, new and shrunk ones with HYPOTHESIS_PROFILE=thorough."""
     if THOROUGH:
         return settings(max_examples=thorough, deadline=None, suppress_health_check=QUIET)
-    return settings(max_examples=quick, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
+    return settings(
+        max_examples=quick,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=QUIET,
+        phases=[Phase.generate, Phase.shrink] if shrunk else [Phase.generate],  # a nested example shrinks for minutes
+    )
 
 
 def parsed(definitions: Definitions) -> Any:
@@ -54,7 +62,7 @@ def agree(definitions: Definitions, timeline: Timeline) -> None:
 
 @pytest.mark.parametrize("kind", LEAVES)
 def test_each_kind_in_order(kind: str) -> None:
-    @examples(40, 1500)
+    @examples(60, 1_500, shrunk=True)
     @given(strategies.plain_definitions(kind), strategies.timelines())
     def compare(definitions: Definitions, timeline: Timeline) -> None:
         agree(definitions, timeline)
@@ -64,7 +72,7 @@ def test_each_kind_in_order(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", LEAVES)
 def test_each_kind_with_disorder(kind: str) -> None:
-    @examples(40, 1500)
+    @examples(60, 1_500, shrunk=True)
     @given(strategies.plain_definitions(kind), strategies.timelines(disorder=True))
     def compare(definitions: Definitions, timeline: Timeline) -> None:
         agree(definitions, timeline)
@@ -72,7 +80,7 @@ def test_each_kind_with_disorder(kind: str) -> None:
     compare()
 
 
-@examples(250, 10_000)
+@examples(300, 10_000)
 @given(strategies.definitions(), strategies.timelines())
 def test_nested_conditions_references_and_modifiers(definitions: Definitions, timeline: Timeline) -> None:
     agree(definitions, timeline)
@@ -133,7 +141,7 @@ def test_the_same_input_gives_the_same_bytes(definitions: Definitions, timeline:
 def test_next_change_at_is_when_it_next_changes_by_itself(definitions: Definitions, timeline: Timeline) -> None:
     horizon = max(t for t, _ in timeline.events) + DAY
     *earlier, last = timeline.events
-    superseded = len(oracle.changes(definitions, earlier, last[0] - 1))
+    superseded = len(replayed(definitions, Timeline(earlier, last[0] - 1)))
     made = replayed(definitions, Timeline(timeline.events, horizon))
     for number, change in enumerate(made[superseded:], start=superseded):
         following = [later.at for later in made[number + 1 :] if later.segment == change.segment]

@@ -26,6 +26,7 @@ FILES = {
     "taobao": ("taobao_users/UserBehavior.csv.gz", 40),  # one user in 40 in the quick run
     "rees46": ("rees46_2019oct_slice/2019-Oct_first17k.csv.gz", 20),
 }
+pytestmark = pytest.mark.timeout(7_200 if THOROUGH else 300)
 Timed = tuple[int, dict[str, Any]]
 
 
