@@ -10,7 +10,7 @@ from tests.docs.pages import ROOT, Page, pages
 
 FOLDERS = ("segments", "udfs", "jobs", "conf", "docs", "docker", "tests", "benchmarks")
 PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./*-]*")
-BUILT = "jobs/bridge/target/"
+BUILT = "jobs/bridge/target"  # made by `make setup`
 each_page = pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 
 
