@@ -32,7 +32,8 @@ def compile_absence(spec: Absence, builder: Builder) -> Check:
 
     def value(profile: Profile, now: int) -> str:
         _, pending = profile.features.get(feature) or (0, {})
-        waiting = [opened for opened, _ in pending.values() if opened and opened + patience <= now]
+        longest = NEVER if lasts is None else lasts
+        waiting = [opened for opened, _ in pending.values() if opened and 0 <= now - opened - patience < longest]
         return f"open for {format_duration(now - min(waiting))}" if waiting else "nothing open that long"
 
     per = f" per {spec.per}" if spec.per else ""
