@@ -14,6 +14,8 @@ def definitions_schema() -> dict[str, Any]:
     schema = Definitions.model_json_schema(by_alias=True)
     condition = schema["$defs"]["Condition"]
     condition["minProperties"] = condition["maxProperties"] = 1
+    for bound in ("gt", "gte", "lt", "lte", "eq"):  # a session's duration compares with durations
+        schema["$defs"]["Session"]["properties"][bound]["anyOf"].append({"type": "string"})
     for name in ("Selector", "Predicate"):
         schema["$defs"][name].pop("title", None)
     return {
