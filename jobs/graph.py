@@ -9,7 +9,6 @@ from pyflink.datastream import CheckpointingMode, ExternalizedCheckpointRetentio
 
 from jobs.java_bridge import FRAME_TYPE, event_frames, kafka_sinks
 from jobs.settings import Settings
-from segments.events import Plausibility
 from udfs.redis_writer import RedisOptions
 from udfs.segment_function import FunctionOptions, SegmentFunction
 
@@ -114,7 +113,7 @@ def function_options(settings: Settings, definitions: str, trace: str | None = N
         topics=tuple(settings.kafka.events_topics),
         shards=settings.flink.shards,
         allowed_lateness=times.allowed_lateness,
-        plausibility=Plausibility(times.max_ahead, times.max_age, settings.batching.max_event_bytes),
+        plausibility=settings.plausibility,
         redis=RedisOptions(redis.url.get_secret_value(), redis.ttl, redis.timeout) if redis.enabled else None,
         trace=trace,
     )

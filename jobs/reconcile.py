@@ -17,7 +17,7 @@ from jobs.topics import Record, TopicReader
 from segments.changes import encode_change
 from segments.definitions.model import Definitions
 from segments.engine import Engine
-from segments.events import EventDecoder, Plausibility, RejectedEvent
+from segments.events import EventDecoder, RejectedEvent
 from segments.plan import Plan
 from segments.processor import Outcome, Processor
 
@@ -66,7 +66,7 @@ class Recomputation:
     """
 
     def __init__(self, definitions: Definitions, settings: Settings) -> None:
-        plan = Plan(definitions, _plausibility(settings))
+        plan = Plan(definitions, settings.plausibility)
         self.changes: dict[str, list[bytes]] = {}
         self.counts: Counter[str] = Counter()
         self._processor = Processor(Engine(plan, allowed_lateness=settings.event_time.allowed_lateness))
@@ -192,7 +192,7 @@ class NewestTimes:
     """How far event time has come in each partition, as the job's watermarks see it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._decode = EventDecoder(plausibility=_plausibility(settings)).decode
+        self._decode = EventDecoder(plausibility=settings.plausibility).decode
         self._out_of_orderness = settings.event_time.out_of_orderness
         self._newest: dict[tuple[str, int], int] = {}
 
@@ -211,11 +211,6 @@ class NewestTimes:
     def reached(self) -> int:
         """Return the watermark (ms) that the job has passed for sure; 0 when there was no event."""
         return max(0, min(self._newest.values(), default=0) - self._out_of_orderness - 1)
-
-
-def _plausibility(settings: Settings) -> Plausibility:
-    times = settings.event_time
-    return Plausibility(times.max_ahead, times.max_age, settings.batching.max_event_bytes)
 
 
 def _shown(value: bytes) -> str:

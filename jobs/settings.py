@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 
 from jobs.settings_source import Source, read_source
 from jobs.settings_types import Bytes, Milliseconds, Properties
+from segments.events import Plausibility
 
 DEFAULT_PATH = Path("conf/job.yaml")
 MAX_SHARDS = 32_768  # Flink's limit of the maximum parallelism
@@ -146,6 +147,12 @@ class Settings(Section):
     batching: BatchingSettings = BatchingSettings()
     flink: FlinkSettings = FlinkSettings()
     definitions: DefinitionsSettings = DefinitionsSettings()
+
+    @property
+    def plausibility(self) -> Plausibility:
+        """Which events the job takes; a replay that is to say the same takes the same."""
+        times = self.event_time
+        return Plausibility(times.max_ahead, times.max_age, self.batching.max_event_bytes)
 
     @model_validator(mode="after")
     def _transactions_outlive_checkpoints(self) -> Self:

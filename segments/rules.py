@@ -100,8 +100,6 @@ class Rule:
 
     def next_flip(self, profile: Profile, inside: bool, since: int, due: int) -> int | None:
         """Return the instant (ms) at which the membership changes if nothing happens, None for never."""
-        if due == NEVER:
-            return None
         for _ in range(_FLIPS_LOOKED_AT):
             if due == NEVER:
                 return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,8 +23,6 @@ from udfs.memory import collect, collect_only_on_demand
 from udfs.metrics import WorkerMetrics
 from udfs.profile_log import ProfileLog
 from udfs.redis_writer import RedisOptions, RedisWriter
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

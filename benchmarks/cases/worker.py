@@ -13,7 +13,6 @@ from jobs.settings import load_settings
 from segments.definitions import load_definitions
 from segments.definitions.model import Definitions
 from segments.engine import Engine
-from segments.events import Plausibility
 from segments.plan import Plan
 from segments.processor import Outcome, Processor
 from segments.profiles import Profiles
@@ -55,9 +54,7 @@ class Worker:
         collect_only_on_demand()  # as the job's workers do
         settings = load_settings(SETTINGS_PATH, {})
         times = settings.event_time
-        plan = Plan(
-            definitions or load_definitions(settings.definitions.path), Plausibility(times.max_ahead, times.max_age)
-        )
+        plan = Plan(definitions or load_definitions(settings.definitions.path), settings.plausibility)
         self.processor = Processor(
             Engine(plan, allowed_lateness=times.allowed_lateness), Profiles(settings.flink.shards)
         )

@@ -23,7 +23,6 @@ from jobs.cli.inputs import (
     events_of,
     instant_text,
     parse_instant,
-    plausibility,
 )
 from jobs.settings import Settings
 from segments.changes import Reason
@@ -66,7 +65,7 @@ def explain(
             user,
             at=instant,
             allowed_lateness=job.event_time.allowed_lateness,
-            plausibility=plausibility(job),
+            plausibility=job.plausibility,
         )
     except UnknownUser as error:
         raise Failed(str(error.args[0])) from None

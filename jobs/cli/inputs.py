@@ -13,7 +13,6 @@ import typer
 from jobs.cli.errors import BadInput
 from jobs.settings import DEFAULT_PATH, DefinitionsSettings, Settings, load_settings
 from segments.definitions import Definitions, load_definitions
-from segments.events import Plausibility
 from segments.mapping import ordered, read_events
 from segments.plan import Plan
 
@@ -55,12 +54,6 @@ def checked_definitions(path: Path) -> Definitions:
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: not a text in UTF-8: {error}") from None
     return definitions
-
-
-def plausibility(settings: Settings) -> Plausibility:
-    """Return which events the job takes."""
-    times = settings.event_time
-    return Plausibility(times.max_ahead, times.max_age, settings.batching.max_event_bytes)
 
 
 def events_of(

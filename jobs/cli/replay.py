@@ -24,7 +24,6 @@ from jobs.cli.inputs import (
     checked_settings,
     events_of,
     parse_instant,
-    plausibility,
 )
 from segments.changes import Change, encode_change
 from segments.replay import Replay
@@ -65,7 +64,7 @@ def replay(
         checked,
         allowed_lateness=times.allowed_lateness,
         out_of_orderness=times.out_of_orderness,
-        plausibility=plausibility(job),
+        plausibility=job.plausibility,
     )
     skipped = Counter[str]()
     source = events_of(events, mapping, by_time=order == Order.time, skipped=skipped)

@@ -5,13 +5,12 @@ from collections.abc import Callable
 
 from segments.conditions.base import (
     COMPARE,
-    RISES,
     SYMBOL,
-    UNKNOWN,
     Answer,
     Builder,
     Check,
     Fact,
+    effect_of_aggregate,
     number_text,
 )
 from segments.definitions.model import Aggregate
@@ -57,8 +56,7 @@ def compile_aggregate(kind: str, spec: Aggregate, builder: Builder) -> Check:
 
     text = f"{kind} of {spec.property} of {selector.text} in {format_duration(window)}"
     fact = Fact(text, f"{SYMBOL[operator]} {number_text(bound)}", value, ask)
-    effect = RISES if (kind, operator) in {("max", "gt"), ("max", "gte"), ("min", "lt"), ("min", "lte")} else UNKNOWN
-    return Check(ask, {(feature, ""): effect}, (fact,))
+    return Check(ask, {(feature, ""): effect_of_aggregate(kind, operator)}, (fact,))
 
 
 def _holds(kind: str, operator: str, bound: int) -> Holds:

@@ -87,6 +87,16 @@ def effect_of(operator_name: str, *, rising: bool) -> int:
     return {"gt": RISES, "gte": RISES, "lt": FALLS, "lte": FALLS}.get(operator_name, UNKNOWN)
 
 
+def effect_of_aggregate(kind: str, operator_name: str) -> int:
+    """Return how one more amount moves a comparison of a sum, avg, min or max; over nothing the last three are false.
+
+    >>> effect_of_aggregate("max", "gte"), effect_of_aggregate("max", "lt"), effect_of_aggregate("sum", "gt")
+    (1, 0, 0)
+    """
+    rises = {("max", "gt"), ("max", "gte"), ("min", "lt"), ("min", "lte")}
+    return RISES if (kind, operator_name) in rises else UNKNOWN
+
+
 def first_false(holds: Callable[[int], bool], guess: int) -> int:
     """Return the first whole number from which `holds` is false, near `guess`; it must change once, from true to false.
 

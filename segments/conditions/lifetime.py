@@ -3,15 +3,14 @@
 from segments.conditions.base import (
     COMPARE,
     NO,
-    RISES,
     SYMBOL,
-    UNKNOWN,
     YES,
     Answer,
     Builder,
     Check,
     Fact,
     effect_of,
+    effect_of_aggregate,
     number_text,
 )
 from segments.definitions.model import Lifetime
@@ -63,5 +62,4 @@ def _amount(spec: Lifetime, builder: Builder, path: str) -> Check:
 
     text = f"{of} of {path} of {selector.text} ever"
     fact = Fact(text, f"{SYMBOL[operator]} {number_text(bound)}", value, ask)
-    rises = (of, operator) in {("max", "gt"), ("max", "gte"), ("min", "lt"), ("min", "lte")}
-    return Check(ask, {(feature, ""): RISES if rises else UNKNOWN}, (fact,))
+    return Check(ask, {(feature, ""): effect_of_aggregate(of, operator)}, (fact,))
