@@ -18,6 +18,7 @@ from segments.events import Plausibility
 from segments.plan import Plan
 from segments.processor import Outcome, Processor
 from segments.profiles import Profiles
+from udfs import beam_sampler
 from udfs.frames import EventFrame, Kind, OutputFrame, Target, checkpoint_of, kind_of, watermark_of
 from udfs.memory import collect, collect_only_on_demand
 from udfs.metrics import WorkerMetrics
@@ -48,6 +49,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         """Compile the definitions and connect to Redis."""
         options = self._options
         collect_only_on_demand()
+        beam_sampler.switch_off()
         plan = Plan(parse_definitions(options.definitions), options.plausibility)
         self._profiles = Profiles(options.shards)
         self._processor = Processor(Engine(plan, allowed_lateness=options.allowed_lateness), self._profiles)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from jobs.stack.jvm import COMPILE_LATE
 from jobs.stack.ports import LOOPBACK
 
 JOBMANAGER_HEAP_MB = 512
@@ -71,14 +72,14 @@ def write_config(home: Path, ports: FlinkPorts, size: ClusterSize, extra: Mappin
 def jobmanager_command(home: Path, java: Path, log: Path) -> list[str]:
     """Return the command of a JobManager."""
     entry = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
-    return [*_java(home, java, log), "-Xms128m", f"-Xmx{JOBMANAGER_HEAP_MB}m", entry, "--configDir", str(home / "conf")]
+    return [*_java(home, java, log), "-Xms128m", f"-Xmx{JOBMANAGER_HEAP_MB}m", *COMPILE_LATE, entry, "--configDir", str(home / "conf")]
 
 
 def taskmanager_command(home: Path, java: Path, log: Path, size: ClusterSize) -> list[str]:
     """Return the command of a TaskManager, its JVM sized as `config.yaml` says."""
     heap = FRAMEWORK_MB + TASK_HEAP_MB * size.slots_each
     direct = FRAMEWORK_MB + TASK_OFF_HEAP_MB + NETWORK_MB
-    limits = [f"-Xms{heap}m", f"-Xmx{heap}m", f"-XX:MaxDirectMemorySize={direct}m", "-XX:+UseG1GC"]
+    limits = [f"-Xms{heap}m", f"-Xmx{heap}m", f"-XX:MaxDirectMemorySize={direct}m", "-XX:+UseG1GC", *COMPILE_LATE]
     entry = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
     return [*_java(home, java, log), *limits, entry, "--configDir", str(home / "conf")]
 
@@ -145,6 +146,7 @@ def _python() -> dict[str, object]:
 def _state(home: Path) -> dict[str, object]:
     return {
         "state.backend.type": "rocksdb",
+        "state.backend.rocksdb.compression.per.level": "NO_COMPRESSION",  # profiles are packed and are read at a start only
         "execution.checkpointing.storage": "filesystem",
         "execution.checkpointing.dir": (home.parent / "checkpoints").as_uri(),
         "execution.checkpointing.savepoint-dir": (home.parent / "savepoints").as_uri(),

@@ -1,0 +1,10 @@
+"""What the stack's JVMs have in common."""
+
+# The JVMs share a few cores with Python, which has most of the work: the optimizing compiler, which takes a third of a
+# minute-long run at its default thresholds, waits until a method is ten times as hot. Measured: docs/benchmarks.md.
+COMPILE_LATE = (
+    "-XX:Tier4InvocationThreshold=50000",
+    "-XX:Tier4MinInvocationThreshold=6000",
+    "-XX:Tier4CompileThreshold=150000",
+    "-XX:Tier4BackEdgeThreshold=400000",
+)
