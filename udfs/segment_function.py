@@ -80,6 +80,8 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         else:
             shard = _shard(ctx.get_current_key())
             if kind == Kind.MARKER:
+                if self._redis:
+                    self._redis.flush()
                 self._metrics.written.inc(self._log.append(shard, self._state))
                 self._collect_garbage(checkpoint_of(frame))
             else:
@@ -114,9 +116,9 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         yield from self._publish(outcome, output)
 
     def _publish(self, outcome: Outcome, output: OutputFrame) -> Iterator[bytes]:
+        if self._redis:  # with no changes too: so an idle worker soon learns what became of its last batch
+            self._redis.write(outcome.changes)
         if outcome.changes:
-            if self._redis:
-                self._redis.write(outcome.changes)
             output.add_changes(outcome.changes)
             output.add_memberships(outcome.memberships)
             self._metrics.changes.inc(len(outcome.changes))

@@ -72,6 +72,7 @@ class _Output(StatelessSinkPartition[tuple[str, Change]]):  # type: ignore[misc]
     def close(self) -> None:
         """Return when Kafka has everything."""
         self._producer.flush()
+        self._redis.flush()
         self._redis.close()
 
 

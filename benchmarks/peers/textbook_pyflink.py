@@ -76,6 +76,7 @@ class SegmentUser(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is unt
     def close(self) -> None:
         """Write what is left to Redis, and the trace."""
         self._redis.write(self._waiting)
+        self._redis.flush()
         self._redis.close()
         self._trace.write(self._trace_path)
 

@@ -72,7 +72,8 @@ def write_config(home: Path, ports: FlinkPorts, size: ClusterSize, extra: Mappin
 def jobmanager_command(home: Path, java: Path, log: Path) -> list[str]:
     """Return the command of a JobManager."""
     entry = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
-    return [*_java(home, java, log), "-Xms128m", f"-Xmx{JOBMANAGER_HEAP_MB}m", *COMPILE_LATE, entry, "--configDir", str(home / "conf")]
+    limits = ["-Xms128m", f"-Xmx{JOBMANAGER_HEAP_MB}m", *COMPILE_LATE]
+    return [*_java(home, java, log), *limits, entry, "--configDir", str(home / "conf")]
 
 
 def taskmanager_command(home: Path, java: Path, log: Path, size: ClusterSize) -> list[str]:
@@ -146,7 +147,7 @@ def _python() -> dict[str, object]:
 def _state(home: Path) -> dict[str, object]:
     return {
         "state.backend.type": "rocksdb",
-        "state.backend.rocksdb.compression.per.level": "NO_COMPRESSION",  # profiles are packed and are read at a start only
+        "state.backend.rocksdb.compression.per.level": "NO_COMPRESSION",  # packed already, and read at a start only
         "execution.checkpointing.storage": "filesystem",
         "execution.checkpointing.dir": (home.parent / "checkpoints").as_uri(),
         "execution.checkpointing.savepoint-dir": (home.parent / "savepoints").as_uri(),
