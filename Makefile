@@ -47,12 +47,12 @@ test-java: tools ## Run the bridge's JUnit tests
 test-stack: setup ## Run the tests on the real Kafka, Redis and Flink
 	@$(BIN)/python -m pytest -m stack
 
-check: $(VENV_READY) ## Check style, formatting, types, import directions and the shipped definitions
+check: $(VENV_READY) ## Check style, formatting, types, import directions; validate and lint the shipped definitions
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@if [ -f conf/segments.yaml ]; then $(BIN)/segments validate conf/segments.yaml; fi
+	@if [ -f conf/segments.yaml ]; then $(BIN)/segments validate conf/segments.yaml && $(BIN)/segments lint conf/segments.yaml; fi
 
 fix: $(VENV_READY) ## Format the code and mend what ruff can mend by itself
 	@$(BIN)/ruff check --fix .

@@ -8,6 +8,7 @@ from jobs.cli.definitions import schema, validate
 from jobs.cli.demo import demo
 from jobs.cli.errors import EXIT_CODES
 from jobs.cli.explain import explain
+from jobs.cli.lint import lint
 from jobs.cli.local_stack import down, up
 from jobs.cli.reconcile import reconcile
 from jobs.cli.replay import replay
@@ -29,6 +30,7 @@ app.command()(down)
 app.command()(run)
 app.command(context_settings=PASS_ON)(submit)
 app.command()(validate)
+app.command()(lint)
 app.command()(schema)
 app.command()(replay)
 app.command()(explain)

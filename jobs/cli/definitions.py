@@ -14,6 +14,7 @@ from jobs.cli.errors import for_people
 from jobs.cli.inputs import checked_definitions
 from segments.changes import changes_schema, memberships_schema
 from segments.definitions.schema import definitions_schema
+from segments.lint import lint_schema
 
 
 class Published(StrEnum):
@@ -22,12 +23,14 @@ class Published(StrEnum):
     definitions = "definitions"
     changes = "changes"
     memberships = "memberships"
+    lint = "lint"
 
 
 _SCHEMAS: dict[Published, Callable[[], dict[str, Any]]] = {
     Published.definitions: definitions_schema,
     Published.changes: changes_schema,
     Published.memberships: memberships_schema,
+    Published.lint: lint_schema,
 }
 
 
@@ -46,7 +49,7 @@ def validate(file: Annotated[Path, typer.Argument(help="A segments.yaml.")]) -> 
 
 @for_people()
 def schema(of: Annotated[Published, typer.Argument(help="Whose schema.")] = Published.definitions) -> None:
-    """Print a JSON Schema: of definitions files, or of the records of an output topic.
+    """Print a JSON Schema: of definitions files, of the records of an output topic, or of the findings of lint.
 
     Example: segments schema changes > changes.schema.json
     """

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from segments.definitions import model
+from segments.definitions.basis import Model
 from segments.definitions.errors import DefinitionErrors, Problem
 from segments.definitions.references import order_segments
 from segments.definitions.yaml_source import YamlSource
@@ -95,8 +96,8 @@ def _known_fields(path: tuple[str | int, ...]) -> list[str]:
     return [] if kind is None else [field.alias or name for name, field in kind.model_fields.items()]
 
 
-def _model_in(annotation: Any) -> type[model.Model] | None:
-    if isinstance(annotation, type) and issubclass(annotation, model.Model):
+def _model_in(annotation: Any) -> type[Model] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Model):
         return annotation
     return next((found for part in getattr(annotation, "__args__", ()) if (found := _model_in(part))), None)
 

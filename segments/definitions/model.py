@@ -4,31 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from segments.durations import parse_duration
+from segments.definitions.basis import Duration, Model, Name, Text, read_duration
+from segments.definitions.hygiene import Budget, LintOptions, SegmentLint
 from segments.local_time import WEEKDAYS, parse_hours
 
 Scalar = str | bool | int | float
-
-
-def _duration(value: object) -> int:
-    if isinstance(value, str):
-        return parse_duration(value)
-    raise ValueError(f"write a duration with its unit, for example 30s, 10m, 24h or 7d, not {value!r}")
-
-
-Duration = Annotated[
-    int, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+$"})
-]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Text = Annotated[str, Field(min_length=1)]
-
-
-class Model(BaseModel):
-    """Base of all definition models: immutable, and an unknown field is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
 class Predicate(Model):
@@ -190,7 +172,7 @@ class Session(Comparison):
     def _durations(cls, value: Any) -> Any:
         if not isinstance(value, dict) or value.get("of") != "duration":
             return value
-        bounds = {k: _duration(v) for k, v in value.items() if k in ("gt", "gte", "lt", "lte", "eq")}
+        bounds = {k: read_duration(v) for k, v in value.items() if k in ("gt", "gte", "lt", "lte", "eq")}
         return {**value, **bounds}
 
     @model_validator(mode="after")
@@ -314,6 +296,8 @@ class Segment(Model):
     exit_when: Condition | None = None
     min_dwell: Duration | None = None
     confidence: Confidence | None = None
+    budget: Budget | None = None
+    lint: SegmentLint = Field(default_factory=SegmentLint)
 
 
 class SessionRule(Model):
@@ -329,4 +313,6 @@ class Definitions(Model):
     timezone: str = "UTC"
     session: SessionRule = Field(default_factory=SessionRule)
     properties: dict[Text, Literal["number", "integer", "string", "boolean", "any"]] = Field(default_factory=dict)
+    budget: Budget = Field(default_factory=Budget)
+    lint: LintOptions = Field(default_factory=LintOptions)
     segments: list[Segment] = Field(min_length=1)

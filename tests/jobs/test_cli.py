@@ -22,7 +22,7 @@ segments:
 """
 T0 = 1_795_341_600_000  # 2026-11-22T10:00:00Z
 MINUTE = 60_000
-COMMANDS = ("demo", "up", "down", "run", "submit", "validate", "schema", "replay", "explain", "reconcile")
+COMMANDS = ("demo", "up", "down", "run", "submit", "validate", "lint", "schema", "replay", "explain", "reconcile")
 
 
 def segments(*arguments: object) -> Result:
@@ -114,6 +114,10 @@ def test_validate_lists_every_mistake_with_its_line(tmp_path: Path) -> None:
         ("submit", "--target", "localhost:1"),
         ("reconcile", "--settings", "/nowhere.yaml"),
         ("schema", "nothing"),
+        ("lint", "/nowhere.yaml"),
+        ("lint", SHIPPED, "--events", "/nowhere.ndjson"),
+        ("lint", SHIPPED, "--mapping", "rees46"),
+        ("lint", SHIPPED, "--format", "xml"),
     ],
 )
 def test_wrong_input_ends_with_2_and_a_sentence(arguments: tuple[object, ...]) -> None:
@@ -141,7 +145,7 @@ def test_submit_prints_the_command(definitions: Path) -> None:
     assert result.output.rstrip().endswith("--bounded")
 
 
-@pytest.mark.parametrize("of", ["definitions", "changes", "memberships"])
+@pytest.mark.parametrize("of", ["definitions", "changes", "memberships", "lint"])
 def test_schema_prints_json(of: str) -> None:
     result = segments("schema", of)
     assert result.exit_code == 0
