@@ -12,6 +12,7 @@ from segments.events import RejectedEvent
 
 _HEAD = struct.Struct("<B3xI")
 _TIME = struct.Struct("<q")
+_NO_WATERMARK = -(2**63)
 _RECORD = struct.Struct("<BBqii")
 _ABSENT = -1
 
@@ -34,6 +35,9 @@ class Target(IntEnum):
     LATE_EVENTS = 3
 
 
+_CHANGES = int(Target.CHANGES)
+_MEMBERSHIPS = int(Target.MEMBERSHIPS)
+
 # What the bridge found wrong. Its fault 5, a strange time, is left to the decoder, as in a replay.
 FAULTS = {
     1: ("not_json", "the record cannot be read as an event"),
@@ -44,13 +48,15 @@ FAULTS = {
 
 
 class EventFrame:
-    """An EVENTS frame: payloads, and where each of them came from."""
+    """An EVENTS frame: payloads, where each came from, and the watermark (ms) that comes after them or None."""
 
-    __slots__ = ("_offsets", "_partitions", "_topics", "faults", "payloads", "written_at")
+    __slots__ = ("_offsets", "_partitions", "_topics", "faults", "payloads", "watermark", "written_at")
 
     def __init__(self, frame: bytes) -> None:
         _, count = _HEAD.unpack_from(frame)
-        view, place = memoryview(frame), _HEAD.size
+        watermark = watermark_of(frame)
+        self.watermark = None if watermark == _NO_WATERMARK else watermark
+        view, place = memoryview(frame), _HEAD.size + _TIME.size
 
         def numbers(code: Literal["q", "i", "H", "B"], size: int) -> memoryview[int]:
             nonlocal place
@@ -87,13 +93,15 @@ def kind_of(frame: bytes) -> int:
 
 
 def watermark_of(frame: bytes) -> int:
-    """Return the watermark (ms) of a TICK frame."""
+    """Return the watermark (ms) of a TICK or EVENTS frame."""
     return int(_TIME.unpack_from(frame, _HEAD.size)[0])
 
 
-def checkpoint_of(frame: bytes) -> int:
-    """Return the checkpoint id of a MARKER frame."""
-    return watermark_of(frame)
+def shards_of(frame: bytes) -> list[int]:
+    """Return the shards that a MARKER or START frame is about."""
+    _, count = _HEAD.unpack_from(frame)
+    start = _HEAD.size + (_TIME.size if kind_of(frame) == Kind.MARKER else 0)
+    return list(struct.unpack_from(f"<{count}H", frame, start))
 
 
 class OutputFrame:
@@ -128,21 +136,26 @@ class OutputFrame:
 
     def add_changes(self, changes: Iterable[Change]) -> None:
         """Append changes for the segment topic, keyed by user."""
-        append, pack = self._parts.append, _RECORD.pack
+        parts, pack = self._parts, _RECORD.pack
+        user_id, key, key_length = "", b"", 0
         for change in changes:
-            key, value = change.user_id.encode(), encode_change(change)
-            append(pack(Target.CHANGES, 0, change.at, len(key), len(value)) + key + value)
+            if change.user_id is not user_id:  # a user's changes mostly follow each other
+                user_id = change.user_id
+                key = user_id.encode()
+                key_length = len(key)
+            value = encode_change(change)
+            parts += pack(_CHANGES, 0, change.at, key_length, len(value)), key, value
 
     def add_memberships(self, memberships: Iterable[Memberships]) -> None:
         """Append current memberships for the compacted topic, keyed by user; a user in no segment is a tombstone."""
-        append, pack = self._parts.append, _RECORD.pack
+        parts, pack = self._parts, _RECORD.pack
         for each in memberships:
             key = each.user_id.encode()
-            if not each.segments:
-                append(pack(Target.MEMBERSHIPS, 0, each.at, len(key), _ABSENT) + key)
-                continue
-            value = encode_memberships(each)
-            append(pack(Target.MEMBERSHIPS, 0, each.at, len(key), len(value)) + key + value)
+            if each.segments:
+                value = encode_memberships(each)
+                parts += pack(_MEMBERSHIPS, 0, each.at, len(key), len(value)), key, value
+            else:
+                parts += pack(_MEMBERSHIPS, 0, each.at, len(key), _ABSENT), key
 
     def add_unprocessed(
         self, target: Target, payload: bytes, origin: tuple[str, int, int, int], reason: str, detail: str

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyflink.common import Types
+from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
@@ -19,7 +19,7 @@ from segments.plan import Plan
 from segments.processor import Outcome, Processor
 from segments.profiles import Profiles
 from udfs import beam_sampler
-from udfs.frames import EventFrame, Kind, OutputFrame, Target, checkpoint_of, kind_of, watermark_of
+from udfs.frames import EventFrame, Kind, OutputFrame, Target, kind_of, shards_of, watermark_of
 from udfs.memory import collect, collect_only_on_demand
 from udfs.metrics import WorkerMetrics
 from udfs.profile_log import ProfileLog
@@ -54,7 +54,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         self._profiles = Profiles(options.shards)
         self._processor = Processor(Engine(plan, allowed_lateness=options.allowed_lateness), self._profiles)
         self._log = ProfileLog(self._profiles)
-        self._collected_at = -1
+        self._keys = context._keyed_state_backend  # noqa: SLF001 - PyFlink offers no other way than a row a key
         self._state = context.get_map_state(
             MapStateDescriptor("profiles", Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE()))
         )
@@ -68,7 +68,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             self._redis.close()
         self._metrics.close()
 
-    def process_element(self, value: Any, ctx: Any) -> Iterator[bytes]:
+    def process_element(self, value: Any, _: Any) -> Iterator[bytes]:
         """Handle one frame."""
         frame = bytes(value)
         started = time.perf_counter()
@@ -77,22 +77,26 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             yield from self._events(EventFrame(frame))
         elif kind == Kind.TICK:
             yield from self._publish(self._processor.advance(watermark_of(frame)), OutputFrame())
+        elif kind == Kind.MARKER:
+            self._save(shards_of(frame))
         else:
-            shard = _shard(ctx.get_current_key())
-            if kind == Kind.MARKER:
-                if self._redis:
-                    self._redis.flush()
-                self._metrics.written.inc(self._log.append(shard, self._state))
-                self._collect_garbage(checkpoint_of(frame))
-            else:
+            for shard in shards_of(frame):
+                self._turn_to(shard)
                 self._log.load(shard, self._state)
         self._metrics.handled(kind, time.perf_counter() - started)
 
-    def _collect_garbage(self, checkpoint: int) -> None:
-        """Once a checkpoint, right after its first marker turned all profiles back into bytes."""
-        if checkpoint != self._collected_at:
-            self._collected_at = checkpoint
-            collect()
+    def _save(self, shards: Iterable[int]) -> None:
+        """Write what changed to Flink's state, once Redis has all that led there."""
+        if self._redis:
+            self._redis.flush()
+        for shard in shards:
+            self._turn_to(shard)
+            self._metrics.written.inc(self._log.append(shard, self._state))
+        collect()  # now, when all profiles are bytes
+
+    def _turn_to(self, shard: int) -> None:
+        """Make a shard the current key: one row can so reach the state of all shards of this worker."""
+        self._keys.set_current_key(Row(shard))
 
     def _events(self, frame: EventFrame) -> Iterator[bytes]:
         suspects = frame.suspects() if any(frame.faults) else None
@@ -113,6 +117,10 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
                 Target.LATE_EVENTS, frame.payloads[place], frame.origin(place, topics), "late", detail
             )
         self._metrics.processed(outcome, len(frame.payloads))
+        if frame.watermark is not None:
+            passed = self._processor.advance(frame.watermark)
+            outcome.changes += passed.changes
+            outcome.memberships += passed.memberships
         yield from self._publish(outcome, output)
 
     def _publish(self, outcome: Outcome, output: OutputFrame) -> Iterator[bytes]:
@@ -124,7 +132,3 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             self._metrics.changes.inc(len(outcome.changes))
         if output:
             yield output.to_bytes()
-
-
-def _shard(key: Any) -> int:
-    return int(key[0] if isinstance(key, Sequence) else key)

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from pyflink.common import Row
+
 from segments.profiles import shard_of
 from tests.udfs.wire import Output, Raw, events_frame, marker_frame, read_output, start_frame, tick_frame
 from udfs.segment_function import FunctionOptions, SegmentFunction
@@ -68,27 +70,25 @@ class Worker:
         self._key = self._owned[0]
         self._function = SegmentFunction(options)
         self._function.open(self)
-        for shard in self._owned:
-            assert self.send(start_frame(), shard) == []
+        assert self.send(start_frame(self._owned)) == []
 
-    def send(self, frame: bytes, shard: int | None = None) -> list[Output]:
+    def send(self, frame: bytes) -> list[Output]:
         """Hand over one row and return the records to Kafka."""
-        self._key = self._owned[0] if shard is None else shard
+        self._key = self._owned[0]
         frames = list(self._function.process_element(frame, self))
         assert len(frames) <= 1
         assert all(frames)
         return [record for output in frames for record in read_output(output)]
 
-    def events(self, *events: Raw) -> list[Output]:
-        return self.send(events_frame(events))
+    def events(self, *events: Raw, watermark: int | None = None) -> list[Output]:
+        return self.send(events_frame(events) if watermark is None else events_frame(events, watermark))
 
     def tick(self, watermark: int) -> list[Output]:
         return self.send(tick_frame(watermark))
 
     def checkpoint(self, number: int = 1) -> Shards:
-        """Send a marker for each shard it owns and return the state as the checkpoint holds it."""
-        for shard in self._owned:
-            assert self.send(marker_frame(number), shard) == []
+        """Send a marker for all shards it owns and return the state as the checkpoint holds it."""
+        assert self.send(marker_frame(number, self._owned)) == []
         return {shard: dict(segments) for shard, segments in self.state.items()}
 
     def shard_of(self, user_id: str) -> int:
@@ -106,5 +106,9 @@ class Worker:
     def get_index_of_this_subtask(self) -> int:
         return 0
 
-    def get_current_key(self) -> Any:
-        return [self._key]
+    @property
+    def _keyed_state_backend(self) -> Worker:
+        return self
+
+    def set_current_key(self, key: Row) -> None:
+        self._key = key[0]

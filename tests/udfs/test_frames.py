@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from segments.changes import Cause, Change, Membership, Memberships, encode_change, encode_memberships
 from tests.udfs.wire import Output, Raw, events_frame, marker_frame, read_output, start_frame, tick_frame
-from udfs.frames import EventFrame, Kind, OutputFrame, Target, kind_of, watermark_of
+from udfs.frames import EventFrame, Kind, OutputFrame, Target, kind_of, shards_of, watermark_of
 
 CHANGE = Change("ü1", "active", 1, "entered", 1_764_000_000_000, 7, Cause("event", "m1"), [], None, None, 1.0, None)
 GOLDEN_EVENTS = bytes.fromhex(
     "01000000 02000000"  # EVENTS, 2
+    "0700000000000000"  # watermark 7
     "0a00000000000000 feffffffffffffff"  # written at 10 and -2 ms
     "0500000000000000 0000000001000000"  # offsets 5 and 2**32
     "02000000 00000000"  # lengths
@@ -41,6 +42,7 @@ def test_an_events_frame_is_read_byte_for_byte_as_documented() -> None:
     frame = EventFrame(GOLDEN_EVENTS)
     assert kind_of(GOLDEN_EVENTS) == Kind.EVENTS
     assert frame.payloads == [b"{}", b""]
+    assert frame.watermark == 7
     assert list(frame.faults) == [0, 4]
     assert frame.origin(0, ["web", "app"]) == ("web", 1, 5, 10)
     assert frame.origin(1, ["web", "app"]) == ("app", 3, 2**32, -2)
@@ -53,9 +55,10 @@ def test_output_is_written_byte_for_byte_as_documented() -> None:
     assert output.to_bytes() == GOLDEN_OUTPUT
 
 
-@given(st.lists(raws, max_size=20))
-def test_events_survive_the_way_through_a_frame(events: list[Raw]) -> None:
-    frame = EventFrame(events_frame(events))
+@given(st.lists(raws, max_size=20), st.none() | st.integers(1 - 2**63, 2**63 - 1))
+def test_events_survive_the_way_through_a_frame(events: list[Raw], watermark: int | None) -> None:
+    frame = EventFrame(events_frame(events) if watermark is None else events_frame(events, watermark))
+    assert frame.watermark == watermark
     origins = [frame.origin(place, ["web", "app"]) for place in range(len(events))]
     assert frame.payloads == [event.payload for event in events]
     assert list(frame.written_at) == [event.written_at for event in events]
@@ -82,8 +85,14 @@ def test_records_survive_the_way_through_a_frame(
 def test_kinds_without_events() -> None:
     assert kind_of(tick_frame(5)) == Kind.TICK
     assert watermark_of(tick_frame(-5)) == -5
-    assert kind_of(marker_frame(1)) == Kind.MARKER
-    assert kind_of(start_frame()) == Kind.START
+    assert kind_of(marker_frame(1, [2])) == Kind.MARKER
+    assert kind_of(start_frame([2])) == Kind.START
+
+
+def test_markers_and_starts_name_their_shards_as_documented() -> None:
+    assert shards_of(bytes.fromhex("03000000 02000000 0100000000000000 0500 ffff")) == [5, 65_535]
+    assert shards_of(bytes.fromhex("04000000 01000000 7f00")) == [127]
+    assert shards_of(start_frame([])) == []
 
 
 def test_a_frame_that_is_cut_off_is_an_error() -> None:

@@ -83,6 +83,15 @@ def test_a_tick_lets_time_pass_for_users_of_every_shard(worker: Worker) -> None:
     assert worker.tick(T + 30 * HOUR) == []
 
 
+def test_a_watermark_that_comes_with_events_counts_after_them(worker: Worker) -> None:
+    worker.events(event("u1", "Product Added", T, cart_id="a"), event("u2", "Product Added", T, cart_id="b"))
+    made = worker.events(event("u2", "Order Completed", T + 1, cart_id="b"), watermark=T + HOUR // 2)
+    assert seen(made) == [("u2", "active", "entered", 1), ("u1", "abandoned", "entered", HOUR // 2)]
+    alone = Worker(options())
+    alone.events(event("u1", "Product Added", T, cart_id="a"))
+    assert seen(alone.events(watermark=T + HOUR // 2)) == [("u1", "abandoned", "entered", HOUR // 2)]
+
+
 def test_a_marker_writes_only_the_shards_that_changed(worker: Worker) -> None:
     worker.events(event("u1", "Page", T))
     assert worker.checkpoint().keys() == {worker.shard_of("u1")}
@@ -170,7 +179,7 @@ def test_the_trace_tells_what_the_worker_did(tmp_path: Path) -> None:
     worker.close()
     trace = json.loads((tmp_path / "trace" / "worker-0.json").read_text())
     assert trace["events"] == 1
-    assert trace["frames"] == {"START": 4, "EVENTS": 1, "TICK": 1}
+    assert trace["frames"] == {"START": 1, "EVENTS": 1, "TICK": 1}
     assert trace["first"] <= trace["last"]
 
 

@@ -31,12 +31,12 @@ class Output:
     headers: dict[str, bytes] = field(default_factory=dict)
 
 
-def events_frame(events: Sequence[Raw]) -> bytes:
-    """Return an EVENTS frame."""
+def events_frame(events: Sequence[Raw], watermark: int = -(2**63)) -> bytes:
+    """Return an EVENTS frame; the `watermark` (ms) counts after its events, the default is none."""
     n = len(events)
     return b"".join(
         (
-            struct.pack("<B3xI", 1, n),
+            struct.pack("<B3xIq", 1, n, watermark),
             struct.pack(f"<{n}q", *(event.written_at for event in events)),
             struct.pack(f"<{n}q", *(event.offset for event in events)),
             struct.pack(f"<{n}i", *(len(event.payload) for event in events)),
@@ -54,14 +54,14 @@ def tick_frame(watermark: int) -> bytes:
     return struct.pack("<B3xIq", 2, 0, watermark)
 
 
-def marker_frame(checkpoint: int) -> bytes:
+def marker_frame(checkpoint: int, shards: Sequence[int]) -> bytes:
     """Return a MARKER frame."""
-    return struct.pack("<B3xIq", 3, 0, checkpoint)
+    return struct.pack(f"<B3xIq{len(shards)}H", 3, len(shards), checkpoint, *shards)
 
 
-def start_frame() -> bytes:
+def start_frame(shards: Sequence[int]) -> bytes:
     """Return a START frame."""
-    return struct.pack("<B3xI", 4, 0)
+    return struct.pack(f"<B3xI{len(shards)}H", 4, len(shards), *shards)
 
 
 def read_output(frame: bytes) -> list[Output]:

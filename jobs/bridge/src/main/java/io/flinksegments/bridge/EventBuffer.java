@@ -50,9 +50,10 @@ final class EventBuffer {
         count++;
     }
 
-    /** The EVENTS frame of all events added since the last call; the buffer is empty afterwards. */
-    byte[] drain() {
-        ByteBuffer frame = Frames.frame(Frames.EVENTS, count, count * COLUMN_BYTES + payloadBytes);
+    /** The EVENTS frame of all events added since the last call, and the watermark after them; empties the buffer. */
+    byte[] drain(long watermark) {
+        ByteBuffer frame = Frames.frame(Frames.EVENTS, count, Long.BYTES + count * COLUMN_BYTES + payloadBytes);
+        frame.putLong(watermark);
         putLongs(frame, recordTimestamps);
         putLongs(frame, offsets);
         for (int i = 0; i < count; i++) {

@@ -20,13 +20,12 @@ import org.apache.flink.types.Row;
 /**
  * Turns events into frames for the Python operator that is chained behind it.
  *
- * <p>Order: START frames once, then EVENTS, the TICK of a watermark after the events before it and before the watermark
- * itself, MARKERs before each barrier. A watermark waits with the events for the next flush, so a busy Python is not
- * called for each. Collecting a frame returns when Python has handled it; {@link AdaptiveLinger} lives on that.
+ * <p>Order: START once, then EVENTS with the watermark that came after them (a TICK if there are no events) and then that
+ * watermark itself, a MARKER before each barrier. A watermark waits with the events for the next flush, so a busy Python
+ * is not called for each. Collecting a frame returns when Python has handled it; {@link AdaptiveLinger} lives on that.
  */
 public final class FrameBatcher extends AbstractStreamOperator<Row>
         implements OneInputStreamOperator<EventRecord, Row>, BoundedOneInput {
-    private static final long NO_WATERMARK = Long.MIN_VALUE;
     private static final long FOLLOW_MILLIS = 200;
 
     private final SourceOptions options;
@@ -76,7 +75,7 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
         buffer = new EventBuffer(options.batchMaxEvents(), options.batchMaxBytes());
         linger = new AdaptiveLinger(options.lingerMinMillis(), options.lingerMaxMillis());
         touched = new BitSet(options.shards());
-        waitingWatermark = NO_WATERMARK;
+        waitingWatermark = Frames.NO_WATERMARK;
         getProcessingTimeService().registerTimer(now(), at -> start());
     }
 
@@ -142,8 +141,8 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
             return;
         }
         started = true;
-        for (int shard : owned) {
-            collect(shard, Frames.start());
+        if (owned.length > 0) {
+            collect(Frames.start(owned));
         }
     }
 
@@ -158,34 +157,31 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
 
     private void flush() {
         flushTimer = cancel(flushTimer);
-        if (buffer.isEmpty() && waitingWatermark == NO_WATERMARK) {
+        if (buffer.isEmpty() && waitingWatermark == Frames.NO_WATERMARK) {
             return;
         }
         long before = now();
+        long watermark = waitingWatermark;
+        waitingWatermark = Frames.NO_WATERMARK;
         if (!buffer.isEmpty()) {
-            collect(owned[0], buffer.drain());
+            collect(buffer.drain(watermark));
+        } else if (owned.length > 0) {
+            collect(Frames.tick(watermark));
         }
-        if (waitingWatermark != NO_WATERMARK) {
-            tick();
+        if (watermark != Frames.NO_WATERMARK) {
+            for (int shard : owned) {
+                touched.set(shard);
+            }
+            output.emitWatermark(new Watermark(watermark));
         }
         linger.handled(before, now());
     }
 
-    private void tick() {
-        long watermark = waitingWatermark;
-        waitingWatermark = NO_WATERMARK;
-        if (owned.length > 0) {
-            collect(owned[0], Frames.tick(watermark));
-        }
-        for (int shard : owned) {
-            touched.set(shard);
-        }
-        output.emitWatermark(new Watermark(watermark));
-    }
-
     private void mark(long checkpointId) {
-        touched.stream().forEach(shard -> collect(shard, Frames.marker(checkpointId)));
-        touched.clear();
+        if (!touched.isEmpty()) {
+            collect(Frames.marker(checkpointId, touched.stream().toArray()));
+            touched.clear();
+        }
     }
 
     private void scheduleFollow() {
@@ -200,8 +196,9 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
         scheduleFollow();
     }
 
-    private void collect(int shard, byte[] frame) {
-        output.collect(new StreamRecord<>(Row.of(shard, frame)));
+    /** A frame has the key of the first shard; Python turns to the other shards' keys itself. */
+    private void collect(byte[] frame) {
+        output.collect(new StreamRecord<>(Row.of(owned[0], frame)));
     }
 
     private long now() {

@@ -10,7 +10,10 @@ final class Frames {
     static final byte MARKER = 3;
     static final byte START = 4;
 
-    /** Bytes before the rest of a frame: kind, padding, number of events. */
+    /** In place of the watermark of an EVENTS frame. */
+    static final long NO_WATERMARK = Long.MIN_VALUE;
+
+    /** Bytes before the rest of a frame: kind, padding, number of events or shards. */
     static final int HEADER_BYTES = 8;
 
     private Frames() {}
@@ -20,22 +23,30 @@ final class Frames {
         return frame(TICK, 0, Long.BYTES).putLong(watermark).array();
     }
 
-    /** Asks Python to write a shard's state; {@link Long#MAX_VALUE} stands for the end of the input. */
-    static byte[] marker(long checkpointId) {
-        return frame(MARKER, 0, Long.BYTES).putLong(checkpointId).array();
+    /** Asks Python to write the state of these shards; {@link Long#MAX_VALUE} stands for the end of the input. */
+    static byte[] marker(long checkpointId, int[] shards) {
+        ByteBuffer frame = frame(MARKER, shards.length, Long.BYTES + shards.length * Short.BYTES);
+        return putShards(frame.putLong(checkpointId), shards);
     }
 
-    /** Asks Python to load a shard. */
-    static byte[] start() {
-        return frame(START, 0, 0).array();
+    /** Asks Python to load these shards. */
+    static byte[] start(int[] shards) {
+        return putShards(frame(START, shards.length, shards.length * Short.BYTES), shards);
+    }
+
+    private static byte[] putShards(ByteBuffer frame, int[] shards) {
+        for (int shard : shards) {
+            frame.putShort((short) shard);
+        }
+        return frame.array();
     }
 
     /** A frame with its header written and room for the rest. */
-    static ByteBuffer frame(byte kind, int events, int restBytes) {
+    static ByteBuffer frame(byte kind, int count, int restBytes) {
         return ByteBuffer.allocate(HEADER_BYTES + restBytes)
                 .order(ByteOrder.LITTLE_ENDIAN)
                 .put(kind)
                 .put(new byte[3])
-                .putInt(events);
+                .putInt(count);
     }
 }

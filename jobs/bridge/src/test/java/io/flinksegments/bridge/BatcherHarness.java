@@ -6,6 +6,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.StringJoiner;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.apache.flink.api.common.typeutils.TypeSerializer;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.streaming.api.watermark.Watermark;
@@ -32,7 +34,7 @@ final class BatcherHarness extends OneInputStreamOperatorTestHarness<EventRecord
         super.setup(Bridge.FRAME_TYPE.createSerializer(getExecutionConfig().getSerializerConfig()));
     }
 
-    /** One subtask that owns all shards, started, with its START frames taken. */
+    /** One subtask that owns all shards, started, with its START frame taken. */
     static BatcherHarness started(String... optionChanges) throws Exception {
         BatcherHarness harness = new BatcherHarness(1, 0, optionChanges);
         harness.open();
@@ -75,23 +77,33 @@ final class BatcherHarness extends OneInputStreamOperatorTestHarness<EventRecord
         if (element instanceof WatermarkStatus status) {
             return status.isIdle() ? "idle" : "active";
         }
-        Row row = (Row) ((StreamRecord<?>) element).getValue();
-        byte[] frame = row.getFieldAs(1);
+        byte[] frame = ((Row) ((StreamRecord<?>) element).getValue()).getFieldAs(1);
         ByteBuffer in = ByteBuffer.wrap(frame).order(ByteOrder.LITTLE_ENDIAN);
+        int count = in.getInt(4);
         return switch (frame[0]) {
-            case Frames.EVENTS -> "events" + payloads(in, in.getInt(4));
+            case Frames.EVENTS -> "events" + payloads(in, count) + tick(in.getLong(8));
             case Frames.TICK -> "tick " + in.getLong(8);
-            case Frames.MARKER -> "marker " + row.getField(0) + " of " + in.getLong(8);
-            case Frames.START -> "start " + row.getField(0);
+            case Frames.MARKER -> "marker of " + in.getLong(8) + " for" + shards(in, 16, count);
+            case Frames.START -> "start" + shards(in, 8, count);
             default -> "unknown";
         };
     }
 
+    private static String tick(long watermark) {
+        return watermark == Frames.NO_WATERMARK ? "" : " & tick " + watermark;
+    }
+
+    private static String shards(ByteBuffer in, int at, int count) {
+        return IntStream.range(0, count)
+                .mapToObj(i -> " " + Short.toUnsignedInt(in.getShort(at + 2 * i)))
+                .collect(Collectors.joining());
+    }
+
     private static String payloads(ByteBuffer in, int count) {
         StringJoiner payloads = new StringJoiner(" ", " ", "");
-        int at = 8 + 28 * count;
+        int at = 16 + 28 * count;
         for (int i = 0; i < count; i++) {
-            int length = in.getInt(8 + 16 * count + 4 * i);
+            int length = in.getInt(16 + 16 * count + 4 * i);
             payloads.add(new String(in.array(), at, length, StandardCharsets.UTF_8));
             at += length;
         }
