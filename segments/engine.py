@@ -139,7 +139,7 @@ class Engine:
                         continue  # the event only confirms what is known and does not bring the next change nearer
                 holds, due = ask(profile, now) if ask is not None else rule.decide(profile, inside == 1, since, now)
                 if holds or due != NEVER:
-                    members[segment_id] = [1, since if inside else now, due] if holds else [0, 0, due]
+                    members[segment_id] = (1, since if inside else now, due) if holds else (0, 0, due)
                     if due < profile.due:  # noqa: PLR1730 - on the hot path a call of min costs more
                         profile.due = due
                 elif member is not None:

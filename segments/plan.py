@@ -15,8 +15,8 @@ from segments.events import SESSION_STARTED, Event, EventDecoder, Plausibility
 from segments.features.base import Feature, Input, States, Update, stable_id
 from segments.features.latest import Latest, Source, update_latest
 from segments.features.seen import Seen
-from segments.features.session import SESSION_ID, SessionSpan
-from segments.profile import NEVER, Profile
+from segments.features.session import SESSION_ID, SESSION_KEY, SessionSpan
+from segments.profile import NEVER, Layout, Profile
 from segments.routes import Place, Router
 from segments.rules import ConfidenceRule, Rule
 from segments.selectors import EventSelector
@@ -35,13 +35,14 @@ class Plan:
         self.definitions = definitions
         self.timezone = definitions.timezone
         self._features: dict[int, Feature] = {}
+        self._feature_ids = {SESSION_KEY: SESSION_ID}
         self._numbers: set[str] = set()
-        self._ids = {segment.name: stable_id(f"segment|{segment.name}") for segment in definitions.segments}
-        _refuse_clashes(self._ids)
+        self._ids = {segment.name: index for index, segment in enumerate(definitions.segments)}
         self.rules = self._compile_rules()
         self._rules_by_id = {rule.segment_id: rule for rule in self.rules}
         if SESSION_STARTED in _event_names(definitions):
             self.session()
+        self.layout = self._layout()
         self.decoder = self._decoder(plausibility)
         self._router = Router(self._inputs(), self._watchers(), self.rules, self._interesting_from_the_start())
         self.session_started = self._router.session_started
@@ -51,11 +52,8 @@ class Plan:
 
     def feature(self, feature: Feature) -> int:
         """Register a feature, or widen the one with the same key; returns its id."""
-        feature_id = stable_id(feature.key)
-        known = self._features.setdefault(feature_id, feature)
-        if known.key != feature.key:
-            raise ValueError(f"the ids of two features clash: '{known.key}' and '{feature.key}'; change one's wording")
-        known.widen(feature)
+        feature_id = self._feature_ids.setdefault(feature.key, len(self._feature_ids))
+        self._features.setdefault(feature_id, feature).widen(feature)
         return feature_id
 
     def session(self) -> int:
@@ -67,7 +65,7 @@ class Plan:
         self._numbers.add(path)
 
     def segment_id(self, name: str) -> int:
-        """Return a segment's id in stored profiles."""
+        """Return a segment's id in profiles."""
         return self._ids[name]
 
     def member_at(self, segment_id: int, profile: Profile, now: int) -> Answer:
@@ -96,6 +94,15 @@ class Plan:
     def _confidence(self, spec: Confidence) -> ConfidenceRule:
         feature = self.feature(Seen(EventSelector(spec.refreshed_by), "last"))
         return ConfidenceRule(spec.half_life, spec.leave_below, feature)
+
+    def _layout(self) -> Layout:
+        layout = Layout(
+            tuple(stable_id(key) for key in self._feature_ids),
+            tuple(stable_id(f"segment|{name}") for name in self._ids),
+        )
+        _refuse_clashes("segments", dict(zip(self._ids, layout.segments, strict=True)))
+        _refuse_clashes("conditions", dict(zip(self._feature_ids, layout.features, strict=True)))
+        return layout
 
     def _inputs(self) -> Iterable[Place]:
         for feature_id, feature in self._features.items():
@@ -156,7 +163,8 @@ def _event_names(definitions: Definitions) -> set[str]:
     return names | {name for part in parts(definitions) for name in getattr(part, "points", None) or ()}
 
 
-def _refuse_clashes(ids: dict[str, int]) -> None:
-    if len(set(ids.values())) != len(ids):
-        names = [name for name, segment_id in ids.items() if list(ids.values()).count(segment_id) > 1]
-        raise DefinitionErrors([Problem("definitions", 1, "segments", f"the ids of {names} clash; rename one")])
+def _refuse_clashes(what: str, checksums: dict[str, int]) -> None:
+    if len(set(checksums.values())) != len(checksums):
+        names = [name for name, checksum in checksums.items() if list(checksums.values()).count(checksum) > 1]
+        message = f"the checksums of {names} clash; change the wording of one"
+        raise DefinitionErrors([Problem("definitions", 1, what, message)])

@@ -1,18 +1,33 @@
-"""All profiles of one worker: kept as bytes by shard, decoded while in use, with the order in which they fall due."""
+"""All profiles of one worker: kept as bytes, decoded while in use, with the order in which they fall due."""
 
-import heapq
+from __future__ import annotations
+
 import zlib
+from array import array
 from collections.abc import Iterable, Iterator
-from itertools import islice
 
 import msgspec
 
-from segments.profile import NEVER, Profile, decode_profile, due_of, encode_profile
+from segments.due_order import DueOrder
+from segments.profile import Layout, Profile, decode_profile, due_of, profile_encoder, translator
 
+FORMAT = 1  # of a segment of the log; a worker refuses what it does not know
 _DECODED_KEPT = 8_192
 _PROFILES_A_SEGMENT = 10_000
+_ENTRY_BYTES = 8  # at most, what MessagePack adds to a user id and a profile
+
+
+class _Segment(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A segment of a shard's log: its format, what the ids in its profiles stand for, profiles by user."""
+
+    format: int
+    features: tuple[int, ...]
+    segments: tuple[int, ...]
+    profiles: dict[str, bytes]
+
+
 _encode_segment = msgspec.msgpack.Encoder().encode
-_decode_segment = msgspec.msgpack.Decoder(dict[str, bytes]).decode
+_decode_segment = msgspec.msgpack.Decoder(_Segment).decode
 
 
 def shard_of(user_id: str, shards: int) -> int:
@@ -25,26 +40,36 @@ def shard_of(user_id: str, shards: int) -> int:
 
 
 class Profiles:
-    """Profiles by user. Bytes are the truth; up to 8,192 decoded profiles lie above them until `settle`."""
+    """Profiles by user. Bytes are the truth; up to 8,192 decoded profiles lie above them until `settle`.
 
-    def __init__(self, shards: int = 1) -> None:
+    Users are numbered as they come: what is kept of each lies in columns, by number. `layout` is that of the plan.
+    """
+
+    def __init__(self, shards: int = 1, layout: Layout | None = None) -> None:
         self._shards = shards
-        self._blobs: dict[int, dict[str, bytes]] = {}
-        self._dirty: dict[int, set[str]] = {}
-        self._due: list[tuple[int, str]] = []
+        self._encode = profile_encoder()
+        self._layout = layout or Layout()
+        self._numbers: dict[str, int] = {}
+        self._users: list[str] = []
+        self._blobs: list[bytes] = []
+        self._shard = array("H")
+        self._is_changed = bytearray()
+        self._changed: dict[int, array[int]] = {}
+        self._of_shard: dict[int, array[int]] = {}
+        self._due = DueOrder(self._users, self._due_of)
         self._owned: set[int] = set()
         self.decoded: dict[str, Profile] = {}
 
     def __len__(self) -> int:
         self.settle()
-        return sum(map(len, self._blobs.values()))
+        return len(self._users)
 
     def open(self, user_id: str) -> Profile:
         """Return the user's profile to be changed; a new one for a new user."""
         profile = self.decoded.get(user_id)
         if profile is None:
-            blob = self._blobs.get(shard_of(user_id, self._shards), {}).get(user_id)
-            profile = self.decoded[user_id] = Profile() if blob is None else decode_profile(blob)
+            number = self._numbers.get(user_id)
+            profile = self.decoded[user_id] = Profile() if number is None else decode_profile(self._blobs[number])
         return profile
 
     def owns(self, user_id: str) -> bool:
@@ -53,79 +78,112 @@ class Profiles:
 
     def has(self, user_id: str) -> bool:
         """Say whether the user has a profile."""
-        return user_id in self.decoded or user_id in self._blobs.get(shard_of(user_id, self._shards), ())
+        return user_id in self.decoded or user_id in self._numbers
 
     def users(self) -> Iterator[str]:
         """Return all users, in no order."""
         self.settle()
-        return (user_id for blobs in self._blobs.values() for user_id in blobs)
+        return iter(self._users)
 
     def schedule(self, user_id: str, due: int) -> None:
         """Have `take_due` return the user at `due` (ms)."""
-        heapq.heappush(self._due, (due, user_id))
-
-    def next_due(self) -> int:
-        """Return the earliest scheduled instant (ms), NEVER when there is none; it may be too early."""
-        return self._due[0][0] if self._due else NEVER
+        self._due.schedule(self._number(user_id), due)
 
     def take_due(self, until: int) -> Iterator[tuple[str, Profile]]:
         """Return the users that are due up to `until` (ms), in order of time, each once for each time."""
-        due = self._due
-        while due and due[0][0] <= until:
-            _, user_id = heapq.heappop(due)
-            profile = self.open(user_id)
-            if profile.due <= until:
-                yield user_id, profile
-            if profile.due != NEVER and not (due and due[0] == (profile.due, user_id)):
-                heapq.heappush(due, (profile.due, user_id))
+        for number in self._due.take(until):
+            user_id = self._users[number]
+            yield user_id, self.open(user_id)
             self.settle_if_many()
-        self._thin_out()
 
     def settle(self) -> None:
-        """Turn decoded profiles back into bytes and mark them as changed."""
-        for user_id, profile in self.decoded.items():
-            if profile.newest:
-                shard = shard_of(user_id, self._shards)
-                self._blobs.setdefault(shard, {})[user_id] = encode_profile(profile)
-                self._dirty.setdefault(shard, set()).add(user_id)
-        self.decoded.clear()
+        """Turn decoded profiles back into bytes and mark those that differ as changed."""
+        decoded, blobs, is_changed, encode = self.decoded, self._blobs, self._is_changed, self._encode
+        while decoded:
+            user_id, profile = decoded.popitem()  # one by one: what was just encoded is freed from warm caches
+            if not profile.newest:
+                continue
+            number, blob = self._number(user_id), encode(profile)
+            if blob != blobs[number]:
+                blobs[number] = blob
+                if not is_changed[number]:
+                    is_changed[number] = True
+                    self._changed.setdefault(self._shard[number], array("I")).append(number)
 
     def settle_if_many(self) -> None:
         """Settle when more than 8,192 profiles are decoded."""
         if len(self.decoded) > _DECODED_KEPT:
             self.settle()
 
+    def changed_size(self, shard: int) -> int:
+        """Return about how many bytes `take_changed` will return, never fewer; 0 when nothing changed."""
+        self.settle()
+        return self._size(self._changed.get(shard, ()))
+
     def take_changed(self, shard: int) -> bytes | None:
         """Return one segment of the shard's log: all profiles changed since the last call, None when there are none."""
         self.settle()
-        changed = self._dirty.pop(shard, None)
-        if not changed:
-            return None
-        blobs = self._blobs[shard]
-        return _encode_segment({user_id: blobs[user_id] for user_id in changed})
+        changed = self._forget_changed(shard)
+        return self._segment(changed) if changed else None
 
     def all_of(self, shard: int) -> Iterator[bytes]:
         """Return all profiles of a shard as segments of 10,000; nothing of it counts as changed any more."""
         self.settle()
-        self._dirty.pop(shard, None)
-        profiles = iter(self._blobs.get(shard, {}).items())
-        while segment := dict(islice(profiles, _PROFILES_A_SEGMENT)):
-            yield _encode_segment(segment)
+        self._forget_changed(shard)
+        numbers = self._of_shard.get(shard, array("I"))
+        for first in range(0, len(numbers), _PROFILES_A_SEGMENT):
+            yield self._segment(numbers[first : first + _PROFILES_A_SEGMENT])
 
     def load(self, shard: int, segments: Iterable[bytes]) -> None:
-        """Take in a shard's log, oldest segment first; later profiles replace earlier ones."""
-        self._owned.add(shard)
-        blobs = self._blobs.setdefault(shard, {})
-        for segment in segments:
-            blobs.update(_decode_segment(segment))
-        self._due.extend((due, user_id) for user_id, blob in blobs.items() if (due := due_of(blob)) != NEVER)
-        heapq.heapify(self._due)
+        """Take in a shard's log, oldest segment first; later profiles replace earlier ones.
 
-    def _thin_out(self) -> None:
-        """Drop outdated entries when they outnumber the users: the order of dues stays bounded for ever."""
-        if len(self._due) <= 2 * sum(map(len, self._blobs.values())) + 2 * len(self.decoded) + 1_024:
-            return
-        self.settle()
-        pairs = ((due_of(blob), user_id) for blobs in self._blobs.values() for user_id, blob in blobs.items())
-        self._due = [pair for pair in pairs if pair[0] != NEVER]
-        heapq.heapify(self._due)
+        Raises ValueError when a segment has a format that this version does not know.
+        """
+        self._owned.add(shard)
+        for segment in segments:
+            for user_id, blob in self._profiles_in(segment):
+                self._blobs[self._number(user_id)] = blob
+        for number in self._of_shard.get(shard, ()):
+            self._due.schedule(number, due_of(self._blobs[number]))
+
+    def _profiles_in(self, segment: bytes) -> Iterable[tuple[str, bytes]]:
+        read = _decode_segment(segment)
+        if read.format != FORMAT:
+            raise ValueError(f"profiles in the state have format {read.format}, this version reads {FORMAT}")
+        layout = Layout(read.features, read.segments)
+        if layout == self._layout:
+            return read.profiles.items()
+        translate = translator(layout, self._layout)
+        return ((user_id, translate(blob)) for user_id, blob in read.profiles.items())
+
+    def _number(self, user_id: str) -> int:
+        """Return the user's number; a new user gets the next one."""
+        number = self._numbers.get(user_id)
+        if number is None:
+            number = self._numbers[user_id] = len(self._users)
+            shard = shard_of(user_id, self._shards)
+            self._users.append(user_id)
+            self._blobs.append(b"")
+            self._shard.append(shard)
+            self._is_changed.append(False)
+            self._of_shard.setdefault(shard, array("I")).append(number)
+            self._due.add()
+        return number
+
+    def _due_of(self, number: int) -> int:
+        profile = self.decoded.get(self._users[number])
+        return due_of(self._blobs[number]) if profile is None else profile.due
+
+    def _forget_changed(self, shard: int) -> array[int]:
+        changed = self._changed.pop(shard, array("I"))
+        for number in changed:
+            self._is_changed[number] = False
+        return changed
+
+    def _segment(self, numbers: Iterable[int]) -> bytes:
+        profiles = {self._users[number]: self._blobs[number] for number in numbers}
+        return _encode_segment(_Segment(FORMAT, *self._layout, profiles))
+
+    def _size(self, numbers: Iterable[int]) -> int:
+        users, blobs = self._users, self._blobs
+        return sum(len(blobs[number]) + 4 * len(users[number]) + _ENTRY_BYTES for number in numbers)

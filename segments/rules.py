@@ -8,7 +8,7 @@ from segments.conditions.combined import combine_all, combine_any, negate
 from segments.definitions.model import Segment
 from segments.profile import NEVER, Profile
 
-INSIDE, SINCE, DUE = 0, 1, 2  # places in a stored membership: [1 or 0, since (ms), due (ms)]
+INSIDE, SINCE, DUE = 0, 1, 2  # places in a stored membership: (1 or 0, since (ms), due (ms))
 _FLIPS_LOOKED_AT = 256
 
 Judgement = tuple[bool, int]  # inside, and the first instant (ms) at which that may change by itself

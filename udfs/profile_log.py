@@ -43,11 +43,12 @@ class ProfileLog:
 
     def append(self, shard: int, state: SegmentState) -> int:
         """Write what changed since the last call; returns the bytes written."""
+        grown = self._bytes.get(shard, 0) + self._profiles.changed_size(shard)
+        if grown > 2 * self._bytes_when_full.get(shard, 0) + _SLACK:
+            return self._rewrite(shard, state)
         segment = self._profiles.take_changed(shard)
         if segment is None:
             return 0
-        if self._bytes.get(shard, 0) + len(segment) > 2 * self._bytes_when_full.get(shard, 0) + _SLACK:
-            return self._rewrite(shard, state)
         self._put(shard, state, segment)
         return len(segment)
 

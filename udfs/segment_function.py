@@ -51,7 +51,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         collect_only_on_demand()
         beam_sampler.switch_off()
         plan = Plan(parse_definitions(options.definitions), options.plausibility)
-        self._profiles = Profiles(options.shards)
+        self._profiles = Profiles(options.shards, plan.layout)
         self._processor = Processor(Engine(plan, allowed_lateness=options.allowed_lateness), self._profiles)
         self._log = ProfileLog(self._profiles)
         self._keys = context._keyed_state_backend  # noqa: SLF001 - PyFlink offers no other way than a row a key

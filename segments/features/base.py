@@ -28,7 +28,7 @@ class Feature(Protocol):
 
     @property
     def key(self) -> str:
-        """What identifies the aggregate, for ever: the id in stored profiles comes from it."""
+        """What identifies the aggregate, for ever: it is found again in stored profiles by it."""
         ...
 
     def widen(self, other: Any) -> None:
@@ -41,7 +41,7 @@ class Feature(Protocol):
 
 
 def stable_id(key: str) -> int:
-    """Return the id of a feature or segment in stored profiles.
+    """Return what a feature or segment is found again by in stored profiles, a checksum.
 
     >>> stable_id("count|Product Viewed")
     1684078594

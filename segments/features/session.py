@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 from segments.definitions.model import Selector
 from segments.events import ANY_EVENT, Event
-from segments.features.base import Input, States, stable_id, to_micros
+from segments.features.base import Input, States, to_micros
 from segments.fields import getter
 from segments.selectors import EventSelector
 
 SESSION_KEY = "session"
-SESSION_ID = stable_id(SESSION_KEY)
+SESSION_ID = 0  # in all plans, whether sessions are kept or not
 
 
 class SessionSpan:

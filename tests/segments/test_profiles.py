@@ -3,7 +3,7 @@ import random
 import pytest
 
 from segments import profiles as module
-from segments.profile import NEVER, decode_profile, due_of, encode_profile
+from segments.profile import NEVER, Layout, decode_profile, due_of, encode_profile
 from segments.profiles import Profiles, shard_of
 
 
@@ -37,7 +37,31 @@ def test_users_are_due_in_order_of_time_and_once() -> None:
         touch(profiles, user_id, due)
     assert taken(profiles, 30) == [(10, "a"), (20, "b"), (30, "c")]
     assert taken(profiles, 30) == []
-    assert profiles.next_due() == 40
+    assert taken(profiles, 40) == [(40, "d")]
+
+
+def test_users_due_at_one_instant_come_by_name() -> None:
+    profiles = Profiles()
+    for user_id in ("b", "c", "a"):
+        touch(profiles, user_id, 1 << 41)
+    assert taken(profiles, 1 << 42) == [(1 << 41, "a"), (1 << 41, "b"), (1 << 41, "c")]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_dues_far_apart_put_off_and_brought_forward_come_in_order(seed: int) -> None:
+    rng = random.Random(seed)
+    profiles, dues, now = Profiles(), dict[str, int](), 1 << 41
+    for _ in range(600):
+        user_id, due = f"u{rng.randrange(30)}", now + int(10 ** rng.uniform(0, 9.5))
+        touch(profiles, user_id, due)
+        dues[user_id] = due
+        if rng.random() < 0.1:
+            now += int(10 ** rng.uniform(0, 8))
+            assert taken(profiles, now) == sorted((at, user_id) for user_id, at in dues.items() if at <= now)
+            dues = {user_id: at for user_id, at in dues.items() if at > now}
+        if rng.random() < 0.05:
+            profiles = restarted(profiles)
+    assert taken(profiles, NEVER - 1) == sorted((at, user_id) for user_id, at in dues.items())
 
 
 def test_a_user_that_is_due_again_comes_again() -> None:
@@ -48,7 +72,8 @@ def test_a_user_that_is_due_again_comes_again() -> None:
         found.append(profile.due)
         profile.due += 40
     assert found == [10, 50, 90]
-    assert profiles.next_due() == 130
+    assert taken(profiles, 129) == []
+    assert taken(profiles, 130) == [(130, "a")]
 
 
 def test_a_due_put_off_does_not_come_early() -> None:
@@ -71,7 +96,7 @@ def test_a_user_that_is_never_due_is_forgotten_by_the_order() -> None:
     touch(profiles, "a", 10)
     profiles.open("a").due = NEVER
     assert taken(profiles, 1 << 50) == []
-    assert profiles.next_due() == NEVER
+    assert len(profiles._due) == 0
 
 
 def test_the_order_stays_bounded_for_ever() -> None:
@@ -167,3 +192,45 @@ def test_the_due_is_read_without_decoding() -> None:
         touch(profiles, "a", due)
         blob = encode_profile(profiles.open("a"))
         assert due_of(blob) == decode_profile(blob).due == due
+
+
+def test_a_profile_that_was_only_looked_at_has_not_changed() -> None:
+    profiles = Profiles()
+    touch(profiles, "a", 1 << 41)
+    touch(profiles, "b", 1 << 41)
+    profiles.take_changed(0)
+    profiles.open("a")
+    touch(profiles, "b", 1 << 42)
+    again = Profiles()
+    again.load(0, [profiles.take_changed(0) or b""])
+    assert list(again.users()) == ["b"]
+
+
+def test_the_size_of_what_changed_is_known_before_it_is_written() -> None:
+    profiles = Profiles()
+    assert profiles.changed_size(0) == 0
+    for number in range(1_000):
+        touch(profiles, f"\N{SNOWMAN}{number}", 1 << 41)
+    size = profiles.changed_size(0)
+    segment = profiles.take_changed(0) or b""
+    assert len(segment) <= size <= 2 * len(segment)
+
+
+def test_another_layout_is_translated_and_what_it_does_not_name_is_forgotten() -> None:
+    old = Profiles(layout=Layout(features=(70, 71, 72), segments=(80, 81)))
+    touch(old, "a", 1 << 41)
+    old.open("a").features = {0: [1], 1: [2], 2: [3]}
+    old.open("a").members = {0: (1, 5, NEVER), 1: (0, 0, 1 << 41)}
+    new = Profiles(layout=Layout(features=(72, 73, 70), segments=(82, 81)))
+    new.load(0, [old.take_changed(0) or b""])
+    assert new.open("a").features == {2: [1], 0: [3]}
+    assert new.open("a").members == {1: (0, 0, 1 << 41)}
+    assert taken(new, 1 << 41) == [(1 << 41, "a")]
+
+
+def test_a_format_that_is_not_known_is_refused() -> None:
+    profiles = Profiles()
+    touch(profiles, "a", 1 << 41)
+    segment = profiles.take_changed(0) or b""
+    with pytest.raises(ValueError, match="format 2, this version reads 1"):
+        Profiles().load(0, [segment[:1] + b"\x02" + segment[2:]])

@@ -1,0 +1,98 @@
+"""The order in which users fall due: a calendar with a page for each minute or so, the open pages exact."""
+
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from heapq import heappop, heappush
+
+from segments.profile import NEVER
+
+_PAGE_BITS = 16  # a page holds the dues of 65,536 ms
+_SLACK = 1_024
+
+
+class DueOrder:
+    """Users by number with the instants (ms) at which they fall due; `due_of` says what is true of a number now.
+
+    A user has one entry that counts, never later than the due; `take` moves it on when the due was put off.
+
+    >>> dues = {0: 1_764_000_000_500, 1: 1_764_000_000_100}
+    >>> order = DueOrder(["u0", "u1"], dues.__getitem__)
+    >>> for number, due in dues.items():
+    ...     order.add()
+    ...     order.schedule(number, due)
+    >>> list(order.take(1_764_000_000_200))
+    [1]
+    """
+
+    def __init__(self, users: Sequence[str], due_of: Callable[[int], int]) -> None:
+        self._users = users
+        self._due_of = due_of
+        self._counts = array("q")  # by number: the instant of the entry that counts, a page's first one; NEVER: none
+        self._pages: dict[int, array[int]] = {}
+        self._closed: list[int] = []  # the pages' numbers, as a heap
+        self._open_until = 0  # pages up to this one are open: their entries lie in the exact order
+        self._exact: list[tuple[int, str, int]] = []  # due, user and number, as a heap
+        self._entries = 0
+
+    def __len__(self) -> int:
+        return self._entries
+
+    def add(self) -> None:
+        """Make room for the next number."""
+        self._counts.append(NEVER)
+
+    def schedule(self, number: int, due: int) -> None:
+        """Have `take` return the number at `due` (ms), or before if it is scheduled before."""
+        if due >= self._counts[number]:
+            return
+        page = due >> _PAGE_BITS
+        if page <= self._open_until:
+            self._counts[number] = due
+            heappush(self._exact, (due, self._users[number], number))
+        elif page << _PAGE_BITS < self._counts[number]:
+            self._counts[number] = page << _PAGE_BITS
+            numbers = self._pages.get(page)
+            if numbers is None:
+                numbers = self._pages[page] = array("I")
+                heappush(self._closed, page)
+            numbers.append(number)
+        else:
+            return
+        self._entries += 1
+
+    def take(self, until: int) -> Iterator[int]:
+        """Return the numbers due up to `until` (ms) by due, then user; whoever takes one moves its due on."""
+        self._open_pages(until >> _PAGE_BITS)
+        exact, counts, due_of = self._exact, self._counts, self._due_of
+        while exact and exact[0][0] <= until:
+            instant, _, number = heappop(exact)
+            self._entries -= 1
+            if counts[number] != instant:
+                continue
+            counts[number] = NEVER
+            if due_of(number) <= instant:
+                yield number
+            self.schedule(number, due_of(number))
+        if self._entries > 2 * len(counts) + _SLACK:
+            self._forget_outdated()
+
+    def _open_pages(self, until: int) -> None:
+        self._open_until = max(self._open_until, until)
+        while self._closed and self._closed[0] <= self._open_until:
+            page = heappop(self._closed)
+            numbers = self._pages.pop(page)
+            self._entries -= len(numbers)
+            for number in numbers:
+                if self._counts[number] == page << _PAGE_BITS:
+                    self._counts[number] = NEVER
+                    self.schedule(number, self._due_of(number))
+
+    def _forget_outdated(self) -> None:
+        """Write the order anew: it stays bounded for ever, however often users are scheduled."""
+        self._pages.clear()
+        self._closed.clear()
+        self._exact.clear()
+        self._entries = 0
+        for number in range(len(self._counts)):
+            self._counts[number] = NEVER
+            self.schedule(number, self._due_of(number))
