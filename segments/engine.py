@@ -10,7 +10,7 @@ from segments.events import SESSION_STARTED, Event
 from segments.plan import Plan
 from segments.profile import NEVER, Profile
 from segments.routes import Judged, merge_judged
-from segments.rules import DUE, INSIDE, SINCE, Rule
+from segments.rules import DUE, Rule
 
 MESSAGE_IDS_KEPT = 64
 _KEY = 4  # bytes of a message id's checksum; 64 of them mistake a new id for a known one about once in 67 million
@@ -60,12 +60,12 @@ class Engine:
             changed = update(features, event, time)
             if changed is not None:
                 moved = [*moved, *changed]
-        if is_new:
+        if moved:
+            judged = route.judged_when_moved(moved, is_new=is_new, starts_session=starts_session)
+        elif is_new:
             judged = route.judged_for_new_user
         elif starts_session:
             judged = route.judged_at_session_start
-        if moved:
-            judged = merge_judged(judged, plan.moved_by(moved))
         if profile.due <= now:
             judged = merge_judged(judged, self._due_rules(profile, now))
         self._judge(event.user_id, profile, judged, now, event.message_id, changes)
@@ -93,13 +93,13 @@ class Engine:
         """Return what the user is in, as of the profile's clock."""
         now = profile.clock
         current = {}
-        for segment_id, member in profile.members.items():
-            rule = self.plan.rule(segment_id)
-            if rule is not None and member[INSIDE]:
+        rule_of = self.plan.rule
+        for segment_id, (inside, since, _) in profile.members.items():
+            if inside and (rule := rule_of(segment_id)) is not None:
                 current[rule.name] = (
-                    Membership(rule.version, member[SINCE], rule.score(profile, now), rule.confidence(profile, now))
+                    Membership(rule.version, since, rule.score(profile, now), rule.confidence(profile, now))
                     if rule.has_detail
-                    else Membership(rule.version, member[SINCE], None, 1.0)
+                    else Membership(rule.version, since, None, 1.0)
                 )
         return Memberships(user_id, profile.seq, now, current)
 
@@ -124,13 +124,13 @@ class Engine:
         changes: list[Change],
     ) -> None:
         """Judge rules in dependency order; a rule that changed has its dependents judged too."""
-        members = profile.members
+        members, features = profile.members, profile.features
         pending = iter(judged)
         while True:
-            for segment_id, effect, ask, rule in pending:
+            for segment_id, effect, guard, ask, rule in pending:
                 member = members.get(segment_id)
                 if member is None:
-                    if effect == FALLS:
+                    if effect == FALLS or (guard is not None and guard not in features):
                         continue  # false for ever, and the event cannot make it true
                     inside = since = 0
                 else:

@@ -11,7 +11,7 @@ from segments.definitions.errors import DefinitionErrors, Problem
 from segments.definitions.model import Confidence, Definitions, Segment, Selector
 from segments.definitions.paths import context_paths, parts, property_paths, trait_paths
 from segments.definitions.references import order_segments, references
-from segments.events import SESSION_STARTED, Event, EventDecoder, Plausibility
+from segments.events import ANY_EVENT, SESSION_STARTED, Event, EventDecoder, Plausibility
 from segments.features.base import Feature, Input, States, Update, stable_id
 from segments.features.latest import Latest, Source, update_latest
 from segments.features.seen import Seen
@@ -39,6 +39,8 @@ class Plan:
         self._numbers: set[str] = set()
         self._ids = {segment.name: index for index, segment in enumerate(definitions.segments)}
         self.rules = self._compile_rules()
+        for rule in self.rules:
+            rule.guard = next(filter(self._is_rare, rule.needs), None)
         self._rules_by_id = {rule.segment_id: rule for rule in self.rules}
         if SESSION_STARTED in _event_names(definitions):
             self.session()
@@ -47,7 +49,6 @@ class Plan:
         self._router = Router(self._inputs(), self._watchers(), self.rules, self._interesting_from_the_start())
         self.session_started = self._router.session_started
         self.route = self._router.route
-        self.moved_by = self._router.moved_by
         self.update_session = _session_update(self._features)
 
     def feature(self, feature: Feature) -> int:
@@ -75,6 +76,10 @@ class Plan:
     def rule(self, segment_id: int) -> Rule | None:
         """Return the rule of a stored membership, None when its segment is no longer defined."""
         return self._rules_by_id.get(segment_id)
+
+    def _is_rare(self, feature_id: int) -> bool:
+        """Say whether many users have no state of a feature: not every event updates it."""
+        return all(ANY_EVENT not in each.selector.names for each in self._features[feature_id].inputs(feature_id))
 
     def _compile_rules(self) -> tuple[Rule, ...]:
         segments = {segment.name: segment for segment in self.definitions.segments}

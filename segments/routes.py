@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from segments.conditions.base import UNKNOWN, Ask
 from segments.events import ANY_EVENT, SESSION_STARTED, Event
@@ -12,8 +12,11 @@ from segments.rules import Rule
 
 _ROUTES_KEPT = 100_000
 
-# Rules in dependency order: id of the segment, how the event can move it, its plain condition if that is all, the rule.
-Judged = tuple[tuple[int, int, Ask | None, Rule], ...]
+_MERGED_KEPT = 1_000
+
+# Rules in dependency order: id of the segment, how the event can move it, a feature without whose state nobody enters,
+# its plain condition if that is all, the rule.
+Judged = tuple[tuple[int, int, int | None, Ask | None, Rule], ...]
 Pairs = Sequence[tuple[Rule, int]]
 Place = tuple[int, Input]  # a feature's id and one of its inputs; they are updated in the order of registration
 
@@ -21,7 +24,15 @@ Place = tuple[int, Input]  # a feature's id and one of its inputs; they are upda
 class Route:
     """What one kind of event does, for a new user, at the start of a session, and else."""
 
-    __slots__ = ("judged", "judged_at_session_start", "judged_for_new_user", "updates", "watchers")
+    __slots__ = (
+        "_merged",
+        "_moved_by",
+        "judged",
+        "judged_at_session_start",
+        "judged_for_new_user",
+        "updates",
+        "watchers",
+    )
 
     def __init__(
         self,
@@ -30,12 +41,26 @@ class Route:
         judged: Judged,
         at_session_start: Pairs,
         new: Pairs,
+        moved_by: Callable[[Iterable[int]], Pairs],
     ) -> None:
         self.updates = tuple(updates)
         self.watchers = tuple(watchers)  # updates that return the ids of the features they changed, or None
         self.judged = judged
         self.judged_at_session_start = merge_judged(judged, at_session_start)
         self.judged_for_new_user = merge_judged(self.judged_at_session_start, new)
+        self._moved_by = moved_by
+        self._merged: dict[tuple[int, ...], Judged] = {}
+
+    def judged_when_moved(self, moved: Iterable[int], *, is_new: bool, starts_session: bool) -> Judged:
+        """Return the rules to judge when the event also moved these watched features."""
+        key = (2 if is_new else starts_session, *moved)
+        merged = self._merged.get(key)
+        if merged is None:
+            if len(self._merged) >= _MERGED_KEPT:
+                self._merged.clear()
+            judged = (self.judged, self.judged_at_session_start, self.judged_for_new_user)[key[0]]
+            merged = self._merged[key] = merge_judged(judged, self._moved_by(key[1:]))
+        return merged
 
 
 class _EventIndex:
@@ -85,7 +110,7 @@ class Router:
         self._at_session_start: Pairs = []
         self._for_new_user: Pairs = []
         self.session_started = self._build(self._indexes.get(SESSION_STARTED, _EventIndex()).base)
-        self._at_session_start = [(rule, effect) for _, effect, _, rule in self.session_started.judged]
+        self._at_session_start = [(rule, effect) for _, effect, _, _, rule in self.session_started.judged]
         self._for_new_user = [(rule, UNKNOWN) for rule in interesting_from_the_start]
 
     def route(self, event: Event) -> Route:
@@ -102,7 +127,7 @@ class Router:
         route = index.routes.get(key)
         return route if route is not None else self._new_route(index, key)
 
-    def moved_by(self, feature_ids: Iterable[int]) -> Pairs:
+    def _moved_by(self, feature_ids: Iterable[int]) -> Pairs:
         """Return the rules that read features which moved; they may go either way."""
         return [(rule, UNKNOWN) for each in feature_ids for rule, _ in self._rules_of.get((each, ""), ())]
 
@@ -138,14 +163,14 @@ class Router:
             if not each.always_judged:
                 continue
             judged = merge_judged(judged, self._rules_of.get((feature_id, each.role), []))
-        return Route(updates, watchers, judged, self._at_session_start, self._for_new_user)
+        return Route(updates, watchers, judged, self._at_session_start, self._for_new_user, self._moved_by)
 
 
 def merge_judged(judged: Judged, more: Iterable[tuple[Rule, int]]) -> Judged:
     """Return both in dependency order, each rule once; a rule in both may be moved either way."""
-    merged = {rule.index: (rule, effect) for _, effect, _, rule in judged}
+    merged = {rule.index: (rule, effect) for _, effect, _, _, rule in judged}
     for rule, effect in more:
         known = merged.get(rule.index)
         merged[rule.index] = (rule, effect if known is None or known[1] == effect else UNKNOWN)
     pairs = [merged[index] for index in sorted(merged)]
-    return tuple((rule.segment_id, effect, rule.plain, rule) for rule, effect in pairs)
+    return tuple((rule.segment_id, effect, rule.guard, rule.plain, rule) for rule, effect in pairs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segments.changes import Reason
-from segments.conditions.base import NO, RISES, Answer, Ask, Check, Fact, decay_time, first_false
+from segments.conditions.base import NO, RISES, Answer, Ask, Check, Fact, Value, decay_time, first_false
 from segments.conditions.combined import combine_all, combine_any, negate
 from segments.definitions.model import Segment
 from segments.profile import NEVER, Profile
@@ -55,12 +55,14 @@ class Rule:
         self.segment_id = segment_id
         self.index = index
         self.dependents: tuple[Rule, ...] = ()
+        self.guard: int | None = None  # a feature without whose state nobody enters
         self._dwell = segment.min_dwell or 0
         self._confidence = confidence
-        self._when_facts = when.facts
-        self._exit_facts = exit_when.facts if exit_when else ()
+        self._when_facts = _told(when.facts)
+        self._exit_facts = _told(exit_when.facts) if exit_when else ()
         self._score = next((fact for fact in when.facts if fact.is_score), None)
         self._enter, self._leave = _enter_and_leave(when, exit_when, confidence)
+        self.needs = self._enter.needs
         simple = exit_when is None and confidence is None and not self._dwell
         self.effects = when.effects if simple else combine_all([self._enter, negate(self._leave)]).effects
         self.plain: Ask | None = when.ask if simple else None
@@ -112,8 +114,10 @@ class Rule:
     def because(self, profile: Profile, now: int, *, entered: bool) -> list[Reason]:
         """Return each condition with its value at `now`: those of `exit_when` when they made the user leave."""
         by_exit_rule = not entered and self._exit_facts
-        facts: tuple[Fact, ...] = self._exit_facts if by_exit_rule else self._when_facts
-        return [Reason(f.text, f.expected, f.value(profile, now), f.ask(profile, now)[0]) for f in facts]
+        facts = self._exit_facts if by_exit_rule else self._when_facts
+        return [
+            Reason(text, expected, value(profile, now), ask(profile, now)[0]) for text, expected, value, ask in facts
+        ]
 
     def score(self, profile: Profile, now: int) -> float | None:
         """Return the segment's score, None when it has no score condition."""
@@ -122,6 +126,10 @@ class Rule:
     def confidence(self, profile: Profile, now: int) -> float:
         """Return the confidence in the membership, 1.0 when it does not decay."""
         return self._confidence.at(profile, now) if self._confidence else 1.0
+
+
+def _told(facts: tuple[Fact, ...]) -> tuple[tuple[str, str, Value, Ask], ...]:
+    return tuple((fact.text, fact.expected, fact.value, fact.ask) for fact in facts)
 
 
 def _enter_and_leave(when: Check, exit_when: Check | None, confidence: ConfidenceRule | None) -> tuple[Check, Check]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +15,8 @@ from confluent_kafka import Consumer, TopicPartition
 from benchmarks.cases.worker import ROOT, SEED, START_MS, STEP_MS
 from benchmarks.simulator import uniform_load
 from jobs.player import play
-from jobs.stack.stack import PARTITIONS, Stack
+from jobs.stack.flink_config import ClusterSize
+from jobs.stack.stack import PARTITIONS, Parts, Stack
 
 RUN = "bench"
 OUTPUTS = ("changes", "memberships", "dead-letters", "late-events")
@@ -51,7 +53,7 @@ class Servers:
     def stack(self) -> Stack:
         """The running stack."""
         if self._stack is None:
-            self._stack = Stack.start(self._root, run=RUN)
+            self._stack = Stack.start(self._root, RUN, Parts(size=ClusterSize(1, slots_each=os.cpu_count() or 1)))
         return self._stack
 
     def prepare(self, contestant: str) -> str:

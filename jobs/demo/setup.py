@@ -34,7 +34,7 @@ class Place:
 @contextmanager
 def own_stack() -> Iterator[Place]:
     """Start a stack for the demo and end it; raises StackError, WaitTimeoutError, JavaNotFoundError."""
-    parts = Parts(size=ClusterSize(task_managers=_PARALLELISM))
+    parts = Parts(size=ClusterSize(1, slots_each=_PARALLELISM))
     with Stack.start(ROOT, RUN, parts, flink_options={"metrics.fetcher.update-interval": "1000"}) as stack:
         yield _place(stack, "", stack.redis_url)
 

@@ -16,7 +16,13 @@ from jobs.stack.ports import LOOPBACK, free_ports
 from jobs.stack.processes import ProcessTable, StackError, StartedProcess
 from jobs.stack.waiting import wait_until
 
-JVM_OPTIONS = ("-Xms256m", "-Xmx1g", "-XX:+UseG1GC", *COMPILE_LATE, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+JVM_OPTIONS = (
+    "-Xms512m",
+    "-Xmx1g",
+    "-XX:+UseParallelGC",
+    *COMPILE_LATE,
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+)
 FORMAT_TIMEOUT = 60.0  # seconds
 READY_TIMEOUT = 60.0
 REQUEST_TIMEOUT_MS = 10_000

@@ -1,6 +1,6 @@
 """`absence`: something was begun and not finished in time."""
 
-from segments.conditions.base import FALLS, NO, UNKNOWN, Answer, Builder, Check, Fact
+from segments.conditions.base import FALLS, NO, UNKNOWN, Answer, Builder, Check, Fact, needed_by
 from segments.definitions.model import Absence
 from segments.durations import format_duration
 from segments.features.pending import Pending
@@ -38,4 +38,5 @@ def compile_absence(spec: Absence, builder: Builder) -> Check:
 
     per = f" per {spec.per}" if spec.per else ""
     fact = Fact(f"{after.text} without {of.text}{per}", f">= {format_duration(patience)}", value, ask)
-    return Check(ask, {(feature, "of"): FALLS, (feature, "after"): UNKNOWN}, (fact,))
+    effects = {(feature, "of"): FALLS, (feature, "after"): UNKNOWN}
+    return Check(ask, effects, (fact,), needed_by(ask, feature))

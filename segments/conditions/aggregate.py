@@ -11,6 +11,7 @@ from segments.conditions.base import (
     Check,
     Fact,
     effect_of_aggregate,
+    needed_by,
     number_text,
 )
 from segments.definitions.model import Aggregate
@@ -56,7 +57,7 @@ def compile_aggregate(kind: str, spec: Aggregate, builder: Builder) -> Check:
 
     text = f"{kind} of {spec.property} of {selector.text} in {format_duration(window)}"
     fact = Fact(text, f"{SYMBOL[operator]} {number_text(bound)}", value, ask)
-    return Check(ask, {(feature, ""): effect_of_aggregate(kind, operator)}, (fact,))
+    return Check(ask, {(feature, ""): effect_of_aggregate(kind, operator)}, (fact,), needed_by(ask, feature))
 
 
 def _holds(kind: str, operator: str, bound: int) -> Holds:

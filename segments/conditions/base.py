@@ -29,25 +29,32 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 SYMBOL = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "="}
 
 
+Value = Callable[[Profile, int], Any]
+
+
 class Fact(NamedTuple):
     """A condition that has a value: how people read it, what it is compared with, what it is for a profile."""
 
     text: str
     expected: str
-    value: Callable[[Profile, int], Any]
+    value: Value
     ask: Ask
     is_score: bool = False
 
 
 class Check:
-    """A compiled condition. `ask` may name an instant that is too early (it is asked again then), never too late."""
+    """A compiled condition. `ask` may name an instant that is too early (it is asked again then), never too late.
 
-    __slots__ = ("ask", "effects", "facts")
+    `needs` are features without a state of each of which it is false for ever: it need not be asked then.
+    """
 
-    def __init__(self, ask: Ask, effects: Effects, facts: tuple[Fact, ...]) -> None:
+    __slots__ = ("ask", "effects", "facts", "needs")
+
+    def __init__(self, ask: Ask, effects: Effects, facts: tuple[Fact, ...], needs: tuple[int, ...] = ()) -> None:
         self.ask = ask
         self.effects = effects
         self.facts = facts
+        self.needs = needs
 
 
 class Builder(Protocol):
@@ -74,6 +81,11 @@ class Builder(Protocol):
     def member_at(self, segment_id: int, profile: Profile, now: int) -> Answer:
         """Say whether the user is in a segment at `now`, which may lie in the future."""
         ...
+
+
+def needed_by(ask: Ask, feature: int) -> tuple[int, ...]:
+    """Return the feature if the condition, which reads it, is false for a user who has no state of it."""
+    return (feature,) if ask(Profile(), 0) == NO else ()
 
 
 def effect_of(operator_name: str, *, rising: bool) -> int:

@@ -25,7 +25,8 @@ def combine_all(checks: Sequence[Check]) -> Check:
             until = min(until, answer[1])
         return True, until
 
-    return Check(ask, _merge(checks), tuple(iterate_facts(list(checks))))
+    needs = tuple(dict.fromkeys(feature for check in checks for feature in check.needs))
+    return Check(ask, _merge(checks), tuple(iterate_facts(list(checks))), needs)
 
 
 def combine_any(checks: Sequence[Check]) -> Check:
@@ -43,7 +44,8 @@ def combine_any(checks: Sequence[Check]) -> Check:
             until = min(until, answer[1])
         return False, until
 
-    return Check(ask, _merge(checks), tuple(iterate_facts(list(checks))))
+    needs = tuple(feature for feature in checks[0].needs if all(feature in check.needs for check in checks))
+    return Check(ask, _merge(checks), tuple(iterate_facts(list(checks))), needs)
 
 
 def negate(check: Check) -> Check:

@@ -1,6 +1,7 @@
 """`count`: how many selected events are in the window."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable
 
 from segments.conditions.base import (
@@ -15,6 +16,7 @@ from segments.conditions.base import (
     Builder,
     Check,
     Fact,
+    needed_by,
     number_text,
 )
 from segments.definitions.model import Count
@@ -44,13 +46,14 @@ def compile_count(spec: Count, builder: Builder) -> Check:
         return (True, leaves) if leaves > now else NO
 
     def value(profile: Profile, now: int) -> int:
-        return sum(1 for time in profile.features.get(feature, ()) if time > now - window)
+        log = profile.features.get(feature)
+        return len(log) - bisect_right(log, now - window) if log else 0
 
     ask = comparing(operator, bound, newest)
     effect = {"gt": RISES, "gte": RISES, "lt": FALLS, "lte": FALLS, "eq": UNKNOWN}[operator]
     text = f"count of {selector.text} in {format_duration(window)}"
     fact = Fact(text, f"{SYMBOL[operator]} {number_text(bound)}", value, ask)
-    return Check(ask, {(feature, ""): effect}, (fact,))
+    return Check(ask, {(feature, ""): effect}, (fact,), needed_by(ask, feature))
 
 
 def at_least(operator: str, bound: float) -> int:

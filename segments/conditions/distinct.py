@@ -1,6 +1,6 @@
 """`distinct`: how many different values a property has in the window."""
 
-from segments.conditions.base import NO, SYMBOL, YES, Answer, Builder, Check, Fact, effect_of, number_text
+from segments.conditions.base import NO, SYMBOL, YES, Answer, Builder, Check, Fact, effect_of, needed_by, number_text
 from segments.conditions.count import at_least, comparing
 from segments.definitions.model import Aggregate
 from segments.durations import format_duration
@@ -32,4 +32,5 @@ def compile_distinct(spec: Aggregate, builder: Builder) -> Check:
     ask = comparing(operator, bound, newest)
     text = f"different {spec.property} of {selector.text} in {format_duration(window)}"
     fact = Fact(text, f"{SYMBOL[operator]} {number_text(bound)}", value, ask)
-    return Check(ask, {(feature, ""): effect_of(operator, rising=True)}, (fact,))
+    needs = needed_by(ask, feature)
+    return Check(ask, {(feature, ""): effect_of(operator, rising=True)}, (fact,), needs)

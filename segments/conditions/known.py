@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from segments.conditions.base import NO, UNKNOWN, YES, Answer, Builder, Check, Fact
+from segments.conditions.base import NO, UNKNOWN, YES, Answer, Builder, Check, Fact, needed_by
 from segments.definitions.model import Context, Trait
 from segments.features.latest import Latest
 from segments.profile import Profile
@@ -32,4 +32,5 @@ def _compile(latest: Latest, text: str, spec: Trait | Context, builder: Builder)
         return YES if passes(known[1] if known else None) else NO
 
     expected = " and ".join(f"{operator} {bound}" for operator, bound in spec.operators().items())
-    return Check(ask, {(feature, ""): UNKNOWN}, (Fact(text, expected, value, ask),))
+    fact = Fact(text, expected, value, ask)
+    return Check(ask, {(feature, ""): UNKNOWN}, (fact,), needed_by(ask, feature))

@@ -11,6 +11,7 @@ from segments.conditions.base import (
     Fact,
     effect_of,
     effect_of_aggregate,
+    needed_by,
     number_text,
 )
 from segments.definitions.model import Lifetime
@@ -38,7 +39,7 @@ def _count(spec: Lifetime, builder: Builder) -> Check:
         return int(profile.features.get(feature, 0))
 
     fact = Fact(f"count of {selector.text} ever", f"{SYMBOL[operator]} {number_text(bound)}", value, ask)
-    return Check(ask, {(feature, ""): effect_of(operator, rising=True)}, (fact,))
+    return Check(ask, {(feature, ""): effect_of(operator, rising=True)}, (fact,), needed_by(ask, feature))
 
 
 def _amount(spec: Lifetime, builder: Builder, path: str) -> Check:
@@ -62,4 +63,4 @@ def _amount(spec: Lifetime, builder: Builder, path: str) -> Check:
 
     text = f"{of} of {path} of {selector.text} ever"
     fact = Fact(text, f"{SYMBOL[operator]} {number_text(bound)}", value, ask)
-    return Check(ask, {(feature, ""): effect_of_aggregate(of, operator)}, (fact,))
+    return Check(ask, {(feature, ""): effect_of_aggregate(of, operator)}, (fact,), needed_by(ask, feature))

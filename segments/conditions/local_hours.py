@@ -9,6 +9,8 @@ from segments.features.latest import Latest
 from segments.local_time import LocalSchedule, parse_hours, zone
 from segments.profile import Profile
 
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")  # strftime's depend on the machine's language
+
 
 def compile_local_time(spec: LocalTime, builder: Builder) -> Check:
     """Compile local hours; the next change follows the zone's daylight saving."""
@@ -25,7 +27,8 @@ def compile_local_time(spec: LocalTime, builder: Builder) -> Check:
 
     def value(profile: Profile, now: int) -> str:
         tz = zone_of(profile)
-        return f"{datetime.fromtimestamp(now // 1_000, tz):%a %H:%M} {tz.key}"
+        local = datetime.fromtimestamp(now // 1_000, tz)
+        return f"{_DAYS[local.weekday()]} {local.hour:02}:{local.minute:02} {tz.key}"
 
     expected = " ".join(filter(None, [spec.hours, ",".join(spec.days or [])]))
     return Check(ask, {(feature, ""): UNKNOWN}, (Fact("local time", expected, value, ask),))

@@ -1,6 +1,6 @@
 """`recency`: how long ago the newest (or first) selected event happened."""
 
-from segments.conditions.base import FALLS, NO, RISES, UNKNOWN, YES, Answer, Builder, Check, Fact
+from segments.conditions.base import FALLS, NO, RISES, UNKNOWN, YES, Answer, Builder, Check, Fact, needed_by
 from segments.definitions.model import Recency, Selector
 from segments.durations import format_duration
 from segments.features.seen import Seen
@@ -31,4 +31,5 @@ def compile_recency(spec: Recency, builder: Builder) -> Check:
     ask = within if spec.within is not None else not_within
     expected = f"{'<' if spec.within is not None else '>='} {format_duration(window)} ago"
     effect = UNKNOWN if spec.which == "first" else RISES if spec.within is not None else FALLS
-    return Check(ask, {(feature, ""): effect}, (Fact(f"{spec.which} {selector.text}", expected, value, ask),))
+    fact = Fact(f"{spec.which} {selector.text}", expected, value, ask)
+    return Check(ask, {(feature, ""): effect}, (fact,), needed_by(ask, feature))

@@ -12,6 +12,7 @@ from segments.conditions.base import (
     decay_time,
     effect_of,
     first_false,
+    needed_by,
     number_text,
 )
 from segments.definitions.model import Score
@@ -40,7 +41,7 @@ def _plain(spec: Score, feature: int, operator: str, bound: float) -> Check:
 
     effect = effect_of(operator, rising=min(spec.points.values()) >= 0)
     fact = Fact("score", f"{SYMBOL[operator]} {number_text(bound)}", value, ask, is_score=True)
-    return Check(ask, {(feature, ""): effect}, (fact,))
+    return Check(ask, {(feature, ""): effect}, (fact,), needed_by(ask, feature))
 
 
 def _decaying(spec: Score, feature: int, operator: str, bound: float) -> Check:
@@ -64,4 +65,4 @@ def _decaying(spec: Score, feature: int, operator: str, bound: float) -> Check:
         return round(score[0] * 2.0 ** ((score[1] - now) / half_life), 6) if score else 0.0
 
     fact = Fact("decayed score", f"{SYMBOL[operator]} {number_text(bound)}", value, ask, is_score=True)
-    return Check(ask, {(feature, ""): effect_of(operator, rising=True)}, (fact,))
+    return Check(ask, {(feature, ""): effect_of(operator, rising=True)}, (fact,), needed_by(ask, feature))

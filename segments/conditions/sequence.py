@@ -1,6 +1,6 @@
 """`sequence`: ordered steps inside a window."""
 
-from segments.conditions.base import NO, RISES, Answer, Builder, Check, Fact
+from segments.conditions.base import NO, RISES, Answer, Builder, Check, Fact, needed_by
 from segments.definitions.model import Sequence
 from segments.durations import format_duration
 from segments.features.funnel import Funnel, newest_starts
@@ -29,4 +29,4 @@ def compile_sequence(spec: Sequence, builder: Builder) -> Check:
     per = f" of one {spec.per}" if spec.per else ""
     text = f"{' then '.join(step.text for step in steps)}{per}"
     fact = Fact(text, f"in {format_duration(window)}", value, ask)
-    return Check(ask, {(feature, ""): RISES}, (fact,))
+    return Check(ask, {(feature, ""): RISES}, (fact,), needed_by(ask, feature))

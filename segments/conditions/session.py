@@ -1,6 +1,18 @@
 """`session`: a value of the newest session."""
 
-from segments.conditions.base import COMPARE, NO, SYMBOL, UNKNOWN, YES, Answer, Builder, Check, Fact, number_text
+from segments.conditions.base import (
+    COMPARE,
+    NO,
+    SYMBOL,
+    UNKNOWN,
+    YES,
+    Answer,
+    Builder,
+    Check,
+    Fact,
+    needed_by,
+    number_text,
+)
 from segments.definitions.model import Selector, Session
 from segments.durations import format_duration
 from segments.features.base import MICROS
@@ -64,4 +76,4 @@ def _total(spec: Session, builder: Builder) -> Check:
         value,
         ask,
     )
-    return Check(ask, {(session, STARTED): UNKNOWN, (feature, ""): UNKNOWN}, (fact,))
+    return Check(ask, {(session, STARTED): UNKNOWN, (feature, ""): UNKNOWN}, (fact,), needed_by(ask, feature))

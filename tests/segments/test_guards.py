@@ -1,0 +1,46 @@
+"""A rule is not asked where its answer is known: nobody enters without a state of its guard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from segments.definitions import load_definitions, parse_definitions
+from segments.plan import Plan
+from segments.profile import NEVER, Profile
+
+SHIPPED = Path(__file__).parents[2] / "conf" / "segments.yaml"
+INSTANTS = (1, 1_764_000_000_000, 1_800_000_000_000)
+
+
+def guarded(condition: str) -> bool:
+    plan = Plan(parse_definitions(f"segments: [{{name: s, when: {condition}}}]"))
+    (rule,) = plan.rules
+    return rule.guard is not None
+
+
+@pytest.mark.parametrize("name", [rule.name for rule in Plan(load_definitions(SHIPPED)).rules])
+def test_without_a_state_of_the_guard_a_shipped_rule_stays_false(name: str) -> None:
+    (rule,) = [rule for rule in Plan(load_definitions(SHIPPED)).rules if rule.name == name]
+    for now in INSTANTS:
+        assert rule.guard is None or rule.decide(Profile(), False, 0, now) == (False, NEVER)
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("{count: {event: A, within: 1h, gte: 1}}", True),
+        ("{count: {event: A, within: 1h, lt: 1}}", False),
+        ("{count: {event: any, within: 1h, gte: 1}}", False),
+        ("{not: {count: {event: A, within: 1h, gte: 1}}}", False),
+        ("{recency: {event: A, not_within: 1h}}", True),
+        ("{score: {points: {A: 1}, lt: 5}}", False),
+        ("{score: {points: {A: 1}, gt: 5}}", True),
+        ("{all: [{count: {event: any, within: 1h, gte: 1}}, {count: {event: A, within: 1h, gte: 1}}]}", True),
+        ("{any: [{count: {event: B, within: 1h, gte: 1}}, {count: {event: A, within: 1h, gte: 1}}]}", False),
+        ("{any: [{count: {event: A, within: 1h, gte: 1}}, {count: {event: A, within: 2h, gte: 3}}]}", True),
+    ],
+)
+def test_only_a_condition_that_needs_a_rare_feature_has_a_guard(condition: str, expected: bool) -> None:
+    assert guarded(condition) is expected
