@@ -43,6 +43,34 @@ def stamped(events: Iterable[bytes]) -> Iterator[Stamped]:
         yield Stamped(payload, key, newest)
 
 
+def misdated(times: Sequence[int], max_age: int) -> tuple[dict[int, int], tuple[int, int]]:
+    """Return the record times (ms) of the places whose event lies ahead of them or more than `max_age` ms behind.
+
+    With them come the first and the last instant of all others. The record times are those of `stamped`; `times` are
+    in the order of the file, and there is at least one.
+
+    >>> misdated([1795341600000, 4000000000000, 1795341600007], 86_400_000)
+    ({1: 1795341600000}, (1795341600000, 1795341600007))
+    """
+    newest = first = _first_time(times[:_LOOK_AHEAD]) or 0
+    found: dict[int, int] = {}
+    for place, time in enumerate(times):
+        if time <= newest:
+            if newest - time > max_age:
+                found[place] = newest
+            elif time < first:
+                first = time
+        elif time - newest <= _TRUSTED_JUMP_MS or _confirmed(time, time - newest, _following(times, place)):
+            newest = time
+        else:
+            found[place] = newest
+    return found, (first, newest)
+
+
+def _following(times: Sequence[int], place: int) -> Iterator[tuple[bytes, None, int]]:
+    return ((b"", None, time) for time in times[place + 1 : place + 1 + _LOOK_AHEAD])
+
+
 def _first_time(times: Sequence[int]) -> int | None:
     """Return the earliest time that is not years away from the typical one; None when there is none at all."""
     if not times:

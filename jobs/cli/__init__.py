@@ -10,6 +10,7 @@ from jobs.cli.errors import EXIT_CODES
 from jobs.cli.explain import explain
 from jobs.cli.lint import lint
 from jobs.cli.local_stack import down, up
+from jobs.cli.preview import preview
 from jobs.cli.reconcile import reconcile
 from jobs.cli.replay import replay
 from jobs.cli.run import run
@@ -32,6 +33,7 @@ app.command(context_settings=PASS_ON)(submit)
 app.command()(validate)
 app.command()(lint)
 app.command()(schema)
+app.command()(preview)
 app.command()(replay)
 app.command()(explain)
 app.command()(reconcile)

@@ -23,9 +23,9 @@ from jobs.cli.inputs import (
     events_of,
     instant_text,
     parse_instant,
+    reason_text,
 )
 from jobs.settings import Settings
-from segments.changes import Reason
 from segments.explain import Explanation, Standing, UnknownUser, encode_explanation
 from segments.explain import explain as explain_user
 from segments.record_times import with_record_times
@@ -109,9 +109,9 @@ def _table(standings: list[Standing]) -> Table:
 
 
 def _lines(standing: Standing) -> list[str]:
-    lines = [_line(reason) for reason in standing.conditions]
+    lines = [reason_text(reason) for reason in standing.conditions]
     if standing.exit_conditions:
-        lines += ["leaves when:", *(_line(reason) for reason in standing.exit_conditions)]
+        lines += ["leaves when:", *(reason_text(reason) for reason in standing.exit_conditions)]
     if standing.confidence < 1:
         lines.append(f"confidence {standing.confidence:g}")
     if standing.since is not None:
@@ -120,14 +120,3 @@ def _lines(standing: Standing) -> list[str]:
         change = "leaves" if standing.inside else "enters"
         lines.append(f"{change} at {instant_text(standing.next_change_at)} if nothing happens")
     return lines
-
-
-def _line(reason: Reason) -> str:
-    return f"{'+' if reason.holds else '-'} {reason.condition}: {value_text(reason)} ({reason.expected})"
-
-
-def value_text(reason: Reason) -> str:
-    """Return a condition's value as people read it."""
-    if isinstance(reason.value, bool):
-        return "yes" if reason.value else "no"
-    return "nothing known" if reason.value is None else str(reason.value)

@@ -12,6 +12,7 @@ import typer
 
 from jobs.cli.errors import BadInput
 from jobs.settings import DEFAULT_PATH, DefinitionsSettings, Settings, load_settings
+from segments.changes import Reason
 from segments.definitions import Definitions, load_definitions
 from segments.mapping import ordered, read_events
 from segments.plan import Plan
@@ -87,3 +88,19 @@ def instant_text(milliseconds: int) -> str:
     '2026-11-22 10:00:00'
     """
     return datetime.fromtimestamp(milliseconds // 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def reason_text(reason: Reason) -> str:
+    """Return a condition with its value as people read it.
+
+    >>> reason_text(Reason("count of Order Completed in 1h", ">= 2", 1, False))
+    '- count of Order Completed in 1h: 1 (>= 2)'
+    """
+    return f"{'+' if reason.holds else '-'} {reason.condition}: {value_text(reason)} ({reason.expected})"
+
+
+def value_text(reason: Reason) -> str:
+    """Return a condition's value as people read it."""
+    if isinstance(reason.value, bool):
+        return "yes" if reason.value else "no"
+    return "nothing known" if reason.value is None else str(reason.value)

@@ -1,0 +1,39 @@
+"""A bar on stderr for work whose size is known, where stderr is a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+Advance = Callable[[int], None]
+
+
+class Bars:
+    """Bars one below the other; each has a name and a size."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+
+    def add(self, name: str, size: int) -> Advance:
+        """Begin a bar and return what to call with each part that is done."""
+        progress = self._progress
+        if progress is None:
+            return lambda _: None
+        task = progress.add_task(name, total=size)
+        return lambda done: progress.advance(task, done)
+
+
+@contextmanager
+def bars() -> Iterator[Bars]:
+    """Give bars that are gone when the work is done."""
+    if not sys.stderr.isatty():
+        yield Bars(None)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, *times, console=Console(stderr=True), transient=True) as progress:
+        yield Bars(progress)

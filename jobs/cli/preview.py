@@ -1,0 +1,125 @@
+"""`segments preview`: who would enter and leave if a definitions file were released."""
+
+# ruff: noqa: PLR0913, PLR0917 - a command's options are its parameters
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from contextlib import nullcontext
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from jobs.cli.bars import bars
+from jobs.cli.errors import BadInput, Failed, for_people
+from jobs.cli.inputs import MappingOption, SettingsOption, checked_definitions, checked_settings
+from jobs.cli.preview_text import print_preview
+from jobs.preview import NoEvents, Request, run_preview
+from jobs.recording import default_workers
+from segments.definitions import Definitions, parse_definitions
+from segments.preview.page import preview_page
+from segments.preview.report import Preview, encode_report
+from segments.preview.versions import differences
+
+_SAMPLE = 5
+_LIVE = Path("conf/segments.yaml")
+
+
+class Format(StrEnum):
+    """How a report is written."""
+
+    text = "text"
+    json = "json"
+    html = "html"
+
+
+@for_people()
+def preview(
+    new: Annotated[Path, typer.Argument(help="The definitions to be released.")],
+    events: Annotated[Path, typer.Option(help="Recorded events: NDJSON or CSV, .gz or not.")],
+    against: Annotated[
+        Path | None, typer.Option(help="The running definitions.", show_default=f"{_LIVE} at git's HEAD")
+    ] = None,
+    mapping: MappingOption = None,
+    user_sample: Annotated[int, typer.Option(min=0, max=1_000, help="Users shown a segment and direction.")] = _SAMPLE,
+    overlap_with: Annotated[
+        list[str] | None,
+        typer.Option(help="Segments to compare members with: changed, all, or names.", show_default="changed"),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="For people, for machines, for a browser.")] = Format.text,  # noqa: A002 - the option's name
+    output: Annotated[Path | None, typer.Option(help="Write to this file.", show_default="stdout")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="number of cores")] = None,
+    settings: SettingsOption = None,
+) -> None:
+    """Replay recorded events through new and running definitions: who would enter and leave, when, and why.
+
+    Example: segments preview new.yaml --against conf/segments.yaml --events events.ndjson --format html --output p.html
+
+    Exit codes: 0 done, 1 no event could be read, 2 wrong input or configuration.
+    """
+    job, after = checked_settings(settings, new)
+    before, running = _running(against)
+    request = Request(
+        before,
+        after,
+        events,
+        mapping,
+        others=_compared(overlap_with or ["changed"], before, after),
+        user_sample=user_sample,
+        workers=workers or default_workers(),
+        allowed_lateness=job.event_time.allowed_lateness,
+        plausibility=job.plausibility,
+    )
+    try:
+        with bars() as shown:
+            made = run_preview(request, shown.add)
+    except NoEvents as error:
+        raise Failed(str(error)) from None
+    _write(made, format, output, f"{new} against {running}")
+
+
+def _running(against: Path | None) -> tuple[Definitions, str]:
+    """Return the running definitions and where they come from: a file, or what git has recorded of the live one."""
+    if against is not None:
+        return checked_definitions(against), str(against)
+    git = shutil.which("git")
+    revision = f"HEAD:./{_LIVE.name}"
+    if git is not None and _LIVE.parent.is_dir():
+        shown = subprocess.run([git, "-C", str(_LIVE.parent), "show", revision], capture_output=True, check=False)
+        if shown.returncode == 0:
+            return parse_definitions(shown.stdout.decode("utf-8", "replace"), f"HEAD:{_LIVE}"), f"HEAD:{_LIVE}"
+    raise BadInput(f"say what is running: --against OLD.yaml (git has no {_LIVE} at HEAD of this folder)")
+
+
+def _compared(asked: list[str], before: Definitions, after: Definitions) -> list[str]:
+    """Return the segments of the new version that the ones that differ are compared with."""
+    names = [segment.name for segment in after.segments]
+    if asked == ["all"]:
+        return names
+    if asked == ["changed"]:
+        differing = {each.segment for each in differences(before, after)}
+        return [name for name in names if name in differing]
+    unknown = [name for name in asked if name not in names]
+    if unknown:
+        raise BadInput(f"--overlap-with takes all, changed or names: no segment is named '{unknown[0]}'")
+    return asked
+
+
+def _write(made: Preview, form: Format, output: Path | None, title: str) -> None:
+    try:
+        with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as file:
+            if form == Format.json:
+                file.write(encode_report(made).decode() + "\n")
+            elif form == Format.html:
+                file.write(preview_page(made, title))
+            else:
+                print_preview(made, title, Console(file=file, markup=False, highlight=False))
+    except OSError as error:
+        if output is None:
+            raise
+        raise BadInput(f"{output} cannot be written: {error.strerror}") from None

@@ -1,0 +1,101 @@
+"""A preview of recorded events: the file is indexed, its users are spread over processes, their tallies are added."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.recording import Recording, Timed
+from segments.changes import Reason
+from segments.definitions import Definitions
+from segments.events import Plausibility
+from segments.explain import explain
+from segments.preview.report import Preview, build_preview, nothing_differs
+from segments.preview.tally import Question, Tally, empty_tally, tally_users
+from segments.preview.versions import differences, restricted, sides
+
+_BINS = 120
+
+
+class NoEvents(ValueError):
+    """The recording holds no event that can be read."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to preview: two versions, a recording, and the segments whose members are compared (`others`)."""
+
+    before: Definitions
+    after: Definitions
+    events: Path
+    mapping: str | None
+    others: list[str]
+    user_sample: int
+    workers: int
+    allowed_lateness: int
+    plausibility: Plausibility
+
+
+def run_preview(request: Request, bar: Callable[[str, int], Callable[[int], None]]) -> Preview:
+    """Return what the new version would change; `bar` begins a progress bar of a name and a size.
+
+    Raises NoEvents, MappingError, DefinitionErrors, OSError.
+    """
+    differing = differences(request.before, request.after)
+    if not differing:
+        return nothing_differs(request.after)
+    with Recording.open(
+        request.events, request.mapping, plausibility=request.plausibility, workers=request.workers, bar=bar
+    ) as recording:
+        if recording.span is None:
+            raise NoEvents(f"{request.events}: no event could be read ({dict(recording.rejected)})")
+        question = Question(
+            sides=sides(request.before, request.after, differing, request.others),
+            watched=[each.segment for each in differing],
+            first=recording.span[0],
+            last=recording.span[1],
+            bins=_BINS,
+            user_sample=request.user_sample,
+            allowed_lateness=request.allowed_lateness,
+            plausibility=request.plausibility,
+        )
+        tally = _tally(recording, question, bar("replayed", recording.events))
+        standing = _standing(recording, request, question.last)
+        return build_preview(question, tally, (request.before, request.after), differing, request.others, standing)
+
+
+def _tally(recording: Recording, question: Question, progress: Callable[[int], None]) -> Tally:
+    total = empty_tally(question)
+    for part in recording.each(_tally_partition, question, progress):
+        total.add(part, question.user_sample)
+    for counts in total.counts:
+        counts["rejected"] += recording.rejected.total()
+        counts.update({f"rejected.{reason}": count for reason, count in recording.rejected.items()})
+    return total
+
+
+def _tally_partition(question: Question, users: Iterator[list[Timed]]) -> Tally:
+    return tally_users(question, users)
+
+
+def _standing(recording: Recording, request: Request, at: int) -> Callable[[str, str], list[Reason]]:
+    """Return a function that says how a user stands in a segment of the new version; no reasons where it is gone."""
+
+    def standing(user_id: str, segment: str) -> list[Reason]:
+        definitions = restricted(request.after, [segment])
+        if not definitions.segments:
+            return []
+        events = recording.of_user(zlib.crc32(user_id.encode("utf-8", "surrogatepass")))
+        found = explain(
+            definitions,
+            [timed for user in events for timed in user],
+            user_id,
+            at=at,
+            allowed_lateness=request.allowed_lateness,
+            plausibility=request.plausibility,
+        )
+        return next(each.conditions for each in found.segments if each.segment == segment)
+
+    return standing

@@ -1,0 +1,1 @@
+"""What new definitions would change: both versions over the same users, and who is where in the end."""
