@@ -10,7 +10,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `flink run -p
 
 from jobs.graph import build, environment
 from jobs.settings import DEFAULT_PATH, SettingsError, load_settings
-from segments.definitions import DefinitionErrors, load_definitions
+from segments.cost.budget import check_budget
+from segments.definitions import DefinitionErrors
 
 BAD_CONFIG = 2
 
@@ -20,8 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = load_settings(options.settings)
-        load_definitions(settings.definitions.path)
         definitions = settings.definitions.path.read_text(encoding="utf-8")
+        check_budget(definitions, str(settings.definitions.path))
     except (SettingsError, DefinitionErrors, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return BAD_CONFIG

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from jobs.cli.cost import cost
 from jobs.cli.definitions import schema, validate
 from jobs.cli.demo import demo
 from jobs.cli.errors import EXIT_CODES
@@ -32,6 +33,7 @@ app.command()(run)
 app.command(context_settings=PASS_ON)(submit)
 app.command()(validate)
 app.command()(lint)
+app.command()(cost)
 app.command()(schema)
 app.command()(preview)
 app.command()(replay)

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from jobs.cli.errors import for_people
-from jobs.cli.inputs import checked_definitions
+from jobs.cli.inputs import budgeted_definitions
 from segments.changes import changes_schema, memberships_schema
+from segments.cost import cost_schema
 from segments.definitions.schema import definitions_schema
 from segments.lint import lint_schema
 
@@ -24,6 +25,7 @@ class Published(StrEnum):
     changes = "changes"
     memberships = "memberships"
     lint = "lint"
+    cost = "cost"
 
 
 _SCHEMAS: dict[Published, Callable[[], dict[str, Any]]] = {
@@ -31,6 +33,7 @@ _SCHEMAS: dict[Published, Callable[[], dict[str, Any]]] = {
     Published.changes: changes_schema,
     Published.memberships: memberships_schema,
     Published.lint: lint_schema,
+    Published.cost: cost_schema,
 }
 
 
@@ -42,14 +45,14 @@ def validate(file: Annotated[Path, typer.Argument(help="A segments.yaml.")]) -> 
 
     Exit codes: 0 no mistakes, 2 mistakes or no such file.
     """
-    definitions = checked_definitions(file)
+    definitions = budgeted_definitions(file)
     count = len(definitions.segments)
     typer.echo(f"{file}: {count} segment{'' if count == 1 else 's'}, no mistakes")
 
 
 @for_people()
 def schema(of: Annotated[Published, typer.Argument(help="Whose schema.")] = Published.definitions) -> None:
-    """Print a JSON Schema: of definitions files, of the records of an output topic, or of the findings of lint.
+    """Print a JSON Schema: of definitions files, of the records of an output topic, or of what lint and cost print.
 
     Example: segments schema changes > changes.schema.json
     """

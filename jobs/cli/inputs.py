@@ -13,6 +13,7 @@ import typer
 from jobs.cli.errors import BadInput
 from jobs.settings import DEFAULT_PATH, DefinitionsSettings, Settings, load_settings
 from segments.changes import Reason
+from segments.cost import check_budget
 from segments.definitions import Definitions, load_definitions
 from segments.mapping import ordered, read_events
 from segments.plan import Plan
@@ -54,6 +55,13 @@ def checked_definitions(path: Path) -> Definitions:
         Plan(definitions)
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: not a text in UTF-8: {error}") from None
+    return definitions
+
+
+def budgeted_definitions(path: Path) -> Definitions:
+    """Return definitions that load, compile and stay within their budget; raises as `checked_definitions` does."""
+    definitions = checked_definitions(path)
+    check_budget(path.read_text(encoding="utf-8"), str(path))
     return definitions
 
 

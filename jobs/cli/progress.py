@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -12,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from jobs.cli.errors import BadInput
 from segments.mapping import ordered
 
-_EVERY = 1_000
+_STEPS = 200
+T = TypeVar("T")
 
 
 def sorted_events(files: Sequence[Path], mapping: str | None) -> list[bytes]:
@@ -28,15 +30,16 @@ def sorted_events(files: Sequence[Path], mapping: str | None) -> list[bytes]:
     return events
 
 
-def counted(events: Sequence[bytes], what: str) -> Iterator[bytes]:
-    """Pass events on, showing how many are done."""
+def counted(items: Sequence[T], what: str) -> Iterator[T]:
+    """Pass items on, showing how many are done."""
     if not sys.stderr.isatty():
-        yield from events
+        yield from items
         return
+    every = max(1, len(items) // _STEPS)
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=len(events))
-        for count, event in enumerate(events, 1):
-            if count % _EVERY == 0:
+        task = progress.add_task(what, total=len(items))
+        for count, item in enumerate(items, 1):
+            if count % every == 0:
                 progress.update(task, completed=count)
-            yield event
+            yield item

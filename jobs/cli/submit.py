@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobs.cli.errors import BadInput, Failed, for_people
-from jobs.cli.inputs import ROOT, DefinitionsOption, SettingsOption, checked_settings
+from jobs.cli.inputs import ROOT, DefinitionsOption, SettingsOption, budgeted_definitions, checked_settings
 from jobs.cli.local_stack import RunOption
 from jobs.settings import DEFAULT_PATH, Settings
 from jobs.stack.layout import DEFAULT_RUN
@@ -63,6 +63,7 @@ def prepare(
         environment["SEGMENTS__DEFINITIONS__PATH"] = str(definitions.resolve())
     path = settings_path or (DEFAULT_PATH if DEFAULT_PATH.is_file() else ROOT / DEFAULT_PATH)
     settings, _ = checked_settings(path, definitions, {**os.environ, **environment})
+    budgeted_definitions(settings.definitions.path)
     savepoint = [] if from_savepoint is None else ["--fromSavepoint", from_savepoint]
     arguments = [*savepoint, "-py", str(PROGRAM), "--settings", str(path.resolve())]
     return Submission(settings, arguments + (["--bounded"] if bounded else []), environment)

@@ -27,6 +27,7 @@ class LintOptions(SegmentLint):
     max_similarity: Share = 0.95
     min_share: float = Field(0.001, ge=0, lt=1)
     min_users: int = Field(20, ge=1)
+    max_state: int = Field(262_144, ge=1)
 
 
 class Budget(Model):

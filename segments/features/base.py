@@ -88,5 +88,5 @@ def storable(value: Any) -> Any:
     if isinstance(value, int):
         return max(-(1 << 63), min((1 << 63) - 1, value))
     if isinstance(value, list):
-        return [storable(item) for item in value[:64]]
+        return [storable(item) if not isinstance(item, list) else True for item in value[:64]]
     return True

@@ -34,6 +34,7 @@ CODES: dict[str, Code] = {
     "S304": Code("warning", "a suppression without a finding"),
     "S305": Code("warning", "an event name like another one"),
     "S306": Code("warning", "an exclusive tag that nothing shares"),
+    "S401": Code("warning", "large state"),
     "S501": Code("warning", "near-identical on recorded data", recorded=True),
     "S502": Code("warning", "subsumed on recorded data", recorded=True),
     "S503": Code("warning", "overlap on recorded data", recorded=True),

@@ -11,12 +11,13 @@ from segments.lint.recorded import Recorded
 from segments.lint.recorded_rules import on_recorded
 from segments.lint.relations import relations
 from segments.lint.selecting import selecting
+from segments.lint.state import state
 from segments.lint.subject import Subject
 from segments.lint.truth import truth
 from segments.lint.upkeep import upkeep
 
 Rule = Callable[[Subject], Iterable[Finding]]
-RULES: tuple[Rule, ...] = (truth, selecting, relations, upkeep, on_recorded)
+RULES: tuple[Rule, ...] = (truth, selecting, relations, upkeep, state, on_recorded)
 
 
 def lint(text: str, source: str = "<text>", recorded: Recorded | None = None) -> LintReport:

@@ -23,7 +23,7 @@ segments:
 T0 = 1_795_341_600_000  # 2026-11-22T10:00:00Z
 MINUTE = 60_000
 COMMANDS = (
-    "demo", "up", "down", "run", "submit", "validate", "lint", "schema", "preview", "replay", "explain", "reconcile",
+    "demo", "up", "down", "run", "submit", "validate", "lint", "cost", "schema", "preview", "replay", "explain", "reconcile",
 )  # fmt: skip
 
 
@@ -117,6 +117,9 @@ def test_validate_lists_every_mistake_with_its_line(tmp_path: Path) -> None:
         ("reconcile", "--settings", "/nowhere.yaml"),
         ("schema", "nothing"),
         ("lint", "/nowhere.yaml"),
+        ("cost", "/nowhere.yaml"),
+        ("cost", SHIPPED, "--format", "json"),
+        ("cost", SHIPPED, "--events", "/nowhere.ndjson"),
         ("lint", SHIPPED, "--events", "/nowhere.ndjson"),
         ("lint", SHIPPED, "--mapping", "rees46"),
         ("lint", SHIPPED, "--format", "xml"),
@@ -147,7 +150,7 @@ def test_submit_prints_the_command(definitions: Path) -> None:
     assert result.output.rstrip().endswith("--bounded")
 
 
-@pytest.mark.parametrize("of", ["definitions", "changes", "memberships", "lint"])
+@pytest.mark.parametrize("of", ["definitions", "changes", "memberships", "lint", "cost"])
 def test_schema_prints_json(of: str) -> None:
     result = segments("schema", of)
     assert result.exit_code == 0
