@@ -21,7 +21,8 @@ CASES = (
     Case("bare_loop", "bare loop of the engine on one core", bare_loop.measure),
     Case("job", "the job: Kafka, Flink, Redis", job.measure),
     Case("textbook_pyflink", "textbook PyFlink with the same engine", textbook_pyflink.measure),
-    Case("bytewax", "Bytewax with the same engine", bytewax.measure),
+    Case("bytewax", "Bytewax with the same engine, outputs and checkpoints", bytewax.measure),
+    Case("bytewax_light", "Bytewax with the same engine, no checkpoints, no memberships", bytewax.measure_light),
     Case("latency", "latency at half the job's throughput", latency.measure),
 )
 

@@ -16,11 +16,11 @@ NAME = "job"
 def measure(context: Context) -> Numbers:
     """Return events/s over all workers, from the start of the first batch to the end of the last."""
     servers, sizes = context.servers, context.sizes
-    topic = servers.prepare(NAME)
-    servers.fill(topic, sizes.users, sizes.events, context.say)
+    servers.prepare(NAME)
+    topic = servers.filled(sizes.users, sizes.events, context.say)
     context.say(f"the job reads {sizes.events:,} events of {sizes.users:,} users")
     arguments = ["-py", "jobs/segmentation.py", "--settings", str(SETTINGS_PATH), "--bounded"]
-    job = servers.run_to_end([*arguments, "--trace", str(servers.trace_folder(NAME))], servers.environment(NAME))
+    job = servers.run_to_end([*arguments, "--trace", str(servers.trace_folder(NAME))], servers.environment(NAME, topic))
     workers = [json.loads(trace) for trace in servers.traces(NAME)]
     return {
         **throughput(workers, sizes.events),

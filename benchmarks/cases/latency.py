@@ -35,7 +35,7 @@ def measure(context: Context) -> Numbers:
         servers.stack.bootstrap_servers, topic, context.sizes.users, int(rate * seconds), rate, probe_every, _SEED
     )
     job = servers.stack.submit(
-        ["-py", "jobs/segmentation.py", "--settings", str(SETTINGS_PATH)], servers.environment(NAME)
+        ["-py", "jobs/segmentation.py", "--settings", str(SETTINGS_PATH)], servers.environment(NAME, topic)
     )
     try:
         wait_until(lambda: servers.stack.rest.tasks_running(job), _SUBMIT_TIMEOUT_S, "the job's tasks to run")

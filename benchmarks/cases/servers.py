@@ -33,6 +33,7 @@ class Servers:
     def __init__(self, root: Path = ROOT) -> None:
         self._root = root
         self._stack: Stack | None = None
+        self._filled: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -86,13 +87,22 @@ class Servers:
         if done.sent != events:
             raise ServersError(f"Kafka took {done.sent} of {events} events: {done.first_error}")
 
-    def environment(self, contestant: str) -> dict[str, str]:
+    def filled(self, users: int, events: int, say: Callable[[str], None]) -> str:
+        """Return a topic with that load in it; contestants that read the same load share it."""
+        topic = f"load-{users}-{events}"
+        if topic not in self._filled:
+            self.stack.create_topics([topic])
+            self.fill(topic, users, events, say)
+            self._filled.add(topic)
+        return topic
+
+    def environment(self, contestant: str, events_topic: str) -> dict[str, str]:
         """Return the settings of the job that differ from `conf/job.yaml`: addresses and topics."""
         topics = {output.replace("-", "_").upper(): output_topic(contestant, output) for output in OUTPUTS}
         return {
             "SEGMENTS__KAFKA__BOOTSTRAP_SERVERS": self.stack.bootstrap_servers,
             "SEGMENTS__REDIS__URL": self.stack.redis_url,
-            "SEGMENTS__KAFKA__EVENTS_TOPICS": f"[{contestant}-events]",
+            "SEGMENTS__KAFKA__EVENTS_TOPICS": f"[{events_topic}]",
             "SEGMENTS__KAFKA__GROUP_ID": contestant,
             **{f"SEGMENTS__KAFKA__{name}_TOPIC": topic for name, topic in topics.items()},
         }

@@ -1,7 +1,9 @@
 """The peer: Bytewax, the profile of each user as an object in the memory of the process that the user is routed to.
 
-The engine is the same. No timers, no checkpoints, no membership topic; the user is read from the record's key, so that
-nothing is parsed twice.
+The engine is the same, and so is what goes out: changes, the compacted membership topic, Redis. With a recovery folder
+it also keeps its state as the job does, every 10 s, by Bytewax's own snapshots; `light` leaves out both snapshots and
+memberships. No timers either way: Bytewax has none in event time. The user is read from the record's key, so that
+nothing is parsed twice; garbage is collected as in the job's workers, never in between.
 """
 
 from __future__ import annotations
@@ -19,15 +21,17 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from confluent_kafka import Producer
 
 from benchmarks.peers.pace import Trace
-from segments.changes import Change, encode_change
+from segments.changes import Change, Memberships, encode_change, encode_memberships
 from segments.definitions import load_definitions
 from segments.engine import Engine
 from segments.plan import Plan
-from segments.profile import Profile
+from segments.profile import Profile, decode_profile, encode_profile
+from udfs.memory import collect_only_on_demand
 from udfs.redis_writer import RedisOptions, RedisWriter
 
 _BATCH = 2_000
 _MONTH_MS = 30 * 86_400_000
+_Output = tuple[list[Change], Memberships]
 
 
 class _User(StatefulBatchLogic):  # type: ignore[misc]  # bytewax is untyped here
@@ -35,39 +39,51 @@ class _User(StatefulBatchLogic):  # type: ignore[misc]  # bytewax is untyped her
 
     __slots__ = ("_engine", "_profile", "_trace")
 
-    def __init__(self, engine: Engine, trace: Trace) -> None:
+    def __init__(self, engine: Engine, trace: Trace, snapshot: bytes | None) -> None:
         self._engine = engine
         self._trace = trace
-        self._profile = Profile()
+        self._profile = Profile() if snapshot is None else decode_profile(snapshot)
 
-    def on_batch(self, values: list[bytes]) -> tuple[Iterable[Change], bool]:
+    def on_batch(self, values: list[bytes]) -> tuple[Iterable[_Output], bool]:
         """Apply this user's next events."""
         engine, profile, changes = self._engine, self._profile, list[Change]()
+        user_id = ""
         for payload in values:
-            engine.apply(profile, engine.plan.decoder.decode(payload), changes)
+            event = engine.plan.decoder.decode(payload)
+            engine.apply(profile, event, changes)
+            user_id = event.user_id
         self._trace.note(len(values))
-        return changes, StatefulBatchLogic.RETAIN
+        if not changes:
+            return (), StatefulBatchLogic.RETAIN
+        return ((changes, engine.memberships(user_id, profile)),), StatefulBatchLogic.RETAIN
 
-    def snapshot(self) -> None:
-        """Keep nothing: a recovery is not part of the comparison."""
+    def snapshot(self) -> bytes:
+        """Return the profile as the job keeps it."""
+        return encode_profile(self._profile)
 
 
-class _Output(StatelessSinkPartition[tuple[str, Change]]):  # type: ignore[misc]  # as above
-    """Writes changes to Kafka and, one round trip a batch, to Redis."""
+class _Writer(StatelessSinkPartition[tuple[str, _Output]]):  # type: ignore[misc]  # as above
+    """Writes changes and memberships to Kafka and, one round trip a batch, to Redis."""
 
-    def __init__(self, brokers: str, topic: str, redis_url: str) -> None:
-        self._topic = topic
+    def __init__(self, brokers: str, changes: str, memberships: str | None, redis_url: str) -> None:
+        self._changes = changes
+        self._memberships = memberships
         self._producer = Producer(
             {"bootstrap.servers": brokers, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000}
         )
         self._redis = RedisWriter(RedisOptions(redis_url, _MONTH_MS, 2_000))
 
-    def write_batch(self, items: list[tuple[str, Change]]) -> None:
+    def write_batch(self, items: list[tuple[str, _Output]]) -> None:
         """Write a batch."""
-        for user, change in items:
-            self._producer.produce(self._topic, encode_change(change), user)
+        produce = self._producer.produce
+        for user, (changes, memberships) in items:
+            for change in changes:
+                produce(self._changes, encode_change(change), user)
+            if self._memberships:
+                value = encode_memberships(memberships) if memberships.segments else None
+                produce(self._memberships, value, user)
         self._producer.poll(0)
-        self._redis.write([change for _, change in items])
+        self._redis.write([change for _, (changes, _) in items for change in changes])
 
     def close(self) -> None:
         """Return when Kafka has everything."""
@@ -76,26 +92,29 @@ class _Output(StatelessSinkPartition[tuple[str, Change]]):  # type: ignore[misc]
         self._redis.close()
 
 
-class _Outputs(DynamicSink[tuple[str, Change]]):  # type: ignore[misc]  # as above
-    """One output a process."""
+class _Writers(DynamicSink[tuple[str, _Output]]):  # type: ignore[misc]  # as above
+    """One writer a process."""
 
-    def __init__(self, brokers: str, topic: str, redis_url: str) -> None:
-        self._options = (brokers, topic, redis_url)
+    def __init__(self, brokers: str, changes: str, memberships: str | None, redis_url: str) -> None:
+        self._options = (brokers, changes, memberships, redis_url)
 
-    def build(self, _step_id: str, _worker_index: int, _worker_count: int) -> _Output:
+    def build(self, _step_id: str, _worker_index: int, _worker_count: int) -> _Writer:
         """Connect."""
-        return _Output(*self._options)
+        return _Writer(*self._options)
 
 
-def build(brokers: str, events: str, changes: str, redis_url: str, definitions: str, trace_path: str) -> Dataflow:
-    """Return the flow; the process writes its trace when it ends."""
+def build(
+    brokers: str, events: str, changes: str, memberships: str | None, redis_url: str, definitions: str, trace_path: str
+) -> Dataflow:
+    """Return the flow; the process writes its trace when it ends. No `memberships` topic: they are not published."""
+    collect_only_on_demand()
     engine, trace = Engine(Plan(load_definitions(Path(definitions)))), Trace()
     atexit.register(trace.write, Path(trace_path))
     flow = Dataflow("segments")
     records = op.input("events", flow, KafkaSource([brokers], [events], tail=False, batch_size=_BATCH))
     by_user = op.map("user", records, _user_and_payload)
-    changed = op.stateful_batch("segments", by_user, lambda _: _User(engine, trace))
-    op.output("changes", changed, _Outputs(brokers, changes, redis_url))
+    changed = op.stateful_batch("segments", by_user, lambda snapshot: _User(engine, trace, snapshot))
+    op.output("changes", changed, _Writers(brokers, changes, memberships, redis_url))
     return flow
 
 
