@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyflink.common import Row, Types
+from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
@@ -20,6 +20,7 @@ from segments.processor import Outcome, Processor
 from segments.profiles import Profiles
 from udfs import beam_sampler
 from udfs.frames import EventFrame, Kind, OutputFrame, Target, kind_of, shards_of, watermark_of
+from udfs.keyed_state import ShardKeys
 from udfs.memory import collect, collect_only_on_demand
 from udfs.metrics import WorkerMetrics
 from udfs.profile_log import ProfileLog
@@ -54,7 +55,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         self._profiles = Profiles(options.shards, plan.layout)
         self._processor = Processor(Engine(plan, allowed_lateness=options.allowed_lateness), self._profiles)
         self._log = ProfileLog(self._profiles)
-        self._keys = context._keyed_state_backend  # noqa: SLF001 - PyFlink offers no other way than a row a key
+        self._keys = ShardKeys(context)
         self._state = context.get_map_state(
             MapStateDescriptor("profiles", Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE()))
         )
@@ -81,7 +82,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             self._save(shards_of(frame))
         else:
             for shard in shards_of(frame):
-                self._turn_to(shard)
+                self._keys.turn_to(shard)
                 self._log.load(shard, self._state)
         self._metrics.handled(kind, time.perf_counter() - started)
 
@@ -89,14 +90,11 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         """Write what changed to Flink's state, once Redis has all that led there."""
         if self._redis:
             self._redis.flush()
-        for shard in shards:
-            self._turn_to(shard)
-            self._metrics.written.inc(self._log.append(shard, self._state))
+        with self._keys.writing_together():
+            for shard in shards:
+                self._keys.turn_to(shard)
+                self._metrics.written.inc(self._log.append(shard, self._state))
         collect()  # now, when all profiles are bytes
-
-    def _turn_to(self, shard: int) -> None:
-        """Make a shard the current key: one row can so reach the state of all shards of this worker."""
-        self._keys.set_current_key(Row(shard))
 
     def _events(self, frame: EventFrame) -> Iterator[bytes]:
         suspects = frame.suspects() if any(frame.faults) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from pyflink.common import Row
@@ -112,3 +113,10 @@ class Worker:
 
     def set_current_key(self, key: Row) -> None:
         self._key = key[0]
+
+    @property
+    def _map_state_handler(self) -> SimpleNamespace:
+        return SimpleNamespace(_underlying=None)
+
+    def commit(self) -> None:
+        """Nothing: this state is written at once."""
