@@ -25,7 +25,7 @@ from tests.strategies import Timeline
 T0 = 1_795_341_600_000
 LONG = "\U0001f9e5" * 300  # four bytes a character, cut to 256 characters
 BASE = 330  # bytes of a profile in which no segment has anything
-CONDITIONS: dict[str, tuple[str, float]] = {  # what part of its bound the worst events here fill at least
+CONDITIONS: dict[str, tuple[float, int]] = {  # what part of its bound the worst events here fill at least
     "count: {event: X, within: 9d, gte: 300}": (0.9, 300),
     "sum: {event: X, property: price, within: 9d, gte: 3}": (0.9, 1_100),
     "distinct: {event: X, property: text, within: 9d, gte: 30}": (0.9, 50),
@@ -58,7 +58,7 @@ def test_the_worst_events_fit_the_bound_and_nearly_fill_it(condition: str) -> No
     definitions = parse_definitions(f"segments: [{{name: a, when: {{{condition}}}}}]")
     plan = MeteredPlan(definitions)
     processor = Processor(Engine(plan))
-    processor.process([json.dumps(worst(n)).encode() for n in range(int(number))], [T0] * int(number))
+    processor.process([json.dumps(worst(n)).encode() for n in range(number)], [T0] * number)
     profile = processor.profiles.open("u")
     features = features_of(definitions.segments[0], definitions)
     bound = sum(map(bound_of, features.values()))

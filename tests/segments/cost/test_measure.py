@@ -1,5 +1,6 @@
 import itertools
 import json
+from collections.abc import Sequence
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -84,8 +85,8 @@ def test_work_is_shared_in_proportion_and_adds_up() -> None:
 def test_each_segment_is_timed_beside_what_it_refers_to() -> None:
     runs: list[frozenset[str]] = []
 
-    def show(items: object) -> list[frozenset[str]]:
-        runs.extend(items)  # type: ignore[call-overload]
+    def show(items: Sequence[frozenset[str]]) -> list[frozenset[str]]:
+        runs.extend(items)
         return list(runs)
 
     measure(parse_definitions(TWO), "f.yaml", EVENTS, EVENTS, steady, show)
