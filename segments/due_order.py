@@ -20,8 +20,10 @@ class DueOrder:
     >>> for number, due in dues.items():
     ...     order.add()
     ...     order.schedule(number, due)
-    >>> list(order.take(1_764_000_000_200))
-    [1]
+    >>> for number in order.take(1_764_000_000_200):
+    ...     print(number, dues.pop(number))
+    ...     dues[number] = NEVER
+    1 1764000000100
     """
 
     def __init__(self, users: Sequence[str], due_of: Callable[[int], int]) -> None:
