@@ -13,7 +13,7 @@ from segments.definitions.paths import context_paths, parts, property_paths, tra
 from segments.definitions.references import order_segments, references
 from segments.events import ANY_EVENT, SESSION_STARTED, Event, EventDecoder, Plausibility
 from segments.features.base import Feature, Input, States, Update, stable_id
-from segments.features.latest import Latest, Source, update_latest
+from segments.features.latest import Latest, Source, SourceTime, update_latest
 from segments.features.seen import Seen
 from segments.features.session import SESSION_ID, SESSION_KEY, SessionSpan
 from segments.profile import NEVER, Layout, Profile
@@ -44,9 +44,9 @@ class Plan:
         self._rules_by_id = {rule.segment_id: rule for rule in self.rules}
         if SESSION_STARTED in _event_names(definitions):
             self.session()
-        self.layout = self._layout()
         self.decoder = self._decoder(plausibility)
         self._router = Router(self._inputs(), self._watchers(), self.rules, self._interesting_from_the_start())
+        self.layout = self._layout()
         self.session_started = self._router.session_started
         self.route = self._router.route
         self.update_session = _session_update(self._features)
@@ -116,7 +116,7 @@ class Plan:
                 started = EventSelector(Selector(event=[SESSION_STARTED]))
                 yield feature_id, Input(selector, _no_update, MOVED)
                 yield feature_id, Input(started, _no_update, STARTED)
-            elif not isinstance(feature, Latest):
+            else:
                 yield from ((feature_id, each) for each in feature.inputs(feature_id))
 
     def _watchers(self) -> list[Update]:
@@ -129,7 +129,7 @@ class Plan:
         for source, empty in sources:
             known = [(i, f) for i, f in self._features.items() if isinstance(f, Latest) and f.source == source]
             if known:
-                watchers.append(update_latest(source, known, empty))
+                watchers.append(update_latest(source, known, self.feature(SourceTime(source)), empty))
         return watchers
 
     def _decoder(self, plausibility: Plausibility | None) -> EventDecoder:
