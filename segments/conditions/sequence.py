@@ -22,7 +22,7 @@ def compile_sequence(spec: Sequence, builder: Builder) -> Check:
         whole, matches = profile.features.get(feature) or (0, {})
         if now < whole + window:
             return f"step {len(steps)} of {len(steps)}"
-        starts = [newest_starts(times, served, len(steps), window) for times, served in matches.values()]
+        starts = [newest_starts(events, len(steps), window) for events in matches.values()]
         reached = [index + 1 for each in starts for index, start in enumerate(each) if now < start + window]
         return f"step {max(reached, default=0)} of {len(steps)}"
 

@@ -1,6 +1,5 @@
 """Progress through ordered steps, joined on a property."""
 
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ EVENTS_KEPT = 16
 
 
 class Funnel:
-    """State: `[start of the newest whole match (ms; 0: none), {value of per: [times (ms), steps served (bits)]}]`.
+    """State: `[start of the newest whole match (ms; 0: none), {value of per: [time (ms), steps served (bits), ...]}]`.
 
     Of each of the 32 values touched last the 16 newest events are kept, by time: a late one takes its place among them.
     """
@@ -44,14 +43,15 @@ class Funnel:
             state = states.get(feature_id)
             if state is None:
                 state = states[feature_id] = [0, {}]
-            times, steps = _touched(state[1], value)
-            place = bisect_right(times, time)
-            times.insert(place, time)
-            steps.insert(place, served)
-            if served & last_bit or place < len(times) - 1:
-                state[0] = max(state[0], newest_starts(times, steps, count, window)[-1])
-            if len(times) > EVENTS_KEPT:
-                del times[0], steps[0]
+            events = _touched(state[1], value)
+            place = len(events)
+            while place and events[place - 2] > time:
+                place -= 2
+            events[place:place] = (time, served)
+            if served & last_bit or place < len(events) - 2:
+                state[0] = max(state[0], newest_starts(events, count, window)[-1])
+            if len(events) > 2 * EVENTS_KEPT:
+                del events[:2]
 
         names = dict.fromkeys(name for step in self._steps for name in step.names)
         yield Input(EventSelector(Selector(event=list(names))), update)
@@ -65,14 +65,16 @@ class Funnel:
         return bits
 
 
-def newest_starts(times: Sequence[int], steps: Sequence[int], count: int, window: int) -> list[int]:
+def newest_starts(events: Sequence[int], count: int, window: int) -> list[int]:
     """Return for each step the newest time (ms) at which a match that got so far began, 0 where none did.
 
-    >>> newest_starts([10, 20, 30], [0b01, 0b01, 0b10], count=2, window=15)
+    `events` holds time and steps served (bits) of each, by time.
+
+    >>> newest_starts([10, 0b01, 20, 0b01, 30, 0b10], count=2, window=15)
     [20, 20]
     """
     starts = [0] * count
-    for time, served in zip(times, steps, strict=True):
+    for time, served in zip(events[::2], events[1::2], strict=True):
         for index in range(count - 1, -1, -1):  # later steps first, so that one event serves one step of a match
             start = time if index == 0 else starts[index - 1]
             if served >> index & 1 and start and time - start < window:
@@ -80,9 +82,9 @@ def newest_starts(times: Sequence[int], steps: Sequence[int], count: int, window
     return starts
 
 
-def _touched(matches: dict[Any, list[list[int]]], value: Any) -> list[list[int]]:
+def _touched(matches: dict[Any, list[int]], value: Any) -> list[int]:
     """Return a value's events as those touched last; beyond 32 values the one touched longest ago is forgotten."""
-    events = matches[value] = matches.pop(value, [[], []])
+    events = matches[value] = matches.pop(value, [])
     if len(matches) > VALUES_KEPT:
         del matches[next(iter(matches))]
     return events
