@@ -9,6 +9,7 @@ from jobs.cli.definitions import schema, validate
 from jobs.cli.demo import demo
 from jobs.cli.errors import EXIT_CODES
 from jobs.cli.explain import explain
+from jobs.cli.funnel import funnel
 from jobs.cli.lint import lint
 from jobs.cli.local_stack import down, up
 from jobs.cli.preview import preview
@@ -36,6 +37,7 @@ app.command()(lint)
 app.command()(cost)
 app.command()(schema)
 app.command()(preview)
+app.command()(funnel)
 app.command()(replay)
 app.command()(explain)
 app.command()(reconcile)
