@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from segments.changes import Change, Memberships
 from segments.engine import Engine
@@ -16,11 +17,19 @@ class Outcome:
     """What a batch led to; places are indexes into the batch."""
 
     changes: list[Change] = field(default_factory=list)
-    memberships: list[Memberships] = field(default_factory=list)
+    current: dict[str, Memberships] = field(default_factory=dict)  # of the users whose memberships changed
     rejected: list[tuple[int, RejectedEvent]] = field(default_factory=list)
     late: list[int] = field(default_factory=list)
     duplicates: int = 0
     applied: int = 0
+
+    @property
+    def memberships(self) -> list[Memberships]:
+        """What the users are in whose memberships changed."""
+        return list(self.current.values())
+
+
+_AT_HAND = 250  # events after which the profiles touched are still in the processor's caches
 
 
 class Processor:
@@ -41,6 +50,7 @@ class Processor:
         `suspects` are events, by place, that were found unreadable before: they are never applied.
         """
         outcome = Outcome()
+        told = 0
         refused = suspects or {}
         profiles, decoded = self.profiles, self.profiles.decoded
         decode, apply, changes = self.engine.plan.decoder.decode, self.engine.apply, outcome.changes
@@ -69,7 +79,9 @@ class Processor:
                 outcome.late.append(place)
             else:
                 outcome.duplicates += 1
-        self._finish(outcome)
+            if place % _AT_HAND == 0:
+                told = self._tell(outcome, told)
+        self._finish(outcome, told)
         return outcome
 
     def advance(self, until: int) -> Outcome:
@@ -77,11 +89,16 @@ class Processor:
         outcome = Outcome()
         for user_id, profile in self.profiles.take_due(until):
             self.engine.advance(user_id, profile, until, outcome.changes)
-        self._finish(outcome)
+        self._finish(outcome, 0)
         return outcome
 
-    def _finish(self, outcome: Outcome) -> None:
-        users = dict.fromkeys(change.user_id for change in outcome.changes)
-        open_, memberships = self.profiles.open, self.engine.memberships
-        outcome.memberships = [memberships(user_id, open_(user_id)) for user_id in users]
+    def _finish(self, outcome: Outcome, told: int) -> None:
+        self._tell(outcome, told)
         self.profiles.settle_if_many()
+
+    def _tell(self, outcome: Outcome, told: int) -> int:
+        """Say what the users are in whose changes come after the first `told`; returns how many changes are told of."""
+        open_, memberships, changes = self.profiles.open, self.engine.memberships, outcome.changes
+        for user_id in {change.user_id: None for change in islice(changes, told, None)}:
+            outcome.current[user_id] = memberships(user_id, open_(user_id))
+        return len(changes)

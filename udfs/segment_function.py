@@ -118,7 +118,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         if frame.watermark is not None:
             passed = self._processor.advance(frame.watermark)
             outcome.changes += passed.changes
-            outcome.memberships += passed.memberships
+            outcome.current |= passed.current
         yield from self._publish(outcome, output)
 
     def _publish(self, outcome: Outcome, output: OutputFrame) -> Iterator[bytes]:

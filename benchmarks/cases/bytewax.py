@@ -21,7 +21,7 @@ NAME = "bytewax"
 LIGHT = "bytewax_light"
 _SNAPSHOT_EVERY_S = 10  # as the job's checkpoints
 PROCESSES = 2
-_TIMEOUT_S = 600.0
+_TIMEOUT_S = 1_200.0
 _TAIL = 2_000
 
 
