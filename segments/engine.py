@@ -33,25 +33,28 @@ class Engine:
 
     def __init__(self, plan: Plan, *, allowed_lateness: int = 3_600_000) -> None:
         self.plan = plan
+        self._route = plan.route
+        self._update_session = plan.update_session
         self._allowed_lateness = allowed_lateness
 
     def apply(self, profile: Profile, event: Event, changes: list[Change]) -> str:  # noqa: C901 - the step on one page
         """Apply one event; returns 'applied', 'late' or 'duplicate'. Appends the changes, in order."""
-        time = event.time
-        if time < profile.newest - self._allowed_lateness:
+        time, newest = event.time, profile.newest
+        if time < newest - self._allowed_lateness:
             return "late"
         if event.message_id is not None and _seen_before(profile, event.message_id):
             return "duplicate"
         if profile.due < time:
             self.advance(event.user_id, profile, time - 1, changes)
-        plan, features = self.plan, profile.features
-        is_new = profile.newest == 0
-        profile.newest = max(time, profile.newest)
-        now = profile.clock = max(time, profile.clock)
+        features, is_new, now = profile.features, newest == 0, profile.clock
+        if time > newest:
+            profile.newest = time
+        if time > now:
+            now = profile.clock = time
 
-        route = plan.route(event)
+        route = self._route(event)
         judged = route.judged
-        update_session = plan.update_session
+        update_session = self._update_session
         starts_session = update_session is not None and update_session(features, event, time)
         for update in route.updates:
             update(features, event, time)

@@ -27,7 +27,8 @@ def _compile(latest: Latest, text: str, spec: Trait | Context, builder: Builder)
         return latest_value(profile.features.get(feature))
 
     def ask(profile: Profile, now: int) -> Answer:
-        return YES if passes(latest_value(profile.features.get(feature))) else NO
+        known = profile.features.get(feature)
+        return YES if passes(known[1] if type(known) is list else known) else NO  # latest_value, without the call
 
     expected = " and ".join(f"{operator} {bound}" for operator, bound in spec.operators().items())
     fact = Fact(text, expected, value, ask)
