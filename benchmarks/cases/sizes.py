@@ -55,7 +55,7 @@ FULL = Sizes(
     growth_events=600_000,
     segments_events=60_000,
     memory_users=1_000_000,
-    latency_warmup_s=15,
+    latency_warmup_s=40,
     latency_s=60,
 )
 QUICK = Sizes(
@@ -69,6 +69,6 @@ QUICK = Sizes(
     growth_events=150_000,
     segments_events=20_000,
     memory_users=200_000,
-    latency_warmup_s=15,
+    latency_warmup_s=20,
     latency_s=20,
 )
