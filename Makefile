@@ -63,7 +63,7 @@ lock: $(VENV_READY) ## Resolve the dependencies anew into the lock files
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml --all-extras \
 	  -c requirements.lock -o requirements-dev.lock
 
-bench: setup ## Measure everything and write benchmarks/report.json (QUICK=1: under five minutes, on less data)
+bench: setup ## Measure everything and write benchmarks/report.json (QUICK=1: six minutes, on less data)
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 up: setup ## Start Kafka, Redis and Flink on this machine

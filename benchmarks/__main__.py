@@ -37,7 +37,7 @@ console = Console()
 
 @app.command()
 def bench(
-    quick: Annotated[bool, typer.Option("--quick", help="less data, under five minutes")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="less data, six minutes")] = False,
     only: Annotated[list[str] | None, typer.Option(help="only this measurement; may be repeated")] = None,
     report: Annotated[Path, typer.Option(help="file that the figures are merged into")] = REPORT,
     events: Annotated[int | None, typer.Option(min=2_000, help="at most so many events, for trying things")] = None,
