@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from jobs.preview import NoEvents
-from jobs.recording import Recording, Timed
-from segments.funnel import FunnelQuestion, FunnelReport, FunnelTally, count_funnel, empty_funnel, funnel_report
+from jobs.recording import Recording
+from segments.funnel import FunnelQuestion, FunnelReport, count_funnel, empty_funnel, funnel_report
 
 
 def run_funnel(
@@ -19,15 +18,9 @@ def run_funnel(
 ) -> FunnelReport:
     """Return the counted funnel; `bar` begins a progress bar. Raises NoEvents, MappingError, OSError."""
     with Recording.open(events, mapping, plausibility=question.plausibility, workers=workers, bar=bar) as recording:
-        if recording.span is None:
-            raise NoEvents(f"{events}: no event could be read ({dict(recording.rejected)})")
+        span = recording.bounds()
         total = empty_funnel(question)
-        for part in recording.each(_count_partition, question, bar("counted", recording.events)):
+        for part in recording.each(count_funnel, question, bar("counted", recording.events)):
             total.add(part)
-        total.counts["rejected"] += recording.rejected.total()
-        total.counts.update({f"rejected.{reason}": count for reason, count in recording.rejected.items()})
-        return funnel_report(question, total, recording.span)
-
-
-def _count_partition(question: FunnelQuestion, users: Iterator[list[Timed]]) -> FunnelTally:
-    return count_funnel(question, users)
+        total.counts.update(recording.rejected_counts())
+        return funnel_report(question, total, span)

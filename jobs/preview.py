@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.recording import Recording, Timed
+from jobs.recording import Recording
 from segments.changes import Reason
 from segments.definitions import Definitions
 from segments.events import Plausibility
@@ -15,12 +14,9 @@ from segments.explain import explain
 from segments.preview.report import Preview, build_preview, nothing_differs
 from segments.preview.tally import Question, Tally, empty_tally, tally_users
 from segments.preview.versions import differences, restricted, sides
+from segments.profiles import user_checksum
 
 _BINS = 120
-
-
-class NoEvents(ValueError):
-    """The recording holds no event that can be read."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +45,12 @@ def run_preview(request: Request, bar: Callable[[str, int], Callable[[int], None
     with Recording.open(
         request.events, request.mapping, plausibility=request.plausibility, workers=request.workers, bar=bar
     ) as recording:
-        if recording.span is None:
-            raise NoEvents(f"{request.events}: no event could be read ({dict(recording.rejected)})")
+        first, last = recording.bounds()
         question = Question(
             sides=sides(request.before, request.after, differing, request.others),
             watched=[each.segment for each in differing],
-            first=recording.span[0],
-            last=recording.span[1],
+            first=first,
+            last=last,
             bins=_BINS,
             user_sample=request.user_sample,
             allowed_lateness=request.allowed_lateness,
@@ -68,16 +63,11 @@ def run_preview(request: Request, bar: Callable[[str, int], Callable[[int], None
 
 def _tally(recording: Recording, question: Question, progress: Callable[[int], None]) -> Tally:
     total = empty_tally(question)
-    for part in recording.each(_tally_partition, question, progress):
+    for part in recording.each(tally_users, question, progress):
         total.add(part, question.user_sample)
     for counts in total.counts:
-        counts["rejected"] += recording.rejected.total()
-        counts.update({f"rejected.{reason}": count for reason, count in recording.rejected.items()})
+        counts.update(recording.rejected_counts())
     return total
-
-
-def _tally_partition(question: Question, users: Iterator[list[Timed]]) -> Tally:
-    return tally_users(question, users)
 
 
 def _standing(recording: Recording, request: Request, at: int) -> Callable[[str, str], list[Reason]]:
@@ -87,7 +77,7 @@ def _standing(recording: Recording, request: Request, at: int) -> Callable[[str,
         definitions = restricted(request.after, [segment])
         if not definitions.segments:
             return []
-        events = recording.of_user(zlib.crc32(user_id.encode("utf-8", "surrogatepass")))
+        events = recording.of_user(user_checksum(user_id))
         found = explain(
             definitions,
             [timed for user in events for timed in user],

@@ -98,7 +98,8 @@ class Engine:
         current = {}
         rule_of = self.plan.rule
         for segment_id, (inside, since, _) in profile.members.items():
-            if inside and (rule := rule_of(segment_id)) is not None:
+            if inside:
+                rule = rule_of(segment_id)
                 current[rule.name] = (
                     Membership(rule.version, since, rule.score(profile, now), rule.confidence(profile, now))
                     if rule.has_detail
@@ -107,15 +108,8 @@ class Engine:
         return Memberships(user_id, profile.seq, now, current)
 
     def _due_rules(self, profile: Profile, now: int) -> list[tuple[Rule, int]]:
-        plan, found = self.plan, []
-        for segment_id, member in list(profile.members.items()):
-            if member[DUE] <= now:
-                rule = plan.rule(segment_id)
-                if rule is None:
-                    del profile.members[segment_id]  # its segment is no longer defined
-                else:
-                    found.append((rule, UNKNOWN))
-        return found
+        rule_of = self.plan.rule
+        return [(rule_of(segment_id), UNKNOWN) for segment_id, member in profile.members.items() if member[DUE] <= now]
 
     def _judge(  # noqa: C901 - the inner loop of everything; its calls are what it saves
         self,

@@ -44,6 +44,7 @@ class Plan:
         self._rules_by_id = {rule.segment_id: rule for rule in self.rules}
         if SESSION_STARTED in _event_names(definitions):
             self.session()
+        self.property_types = self._property_types()
         self.decoder = self._decoder(plausibility)
         self._router = Router(self._inputs(), self._watchers(), self.rules, self._interesting_from_the_start())
         self.layout = self._layout()
@@ -73,9 +74,9 @@ class Plan:
         """Say whether the user is in a segment at `now` (ms)."""
         return self._rules_by_id[segment_id].at(profile, now)
 
-    def rule(self, segment_id: int) -> Rule | None:
-        """Return the rule of a stored membership, None when its segment is no longer defined."""
-        return self._rules_by_id.get(segment_id)
+    def rule(self, segment_id: int) -> Rule:
+        """Return the rule of a membership in a profile of this plan's layout."""
+        return self._rules_by_id[segment_id]
 
     def _is_rare(self, feature_id: int) -> bool:
         """Say whether many users have no state of a feature: not every event updates it."""
@@ -132,14 +133,18 @@ class Plan:
                 watchers.append(update_latest(source, known, self.feature(SourceTime(source)), empty))
         return watchers
 
-    def _decoder(self, plausibility: Plausibility | None) -> EventDecoder:
-        declared = dict(self.definitions.properties)
+    def _property_types(self) -> dict[str, str]:
+        """Types that properties must have: the declared ones, and numbers where a condition reads a number."""
+        declared: dict[str, str] = dict(self.definitions.properties)
         for path in self._numbers:
             if "." not in path and declared.setdefault(path, "number") not in ("number", "integer"):
                 message = f"property '{path}' is declared {declared[path]}, but is read as a number"
                 raise DefinitionErrors([Problem("definitions", 1, "properties", message, f"declare '{path}: number'")])
+        return declared
+
+    def _decoder(self, plausibility: Plausibility | None) -> EventDecoder:
         return EventDecoder(
-            properties=declared,
+            properties=self.property_types,
             property_paths=property_paths(self.definitions),
             context_paths=context_paths(self.definitions),
             trait_paths=trait_paths(self.definitions),

@@ -28,7 +28,9 @@ def measure(context: Context) -> Numbers:
     """Return the percentiles (ms) for the segment topic and for Redis, and the worse of the two."""
     rate = context.sizes.latency_rate or _half(context.job_rate())
     servers = context.servers
-    topic = servers.prepare(NAME)
+    servers.prepare(NAME)
+    topic = f"{NAME}-events"
+    servers.stack.create_topics([topic])
     seconds = context.sizes.latency_warmup_s + context.sizes.latency_s
     probe_every = max(1, round(rate / PROBES_PER_S))
     load = Load(

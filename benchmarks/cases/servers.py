@@ -57,15 +57,13 @@ class Servers:
             self._stack = Stack.start(self._root, RUN, Parts(size=ClusterSize(1, slots_each=os.cpu_count() or 1)))
         return self._stack
 
-    def prepare(self, contestant: str) -> str:
-        """Empty Redis, make the contestant's topics and its trace folder; returns its events topic."""
+    def prepare(self, contestant: str) -> None:
+        """Empty Redis, make the contestant's output topics and its trace folder."""
         with redis.Redis.from_url(self.stack.redis_url) as client:
             client.flushall()
         memberships = output_topic(contestant, "memberships")
-        names = [f"{contestant}-events", *(output_topic(contestant, output) for output in OUTPUTS)]
-        self.stack.create_topics(names, compacted=[memberships])
+        self.stack.create_topics([output_topic(contestant, output) for output in OUTPUTS], compacted=[memberships])
         self.trace_folder(contestant).mkdir(parents=True, exist_ok=True)
-        return names[0]
 
     def trace_folder(self, contestant: str) -> Path:
         """Return where a contestant writes what it did and when."""
@@ -75,7 +73,7 @@ class Servers:
         """Return what the contestant's workers wrote."""
         return [path.read_bytes() for path in sorted(self.trace_folder(contestant).glob("*.json"))]
 
-    def fill(self, topic: str, users: int, events: int, say: Callable[[str], None]) -> None:
+    def _fill(self, topic: str, users: int, events: int, say: Callable[[str], None]) -> None:
         """Play the uniform load into a topic, all of it before anybody reads it."""
         load = uniform_load(users, events, SEED, START_MS, STEP_MS)
         done = play(
@@ -92,7 +90,7 @@ class Servers:
         topic = f"load-{users}-{events}"
         if topic not in self._filled:
             self.stack.create_topics([topic])
-            self.fill(topic, users, events, say)
+            self._fill(topic, users, events, say)
             self._filled.add(topic)
         return topic
 

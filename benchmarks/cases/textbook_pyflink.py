@@ -14,8 +14,8 @@ NAME = "textbook-pyflink"
 def measure(context: Context) -> Numbers:
     """Return events/s of the first events of the load, after warm-up."""
     servers, sizes = context.servers, context.sizes
-    topic = servers.prepare(NAME)
-    servers.fill(topic, sizes.users, sizes.textbook_events, context.say)
+    servers.prepare(NAME)
+    topic = servers.filled(sizes.users, sizes.textbook_events, context.say)
     context.say(f"textbook PyFlink reads {sizes.textbook_events:,} events")
     options = {
         "--bootstrap-servers": servers.stack.bootstrap_servers,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 Advance = Callable[[int], None]
+T = TypeVar("T")
+_STEPS = 200
 
 
 class Bars:
@@ -37,3 +40,14 @@ def bars() -> Iterator[Bars]:
     times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
     with Progress(*columns, *times, console=Console(stderr=True), transient=True) as progress:
         yield Bars(progress)
+
+
+def counted(items: Sequence[T], what: str) -> Iterator[T]:
+    """Pass items on, showing how many are done."""
+    every = max(1, len(items) // _STEPS)
+    with bars() as shown:
+        advance = shown.add(what, len(items))
+        for count, item in enumerate(items, 1):
+            yield item
+            if count % every == 0:
+                advance(every)

@@ -4,46 +4,36 @@ from __future__ import annotations
 
 import sys
 import time
-import zlib
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from jobs.cli.bars import counted
 from jobs.cli.errors import FAILED, BadInput, for_people
-from jobs.cli.inputs import MappingOption, budgeted_definitions
+from jobs.cli.inputs import SHIPPED_DEFINITIONS, MappingOption, budgeted_definitions, sorted_events
 from jobs.cli.lint import EventsOption
-from jobs.cli.progress import counted, sorted_events
+from jobs.cli.reports import ReportFormat, print_json
 from segments.cost import CostReport, budget_us, measure, state_bound
 from segments.definitions import Definitions
 from segments.events import EventDecoder, RejectedEvent
-
-_DEFAULT = Path("conf/segments.yaml")
-
-
-class Format(StrEnum):
-    """How costs are printed."""
-
-    text = "text"
-    json = "json"
+from segments.profiles import shard_of
 
 
 @for_people()
 def cost(
-    file: Annotated[Path, typer.Argument(help="A segments.yaml.")] = _DEFAULT,
+    file: Annotated[Path, typer.Argument(help="A segments.yaml.")] = SHIPPED_DEFINITIONS,
     events: EventsOption = None,
     mapping: MappingOption = None,
     sample: Annotated[
         int, typer.Option(min=1, help="Time the work on about this many events, of whole users.")
     ] = 20_000,
     output: Annotated[
-        Format, typer.Option("--format", help="For people or programs; json needs --events.")
-    ] = Format.text,
+        ReportFormat, typer.Option("--format", help="For people or programs; json needs --events.")
+    ] = ReportFormat.text,
 ) -> None:
     """Say for each segment how many bytes of state a user has and at most can have, and how much work an event is.
 
@@ -55,7 +45,7 @@ def cost(
     """
     definitions = budgeted_definitions(file)
     if not events:
-        if mapping is not None or output is Format.json:
+        if mapping is not None or output is ReportFormat.json:
             raise BadInput("give the recorded events: --events FILE")
         Console(width=None if sys.stdout.isatty() else 120).print(_bounds(definitions))
         return
@@ -63,8 +53,8 @@ def cost(
     timed = _of_some_users(recorded, sample)
     measured = counted(recorded, "events measured")
     report = measure(definitions, str(file), measured, timed, time.perf_counter, lambda runs: counted(runs, "timings"))
-    if output is Format.json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
+    if output is ReportFormat.json:
+        print_json(report)
     else:
         _print(report)
     over = _over(report, definitions)
@@ -82,7 +72,7 @@ def _of_some_users(events: Sequence[bytes], most: int) -> list[bytes]:
             user = decode(payload).user_id
         except RejectedEvent:
             continue
-        if zlib.crc32(user.encode("utf-8", "surrogatepass")) % every == 0:
+        if shard_of(user, every) == 0:
             chosen.append(payload)
     return chosen or list(events[:most])
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,22 +16,15 @@ from rich.table import Table
 from jobs.cli.bars import bars
 from jobs.cli.errors import BadInput, Failed, for_people
 from jobs.cli.inputs import DefinitionsOption, MappingOption, SettingsOption, checked_settings, instant_text
+from jobs.cli.reports import ReportFormat
 from jobs.funnel import run_funnel
-from jobs.preview import NoEvents
-from jobs.recording import default_workers
+from jobs.recording import NoEvents, default_workers
 from segments.definitions import Definitions, parse_definitions
 from segments.definitions.model import Sequence
 from segments.durations import format_duration
 from segments.funnel import FunnelReport, encode_funnel, funnel_question, sequences
 
 _BREAKDOWN_SHOWN = 20
-
-
-class FunnelFormat(StrEnum):
-    """How a report is written."""
-
-    text = "text"
-    json = "json"
 
 
 @for_people()
@@ -44,7 +36,7 @@ def funnel(
     per: Annotated[str | None, typer.Option(help="With --steps: the property that joins the steps.")] = None,
     by: Annotated[str | None, typer.Option(help="Break down by trait:NAME or context:PATH.")] = None,
     mapping: MappingOption = None,
-    format: Annotated[FunnelFormat, typer.Option(help="For people or for machines.")] = FunnelFormat.text,  # noqa: A002 - the option's name
+    format: Annotated[ReportFormat, typer.Option(help="For people or for machines.")] = ReportFormat.text,  # noqa: A002 - the option's name
     workers: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="number of cores")] = None,
     definitions: DefinitionsOption = None,
     settings: SettingsOption = None,
@@ -66,7 +58,7 @@ def funnel(
             report = run_funnel(question, events, mapping, workers or default_workers(), shown.add)
     except NoEvents as error:
         raise Failed(str(error)) from None
-    if format == FunnelFormat.json:
+    if format == ReportFormat.json:
         typer.echo(encode_funnel(report).decode())
     else:
         _print(report, Console(file=sys.stdout, markup=False, highlight=False))

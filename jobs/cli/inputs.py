@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from jobs.cli.errors import BadInput
 from jobs.settings import DEFAULT_PATH, DefinitionsSettings, Settings, load_settings
@@ -19,7 +20,7 @@ from segments.mapping import ordered, read_events
 from segments.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
-_SHIPPED_DEFINITIONS = Path("conf/segments.yaml")
+SHIPPED_DEFINITIONS = Path("conf/segments.yaml")
 
 SettingsOption = Annotated[
     Path | None, typer.Option("--settings", help="The job's settings.", show_default=str(DEFAULT_PATH))
@@ -40,7 +41,7 @@ def checked_settings(
     Without `path` conf/job.yaml is read, and where there is none every setting has its default.
     """
     if path is None and not DEFAULT_PATH.is_file():
-        settings = Settings(definitions=DefinitionsSettings(path=_SHIPPED_DEFINITIONS))
+        settings = Settings(definitions=DefinitionsSettings(path=SHIPPED_DEFINITIONS))
     else:
         settings = load_settings(path or DEFAULT_PATH, environment)
     if definitions is not None:
@@ -69,9 +70,24 @@ def events_of(
     path: Path, mapping: str | None, *, by_time: bool, skipped: Counter[str] | None = None
 ) -> Iterator[bytes]:
     """Return a file's events, sorted by time or as they stand; raises MappingError, DefinitionErrors, OSError."""
+    _require(path)
+    return ordered(path, mapping=mapping, skipped=skipped) if by_time else read_events(path, mapping, skipped)
+
+
+def sorted_events(files: Sequence[Path], mapping: str | None) -> list[bytes]:
+    """Return the events of all files by time; raises MappingError, OSError, BadInput when there are none."""
+    for path in files:
+        _require(path)
+    with Console(stderr=True).status(f"reading {', '.join(path.name for path in files)}"):
+        events = list(ordered(*files, mapping=mapping))
+    if not events:
+        raise BadInput(f"{', '.join(map(str, files))}: no event can be read")
+    return events
+
+
+def _require(path: Path) -> None:
     if not path.exists():
         raise FileNotFoundError(2, "there is no such file", str(path))
-    return ordered(path, mapping=mapping, skipped=skipped) if by_time else read_events(path, mapping, skipped)
 
 
 def parse_instant(text: str) -> int:

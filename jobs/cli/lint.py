@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
+from jobs.cli.bars import counted
 from jobs.cli.errors import FAILED, BadInput, for_people
-from jobs.cli.inputs import MappingOption, checked_definitions
-from jobs.cli.progress import counted, sorted_events
+from jobs.cli.inputs import SHIPPED_DEFINITIONS, MappingOption, checked_definitions, sorted_events
+from jobs.cli.reports import print_json
 from segments.lint import LintReport, Recorded
 from segments.lint import lint as examine
-
-_DEFAULT = Path("conf/segments.yaml")
 
 
 class Format(StrEnum):
@@ -40,7 +37,7 @@ EventsOption = Annotated[list[Path] | None, typer.Option("--events", help="Recor
 
 @for_people()
 def lint(
-    file: Annotated[Path, typer.Argument(help="A segments.yaml.")] = _DEFAULT,
+    file: Annotated[Path, typer.Argument(help="A segments.yaml.")] = SHIPPED_DEFINITIONS,
     events: EventsOption = None,
     mapping: MappingOption = None,
     output: Annotated[Format, typer.Option("--format", help="For people, programs, or GitHub's annotations.")] = (
@@ -76,10 +73,6 @@ def _text(report: LintReport) -> None:
     typer.echo(f"{report.file}: {report.segments} segments{seen}: {found}, {report.accepted} accepted", err=True)
 
 
-def _json(report: LintReport) -> None:
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
-
-
 def _github(report: LintReport) -> None:
     for each in report.findings:
         about = f"{each.segment}: " if each.segment else ""
@@ -93,6 +86,6 @@ def _escaped(text: str) -> str:
 
 _PRINT: dict[Format, Callable[[LintReport], None]] = {
     Format.text: _text,
-    Format.json: _json,
+    Format.json: print_json,
     Format.github: _github,
 }

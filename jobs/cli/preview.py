@@ -17,17 +17,22 @@ from rich.console import Console
 
 from jobs.cli.bars import bars
 from jobs.cli.errors import BadInput, Failed, for_people
-from jobs.cli.inputs import MappingOption, SettingsOption, checked_definitions, checked_settings
+from jobs.cli.inputs import (
+    SHIPPED_DEFINITIONS,
+    MappingOption,
+    SettingsOption,
+    checked_definitions,
+    checked_settings,
+)
 from jobs.cli.preview_text import print_preview
-from jobs.preview import NoEvents, Request, run_preview
-from jobs.recording import default_workers
+from jobs.preview import Request, run_preview
+from jobs.recording import NoEvents, default_workers
 from segments.definitions import Definitions, parse_definitions
 from segments.preview.page import preview_page
 from segments.preview.report import Preview, encode_report
 from segments.preview.versions import differences
 
 _SAMPLE = 5
-_LIVE = Path("conf/segments.yaml")
 
 
 class Format(StrEnum):
@@ -43,7 +48,7 @@ def preview(
     new: Annotated[Path, typer.Argument(help="The definitions to be released.")],
     events: Annotated[Path, typer.Option(help="Recorded events: NDJSON or CSV, .gz or not.")],
     against: Annotated[
-        Path | None, typer.Option(help="The running definitions.", show_default=f"{_LIVE} at git's HEAD")
+        Path | None, typer.Option(help="The running definitions.", show_default=f"{SHIPPED_DEFINITIONS} at git's HEAD")
     ] = None,
     mapping: MappingOption = None,
     user_sample: Annotated[int, typer.Option(min=0, max=1_000, help="Users shown a segment and direction.")] = _SAMPLE,
@@ -87,13 +92,14 @@ def _running(against: Path | None) -> tuple[Definitions, str]:
     """Return the running definitions and where they come from: a file, or what git has recorded of the live one."""
     if against is not None:
         return checked_definitions(against), str(against)
-    git = shutil.which("git")
-    revision = f"HEAD:./{_LIVE.name}"
-    if git is not None and _LIVE.parent.is_dir():
-        shown = subprocess.run([git, "-C", str(_LIVE.parent), "show", revision], capture_output=True, check=False)
+    live, git = SHIPPED_DEFINITIONS, shutil.which("git")
+    recorded = f"HEAD:{live}"
+    if git is not None and live.parent.is_dir():
+        command = [git, "-C", str(live.parent), "show", f"HEAD:./{live.name}"]
+        shown = subprocess.run(command, capture_output=True, check=False)
         if shown.returncode == 0:
-            return parse_definitions(shown.stdout.decode("utf-8", "replace"), f"HEAD:{_LIVE}"), f"HEAD:{_LIVE}"
-    raise BadInput(f"say what is running: --against OLD.yaml (git has no {_LIVE} at HEAD of this folder)")
+            return parse_definitions(shown.stdout.decode("utf-8", "replace"), recorded), recorded
+    raise BadInput(f"say what is running: --against OLD.yaml (git has no {live} at HEAD of this folder)")
 
 
 def _compared(asked: list[str], before: Definitions, after: Definitions) -> list[str]:

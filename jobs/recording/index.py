@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from array import array
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from segments.events import EventDecoder, Plausibility, RejectedEvent
+from segments.profiles import user_checksum
 
 
 class Lines:
@@ -58,7 +58,7 @@ def empty_index(partitions: int) -> Index:
 def index_block(path: Path, start: int, end: int, partitions: int, plausibility: Plausibility) -> Index:
     """Return the index of the lines that begin from `start` (bytes) up to and without `end`; raises OSError."""
     found = empty_index(partitions)
-    decode, crc32 = EventDecoder(plausibility=plausibility).decode, zlib.crc32
+    decode = EventDecoder(plausibility=plausibility).decode
     note_time, note_offset = found.times.append, found.offsets.append
     adds = [(each.crcs.append, each.times.append, each.offsets.append) for each in found.partitions]
     for offset, line in lines_of(path, start, end):
@@ -67,7 +67,7 @@ def index_block(path: Path, start: int, end: int, partitions: int, plausibility:
         except RejectedEvent as rejected:
             found.rejected[rejected.reason] += 1
             continue
-        crc, time = crc32(event.user_id.encode("utf-8", "surrogatepass")), event.time
+        crc, time = user_checksum(event.user_id), event.time
         add_crc, add_time, add_offset = adds[crc % partitions]
         add_crc(crc)
         add_time(time)

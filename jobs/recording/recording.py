@@ -35,13 +35,18 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class NoEvents(ValueError):
+    """The recording holds no event that can be read."""
+
+
 class Recording:
     """Indexed events, made by `Recording.open` and gone after that context.
 
     `span` has the first and last instant (ms), None where no event is; `rejected` counts the unreadable ones by reason.
     """
 
-    def __init__(self, path: Path, pool: Executor | None, index: Index, max_age: int) -> None:
+    def __init__(self, name: str, path: Path, pool: Executor | None, index: Index, max_age: int) -> None:
+        self._name = name
         self._path = path
         self._pool = pool
         self._partitions = index.partitions
@@ -70,7 +75,19 @@ class Recording:
         """
         with _as_lines(path, mapping, skipped) as lines, _pool(workers, lines) as pool:
             progress = bar("read", lines.stat().st_size)
-            yield Recording(lines, pool, _index(lines, pool, plausibility, workers, progress), plausibility.max_age)
+            index = _index(lines, pool, plausibility, workers, progress)
+            yield Recording(str(path), lines, pool, index, plausibility.max_age)
+
+    def bounds(self) -> tuple[int, int]:
+        """Return the first and last instant (ms); raises NoEvents when there is none."""
+        if self.span is None:
+            raise NoEvents(f"{self._name}: no event could be read ({dict(self.rejected)})")
+        return self.span
+
+    def rejected_counts(self) -> Counter[str]:
+        """Return the unreadable events as reports count them: all as `rejected`, and by `rejected.REASON`."""
+        by_reason = {f"rejected.{reason}": count for reason, count in self.rejected.items()}
+        return Counter({"rejected": self.rejected.total(), **by_reason})
 
     def each(self, work: Callable[[S, Users], R], spec: S, progress: Advance) -> Iterator[R]:
         """Yield `work(spec, users)` for each partition, in no order; `progress` is told the events done.

@@ -15,7 +15,7 @@ from segments.cost.bounds import features_of, state_bound
 from segments.cost.metered import MeteredPlan
 from segments.cost.report import CostReport, SegmentCost
 from segments.definitions.model import Condition, Definitions, Recency, Segment
-from segments.definitions.references import references
+from segments.definitions.references import with_references
 from segments.engine import Engine
 from segments.processor import Processor
 from segments.profile import encode_profile
@@ -72,7 +72,7 @@ def time_segments(definitions: Definitions, events: Sequence[bytes], clock: Cloc
     `show` passes the runs on and may show how many are done.
     """
     by_name = {segment.name: segment for segment in definitions.segments}
-    needed = {name: frozenset(_needed(name, by_name)) for name in by_name}
+    needed = {name: frozenset(with_references([name], by_name) - {name}) for name in by_name}
     nothing, everything = frozenset[str](), frozenset(by_name)
     best = dict.fromkeys(
         [nothing, everything, *needed.values(), *(needed[name] | {name} for name in by_name)], math.inf
@@ -98,13 +98,6 @@ def _time(definitions: Definitions, events: Sequence[bytes], clock: Clock) -> fl
 def _drain(changes: Iterable[Change]) -> None:
     for _ in changes:
         pass
-
-
-def _needed(name: str, by_name: dict[str, Segment]) -> set[str]:
-    found: set[str] = set()
-    for other in references(by_name[name]):
-        found |= {other, *_needed(other, by_name)}
-    return found
 
 
 def _report(definitions: Definitions, source: str, run: Replay, plan: MeteredPlan, work: Work) -> CostReport:

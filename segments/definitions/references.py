@@ -1,6 +1,6 @@
 """Which segments refer to which, and an order in which each comes after those it needs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from segments.definitions.model import Condition, Segment
 
@@ -9,6 +9,18 @@ def references(segment: Segment) -> list[str]:
     """Return the names of the segments that this one's conditions ask about."""
     conditions = [segment.when] + ([segment.exit_when] if segment.exit_when else [])
     return [name for condition in conditions for name in _names(condition)]
+
+
+def with_references(names: Iterable[str], segments: Mapping[str, Segment]) -> set[str]:
+    """Return the names with those of all segments that these refer to, directly or not."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += references(segments[name])
+    return found
 
 
 def _names(condition: Condition) -> Iterator[str]:

@@ -10,6 +10,7 @@ from segments.selectors import EventSelector
 States = dict[int, Any]  # feature id -> that feature's state, plain values only
 Update = Callable[[States, Event, int], Any]
 MICROS = 1_000_000
+SUM_LIMIT = 9 * 10**18  # running sums stay inside 64 bits
 _LARGEST = 10**12  # amounts beyond +-1e12 are cut to it, so that every sum of micro-units fits in 64 bits
 
 

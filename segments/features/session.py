@@ -4,11 +4,10 @@ from collections.abc import Iterable
 
 from segments.definitions.model import Selector
 from segments.events import ANY_EVENT, Event
-from segments.features.base import Input, States, to_micros
+from segments.features.base import SUM_LIMIT, Input, States, to_micros
 from segments.fields import getter
 from segments.selectors import EventSelector
 
-_LIMIT = 9 * 10**18  # totals stay inside 64 bits
 SESSION_KEY = "session"
 SESSION_ID = 0  # in all plans, whether sessions are kept or not
 
@@ -76,6 +75,6 @@ class SessionTotal:
                 states[feature_id] = [number, 1, amount]
             else:
                 total[1] += 1
-                total[2] = max(-_LIMIT, min(_LIMIT, total[2] + amount))
+                total[2] = max(-SUM_LIMIT, min(SUM_LIMIT, total[2] + amount))
 
         yield Input(self._selector, update)

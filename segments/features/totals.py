@@ -5,11 +5,9 @@ from typing import Any, Literal
 
 from segments.definitions.model import Selector
 from segments.events import Event
-from segments.features.base import MICROS, Input, States, to_micros
+from segments.features.base import MICROS, SUM_LIMIT, Input, States, to_micros
 from segments.fields import getter
 from segments.selectors import EventSelector
-
-_LIMIT = 9 * 10**18  # totals stay inside 64 bits
 
 
 class EventCount:
@@ -63,7 +61,7 @@ class Total:
                 states[feature_id] = [1, amount, amount, amount]
                 return
             total[0] += 1
-            total[1] = max(-_LIMIT, min(_LIMIT, total[1] + amount))
+            total[1] = max(-SUM_LIMIT, min(SUM_LIMIT, total[1] + amount))
             total[2] = min(total[2], amount)
             total[3] = max(total[3], amount)
 
@@ -100,7 +98,7 @@ def _plain(feature_id: int) -> Any:
             if score is None:
                 states[feature_id] = [micros, time]
             else:
-                score[0] = max(-_LIMIT, min(_LIMIT, score[0] + micros))
+                score[0] = max(-SUM_LIMIT, min(SUM_LIMIT, score[0] + micros))
                 score[1] = max(score[1], time)
 
         return update

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -16,6 +15,7 @@ from segments.events import Plausibility
 from segments.plan import Plan
 from segments.preview.versions import BEFORE
 from segments.processor import Outcome, Processor
+from segments.profiles import user_checksum
 
 _USERS_AT_ONCE = 1_000
 
@@ -159,7 +159,7 @@ class _Counting:
 
     def _keep(self, name: str, enters: bool, user_id: str, changes: dict[str, Change]) -> None:
         kept = self._tally.movers.setdefault((name, enters), [])
-        rank = zlib.crc32(user_id.encode("utf-8", "surrogatepass"))
+        rank = user_checksum(user_id)
         sample = self._question.user_sample
         if sample and (len(kept) < sample or rank < kept[-1].rank):
             kept.append(Mover(rank, user_id, changes.get(name + BEFORE), changes.get(name)))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any, Literal
 
 import msgspec
 
-from segments.definitions.model import Aggregate, Condition, Definitions, Lifetime, LocalTime, Segment, Session
+from segments.definitions.model import Condition, Definitions, LocalTime, Segment, Session
 from segments.definitions.paths import parts
-from segments.definitions.references import references
+from segments.definitions.references import references, with_references
 from segments.events import SESSION_STARTED
+from segments.plan import Plan
 
 Status = Literal["changed", "added", "removed"]
 BEFORE = "@before"  # no segment's name can end like this
@@ -86,31 +87,9 @@ def restricted(definitions: Definitions, names: Collection[str]) -> Definitions:
     ['a', 'b']
     """
     known = {segment.name: segment for segment in definitions.segments}
-    wanted: set[str] = set()
-    waiting = [name for name in names if name in known]
-    while waiting:
-        name = waiting.pop()
-        if name not in wanted:
-            wanted.add(name)
-            waiting += references(known[name])
+    wanted = with_references([name for name in names if name in known], known)
     kept = [segment for segment in definitions.segments if segment.name in wanted]
-    return definitions.model_copy(update={"segments": kept, "properties": read_types(definitions)})
-
-
-def read_types(definitions: Definitions) -> Mapping[str, str]:
-    """Return the types that properties must have, those among them that follow from the conditions."""
-    numbers = {path: "number" for part in parts(definitions) if (path := _number(part)) is not None and "." not in path}
-    return {**numbers, **definitions.properties}
-
-
-def _number(part: object) -> str | None:
-    if isinstance(part, Condition):
-        kind, arguments = part.kind()
-        if isinstance(arguments, Aggregate) and kind in ("sum", "avg", "min", "max"):
-            return arguments.property
-    if isinstance(part, Lifetime | Session):
-        return part.property
-    return None
+    return definitions.model_copy(update={"segments": kept, "properties": Plan(definitions).property_types})
 
 
 def renamed(definitions: Definitions) -> Definitions:
