@@ -45,7 +45,7 @@ class Thresholds(msgspec.Struct, frozen=True, tag_field="kind", tag="thresholds"
 ControlRecord = Release | Thresholds
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
-_decode = msgspec.json.Decoder(ControlRecord).decode
+_decoder: msgspec.json.Decoder[ControlRecord] = msgspec.json.Decoder(ControlRecord)
 
 
 def encode_control(record: ControlRecord) -> bytes:
@@ -59,4 +59,4 @@ def decode_control(payload: bytes) -> ControlRecord:
     >>> decode_control(encode_control(Release(1, 0, "segments: []"))).number
     1
     """
-    return _decode(payload)
+    return _decoder.decode(payload)
