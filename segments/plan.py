@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from segments.conditions import compile_condition
 from segments.conditions.base import Answer
@@ -18,12 +19,12 @@ from segments.features.seen import Seen
 from segments.features.session import SESSION_ID, SESSION_KEY, SessionSpan
 from segments.profile import NEVER, Layout, Profile
 from segments.routes import Place, Router
-from segments.rules import ConfidenceRule, Rule
+from segments.rules import ConfidenceRule, Rule, WarmingRule
 from segments.selectors import EventSelector
 
 
 class Plan:
-    """Compiled definitions.
+    """Compiled definitions; the memberships of segments in `warming` stand still, under the versions given there.
 
     >>> from segments.definitions import parse_definitions
     >>> plan = Plan(parse_definitions("segments: [{name: buyer, when: {lifetime: {of: count, event: Order, gte: 1}}}]"))
@@ -31,12 +32,21 @@ class Plan:
     ['buyer']
     """
 
-    def __init__(self, definitions: Definitions, plausibility: Plausibility | None = None) -> None:
+    def __init__(
+        self,
+        definitions: Definitions,
+        plausibility: Plausibility | None = None,
+        *,
+        warming: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         self.definitions = definitions
+        self.warming = warming
         self.timezone = definitions.timezone
         self._features: dict[int, Feature] = {}
         self._feature_ids = {SESSION_KEY: SESSION_ID}
         self._numbers: set[str] = set()
+        self._used: set[int] = set()
+        self._used_by: dict[str, frozenset[int]] = {}
         self._ids = {segment.name: index for index, segment in enumerate(definitions.segments)}
         self.rules = self._compile_rules()
         for rule in self.rules:
@@ -56,7 +66,17 @@ class Plan:
         """Register a feature, or widen the one with the same key; returns its id."""
         feature_id = self._feature_ids.setdefault(feature.key, len(self._feature_ids))
         self._features.setdefault(feature_id, feature).widen(feature)
+        self._used.add(feature_id)
         return feature_id
+
+    @property
+    def features(self) -> Mapping[int, Feature]:
+        """All features by their id in profiles of this plan's layout."""
+        return self._features
+
+    def features_of(self, name: str) -> frozenset[int]:
+        """Return the ids of the features that a segment's own conditions read."""
+        return self._used_by[name]
 
     def session(self) -> int:
         """Have sessions kept; returns the id of the session feature."""
@@ -92,10 +112,15 @@ class Plan:
         return tuple(rules.values())
 
     def _compile_rule(self, segment: Segment, index: int) -> Rule:
+        self._used = set()
         when = compile_condition(segment.when, self)
         exit_when = compile_condition(segment.exit_when, self) if segment.exit_when else None
         confidence = self._confidence(segment.confidence) if segment.confidence else None
-        return Rule(segment, self._ids[segment.name], index, when, exit_when, confidence)
+        self._used_by[segment.name] = frozenset(self._used)
+        kind, version = Rule, self.warming.get(segment.name)
+        if version is not None:
+            kind, segment = WarmingRule, segment.model_copy(update={"version": version})
+        return kind(segment, self._ids[segment.name], index, when, exit_when, confidence)
 
     def _confidence(self, spec: Confidence) -> ConfidenceRule:
         feature = self.feature(Seen(EventSelector(spec.refreshed_by), "last"))

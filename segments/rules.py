@@ -128,6 +128,34 @@ class Rule:
         return self._confidence.at(profile, now) if self._confidence else 1.0
 
 
+class WarmingRule(Rule):
+    """A segment whose aggregates are not complete yet: members stay, nobody enters, no event is asked about it."""
+
+    def __init__(
+        self,
+        segment: Segment,
+        segment_id: int,
+        index: int,
+        when: Check,
+        exit_when: Check | None,
+        confidence: ConfidenceRule | None,
+    ) -> None:
+        super().__init__(segment, segment_id, index, when, exit_when, confidence)
+        self.effects, self.needs, self.plain, self.has_detail = {}, (), None, False
+
+    def decide(self, profile: Profile, inside: bool, since: int, now: int) -> Judgement:  # noqa: ARG002 - as every rule
+        """Return what is so."""
+        return inside, NEVER
+
+    def score(self, profile: Profile, now: int) -> float | None:  # noqa: ARG002 - as every rule
+        """Return None: what it would be made of is not complete."""
+        return None
+
+    def confidence(self, profile: Profile, now: int) -> float:  # noqa: ARG002 - as every rule
+        """Return 1.0: a membership that stands still does not fade."""
+        return 1.0
+
+
 def _told(facts: tuple[Fact, ...]) -> tuple[tuple[str, str, Value, Ask], ...]:
     return tuple((fact.text, fact.expected, fact.value, fact.ask) for fact in facts)
 

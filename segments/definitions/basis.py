@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -27,6 +27,7 @@ Duration = Annotated[
 ]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Text = Annotated[str, Field(min_length=1)]
+Backfill = Literal["replay", "from_now"]  # what a new aggregate begins with: recorded events, or what is known
 
 
 class Model(BaseModel):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from segments.definitions.basis import Duration, Model, Name, Text, read_duration
+from segments.definitions.basis import Backfill, Duration, Model, Name, Text, read_duration
 from segments.definitions.hygiene import Budget, LintOptions, SegmentLint
 from segments.local_time import WEEKDAYS, parse_hours
 
@@ -296,6 +296,7 @@ class Segment(Model):
     exit_when: Condition | None = None
     min_dwell: Duration | None = None
     confidence: Confidence | None = None
+    backfill: Backfill | None = None
     budget: Budget | None = None
     lint: SegmentLint = Field(default_factory=SegmentLint)
 
@@ -313,6 +314,7 @@ class Definitions(Model):
     timezone: str = "UTC"
     session: SessionRule = Field(default_factory=SessionRule)
     properties: dict[Text, Literal["number", "integer", "string", "boolean", "any"]] = Field(default_factory=dict)
+    backfill: Backfill = "from_now"
     budget: Budget = Field(default_factory=Budget)
     lint: LintOptions = Field(default_factory=LintOptions)
     segments: list[Segment] = Field(min_length=1)

@@ -1,6 +1,7 @@
 """Newest time of each of the newest values of a property: what a count of different values in a window needs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from segments.events import Event
 from segments.features.base import Input, States, join_value
@@ -24,6 +25,18 @@ class DistinctValues:
     def widen(self, other: "DistinctValues") -> None:
         self.capacity = max(self.capacity, other.capacity)
         self.window = max(self.window, other.window)
+
+    def join(self, before: Mapping[Any, int], after: Mapping[Any, int], at: int) -> dict[Any, int]:
+        """Return the state that follows from what `before` knows of earlier than `at` (ms), and `after` from then on.
+
+        >>> from segments.definitions.model import Selector
+        >>> values = DistinctValues(EventSelector(Selector(event=["View"])), "product", capacity=2, window=100)
+        >>> values.join({"a": 10, "b": 20, "c": 30}, {"b": 40}, at=30)
+        {'a': 10, 'b': 40}
+        """
+        joined = {value: time for value, time in before.items() if time < at} | dict(after)
+        newest = sorted(joined, key=joined.__getitem__)[-self.capacity :]
+        return {value: time for value, time in joined.items() if value in newest}
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
         matches, read, capacity = self._selector.matches_routed, getter(self._path), self.capacity

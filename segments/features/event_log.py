@@ -1,6 +1,6 @@
 """Times of the newest selected events: what a count in a window needs."""
 
-from bisect import insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
 
 from segments.events import Event
@@ -23,6 +23,18 @@ class EventLog:
     def widen(self, other: "EventLog") -> None:
         self.capacity = max(self.capacity, other.capacity)
         self.window = max(self.window, other.window)
+
+    def join(self, before: list[int], after: list[int], at: int) -> list[int]:
+        """Return the state that follows from what `before` knows of earlier than `at` (ms), and `after` from then on.
+
+        >>> from segments.definitions.model import Selector
+        >>> log = EventLog(EventSelector(Selector(event=["View"])), capacity=3, window=100)
+        >>> log.join([10, 20, 30], [30, 115], at=30)
+        [20, 30, 115]
+        """
+        joined = before[: bisect_left(before, at)] + after
+        first = bisect_right(joined, joined[-1] - self.window)
+        return joined[max(first, len(joined) - self.capacity) :]
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
         matches, capacity, window = self._selector.matches_routed, self.capacity, self.window

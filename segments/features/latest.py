@@ -36,11 +36,11 @@ class SourceTime:
     """State: the newest time (ms) at which an event told traits, or a context; `update_latest` updates it."""
 
     def __init__(self, source: Source) -> None:
-        self._source = source
+        self.source: Source = source
 
     @property
     def key(self) -> str:
-        return f"{self._source} time"
+        return f"{self.source} time"
 
     def widen(self, other: "SourceTime") -> None:
         """Nothing: one time is kept."""

@@ -1,0 +1,131 @@
+"""Backfilling: which aggregates of a release the profiles do not hold, and how recorded events fill them in.
+
+From a release with `backfill: replay` until its backfill is complete its new segments are warming. A side job hands
+over each user's aggregates as of a cut; a worker lets the user's events since then, which it kept, happen to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from copy import copy
+from dataclasses import dataclass, field
+
+from segments.definitions.references import references
+from segments.features.base import Feature, States
+from segments.features.distinct import DistinctValues
+from segments.features.event_log import EventLog
+from segments.features.latest import Latest, SourceTime
+from segments.features.session import SESSION_ID, SessionTotal
+from segments.features.value_log import ValueLog
+from segments.plan import Plan
+
+_WITH_TIMES = (EventLog, ValueLog, DistinctValues)  # what they keep can be cut at an instant
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """What a release has to have filled in: feature ids, and the warming segments with the version that members see.
+
+    `reach` says how far (ms) before an instant the events lie that matter then; None: all that there are.
+    """
+
+    features: frozenset[int] = frozenset()
+    warming: Mapping[str, int] = field(default_factory=dict)
+    reach: int | None = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.features)
+
+
+def backfill_of(plan: Plan, known: Iterable[Feature], running: Mapping[str, int]) -> Backfill:
+    """Return what a plan needs to be filled in where profiles hold the features in `known`, in full.
+
+    `running` has the versions of the segments so far. A segment that refers to a warming one is warming too.
+
+    >>> from segments.definitions import parse_definitions
+    >>> plan = Plan(parse_definitions('''segments:
+    ...   - {name: a, backfill: replay, when: {count: {event: Order, within: 30d, gte: 2}}}
+    ...   - {name: b, when: {not: {segment: a}}}'''))
+    >>> found = backfill_of(plan, [], {"a": 3})
+    >>> dict(found.warming), found.reach
+    ({'a': 3, 'b': 1}, 2592000000)
+    """
+    by_key = {feature.key: feature for feature in known}
+    lacking = {number for number, each in plan.features.items() if not _covers(by_key.get(each.key), each)}
+    segments = {segment.name: segment for segment in plan.definitions.segments}
+    wanted: set[int] = set()
+    warming: dict[str, int] = {}
+    for rule in plan.rules:  # in dependency order
+        segment = segments[rule.name]
+        replays = (segment.backfill or plan.definitions.backfill) == "replay"
+        own = plan.features_of(rule.name) & lacking if replays else frozenset[int]()
+        wanted |= own
+        if own or any(name in warming for name in references(segment)):
+            warming[rule.name] = running.get(rule.name, segment.version)
+    return Backfill(frozenset(wanted), warming, _reach(plan, wanted))
+
+
+def _covers(known: Feature | None, wanted: Feature) -> bool:
+    """Say whether what is kept for `known` is all that `wanted` needs: to widen it changes nothing."""
+    if known is None:
+        return False
+    widened = copy(known)
+    widened.widen(wanted)
+    return vars(widened) == vars(known)
+
+
+def _reach(plan: Plan, features: Collection[int]) -> int | None:
+    """Return how far back (ms) the events lie that decide the states of features, None for all events."""
+    longest = 0
+    for number in features:
+        feature = plan.features[number]
+        if not isinstance(feature, _WITH_TIMES):
+            return None
+        longest = max(longest, feature.window)
+    return longest
+
+
+def fill(plan: Plan, backfill: Backfill, features: States, filled: States, since: int) -> None:
+    """Put in place what was filled in from events of `since` (ms) on; of older ones stays what was kept before.
+
+    Both are states of one user at one instant, by the ids of `plan`; they share parts afterwards.
+    """
+    session = features.get(SESSION_ID)
+    for number in backfill.features:
+        if number not in filled:
+            continue
+        feature, known = plan.features[number], features.get(number)
+        if known is not None and isinstance(feature, _WITH_TIMES):
+            features[number] = feature.join(known, filled[number], since)
+        else:
+            features[number] = filled[number]
+    _settle_sources(plan, backfill, features, filled)
+    if SESSION_ID in filled:
+        _settle_sessions(plan, backfill, features, filled, 0 if session is None else session[0])
+
+
+def _settle_sources(plan: Plan, backfill: Backfill, features: States, filled: States) -> None:
+    """A filled value without a time of its own is of the newest time that the side job knew of its source."""
+    for time_id, each in plan.features.items():
+        if not isinstance(each, SourceTime) or time_id not in filled:
+            continue
+        if features.setdefault(time_id, filled[time_id]) == filled[time_id]:
+            continue
+        for number in backfill.features & filled.keys():
+            feature, value = plan.features[number], filled[number]
+            if isinstance(feature, Latest) and feature.source == each.source and type(value) is not list:
+                features[number] = [filled[time_id], value]
+
+
+def _settle_sessions(plan: Plan, backfill: Backfill, features: States, filled: States, known: int) -> None:
+    """Number the totals as the session that stays: what was filled in and what was kept count sessions differently."""
+    current = features.get(SESSION_ID)
+    for number, feature in plan.features.items():
+        total = features.get(number)
+        if total is None or not isinstance(feature, SessionTotal):
+            continue
+        is_filled = number in backfill.features and number in filled
+        if current is not None and total[0] == (filled[SESSION_ID][0] if is_filled else known):
+            features[number] = [current[0], *total[1:]]
+        else:
+            del features[number]
