@@ -86,6 +86,7 @@ def _standing(recording: Recording, request: Request, at: int) -> Callable[[str,
             allowed_lateness=request.allowed_lateness,
             plausibility=request.plausibility,
         )
-        return next(each.conditions for each in found.segments if each.segment == segment)
+        conditions = next(each.conditions for each in found.segments if each.segment == segment)
+        return [Reason(each.condition, each.expected, each.value, each.holds) for each in conditions]
 
     return standing

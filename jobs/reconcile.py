@@ -1,4 +1,4 @@
-"""Does what the job wrote equal a replay of what it read, and does Redis equal what it wrote? Per user, in order."""
+"""Does what the job wrote equal a replay of what it read, and do memberships and Redis equal that? Per user."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import msgspec
 import redis
 
 from jobs.player import HEARTBEAT_USER
+from jobs.reconcile_memberships import Newest, compare_memberships, newest_memberships
 from jobs.reconcile_redis import compare_redis
 from jobs.settings import Settings
 from jobs.topics import Record, TopicReader
@@ -149,8 +150,10 @@ def compare_changes(written: WrittenChanges, replayed: Recomputation, required: 
         yield Difference(user, "job and replay", detail)
 
 
-def reconcile(written: WrittenChanges, replayed: Recomputation, reached: int, redis_url: str | None) -> Reconciliation:
-    """Compare topic, replay (all events added) and Redis, event time having passed `reached` (ms) in the job for sure.
+def reconcile(
+    written: WrittenChanges, replayed: Recomputation, memberships: Newest, reached: int, redis_url: str | None
+) -> Reconciliation:
+    """Compare topics, replay (all events added) and Redis, event time having passed `reached` (ms) in the job for sure.
 
     Raises redis.RedisError when Redis does not answer.
     """
@@ -162,6 +165,8 @@ def reconcile(written: WrittenChanges, replayed: Recomputation, reached: int, re
     result.counts["redelivered"] = written.redelivered
     result.counts["users"] = replayed.users()
     result.differences += compare_changes(written, replayed, required)
+    told = compare_memberships(memberships, written.by_user)
+    result.differences += (Difference(user, "changes and memberships", detail) for user, detail in told)
     if redis_url is not None:
         with redis.Redis.from_url(redis_url, socket_timeout=30.0) as client:
             found = compare_redis(client, written.by_user)
@@ -170,7 +175,7 @@ def reconcile(written: WrittenChanges, replayed: Recomputation, reached: int, re
 
 
 def reconcile_topics(definitions: Definitions, settings: Settings, *, bounded: bool = False) -> Reconciliation:
-    """Read the events and the segment topic and compare them and Redis; raises TopicError, redis.RedisError.
+    """Read events, changes and memberships and compare them and Redis; raises TopicError, redis.RedisError.
 
     Of self-changes, the job must have written those due by the time of the partition that is furthest behind. A
     `bounded` job ends before its last watermark: of it only those due before the user's last event are required.
@@ -178,14 +183,22 @@ def reconcile_topics(definitions: Definitions, settings: Settings, *, bounded: b
     kafka = settings.kafka
     replayed, written = Recomputation(definitions, settings), WrittenChanges()
     progress = NewestTimes(settings)
-    with TopicReader(kafka.bootstrap_servers, kafka.events_topics, committed_only=True) as reader:
+    with topic_reader(settings, kafka.events_topics) as reader:
         replayed.add(progress.watch(reader.to_the_end()))
-    with TopicReader(kafka.bootstrap_servers, [kafka.changes_topic], committed_only=True) as reader:
+    with topic_reader(settings, [kafka.changes_topic]) as reader:
         for record in reader.to_the_end():
             if record.value is not None:
                 written.add(record.value)
     url = settings.redis.url.get_secret_value() if settings.redis.enabled else None
-    return reconcile(written, replayed, 0 if bounded else progress.reached(), url)
+    with topic_reader(settings, [kafka.memberships_topic]) as reader:
+        memberships = newest_memberships(reader.to_the_end())
+    return reconcile(written, replayed, memberships, 0 if bounded else progress.reached(), url)
+
+
+def topic_reader(settings: Settings, topics: Iterable[str]) -> TopicReader:
+    """Return a reader of what is committed in topics of the job's Kafka; raises TopicError, SettingsError."""
+    kafka = settings.kafka
+    return TopicReader(kafka.bootstrap_servers, topics, committed_only=True, properties=kafka.consumer_properties)
 
 
 class NewestTimes:

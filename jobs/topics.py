@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
+from pydantic import SecretStr
+
+from jobs.kafka_properties import consumer_options
 
 _POLL_MS = 500
 _MAX_RECORDS = 5_000
@@ -33,19 +36,31 @@ class Record(NamedTuple):
 class TopicReader:
     """Reads all partitions of some topics from their beginning, in each partition's order."""
 
-    def __init__(self, bootstrap_servers: str, topics: Iterable[str], *, committed_only: bool = False) -> None:
-        """Connect; `committed_only` leaves out records of open and aborted transactions. Raises TopicError."""
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        topics: Iterable[str],
+        *,
+        committed_only: bool = False,
+        properties: Mapping[str, str | SecretStr] | None = None,
+    ) -> None:
+        """Connect; `committed_only` leaves out records of open and aborted transactions.
+
+        `properties` are those of the settings' `kafka.consumer_properties`. Raises TopicError, SettingsError.
+        """
         self._servers = bootstrap_servers
+        options = {"max_partition_fetch_bytes": _FETCH_BYTES, **consumer_options(properties or {})}
+        if committed_only:
+            options["isolation_level"] = "read_committed"
         with _explained(bootstrap_servers):
             self._consumer: Any = KafkaConsumer(
                 bootstrap_servers=bootstrap_servers.split(","),
                 group_id=None,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
-                isolation_level="read_committed" if committed_only else "read_uncommitted",
                 max_poll_records=_MAX_RECORDS,
-                max_partition_fetch_bytes=_FETCH_BYTES,
                 check_crcs=False,
+                **options,
             )
             self._partitions = [part for topic in topics for part in self._partitions_of(topic)]
             self._consumer.assign(self._partitions)
@@ -80,8 +95,9 @@ class TopicReader:
         """
         with _explained(self._servers):
             ends: dict[Any, int] = self._consumer.end_offsets(self._partitions)
+            starts = {part: self._consumer.position(part) for part in self._partitions}
         left = {(part.topic, part.partition): end for part, end in ends.items()}
-        total, read, silent = sum(ends.values()), 0, 0
+        total, read, silent = sum(ends.values()) - sum(starts.values()), 0, 0
         while self._behind(ends):
             records = self.poll(_POLL_MS / 1_000)
             silent = 0 if records else silent + 1

@@ -1,48 +1,31 @@
-"""Why a user is in a segment or not: every condition with its value, since when, and when that changes by itself."""
+"""Why a user is in a segment or not: each condition, the events that count in it, since when, until when, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
-import msgspec
-
-from segments.changes import Reason
+from segments.changes import Change
+from segments.conditions.base import Fact
 from segments.definitions.model import Definitions
-from segments.engine import Engine
-from segments.events import EventDecoder, Plausibility, RejectedEvent
+from segments.durations import format_duration
+from segments.engine import MESSAGE_IDS_KEPT, Engine
+from segments.events import SESSION_STARTED, Event, EventDecoder, Plausibility, RejectedEvent
+from segments.explanation import Condition, CountedEvent, Explanation, LastChange, NotCounted, Standing
+from segments.features.base import Feature, States
+from segments.features.distinct import DistinctValues
+from segments.features.event_log import EventLog
 from segments.plan import Plan
 from segments.processor import Processor
 from segments.profile import NEVER, Profile
 from segments.rules import DUE, INSIDE, SINCE, Rule
 
-_encode = msgspec.json.Encoder(order="deterministic").encode
+SHOWN = 10  # events of one condition, and events that were not counted
+_ALL = 1 << 31
 
 
 class UnknownUser(LookupError):
-    """The events hold none of this user up to the instant asked about."""
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """One segment for one user; `since` and `next_change_at` in ms, None when outside and when nothing is to come."""
-
-    segment: str
-    segment_version: int
-    inside: bool
-    since: int | None
-    next_change_at: int | None
-    score: float | None
-    confidence: float
-    conditions: list[Reason]
-    exit_conditions: list[Reason]
-
-
-class Explanation(msgspec.Struct, frozen=True):
-    """All segments of one user at one instant (`at`, ms); `events` counts what was applied."""
-
-    user_id: str
-    at: int
-    events: int
-    segments: list[Standing]
+    """The events hold none of this user that counts up to the instant asked about; the text says what there is."""
 
 
 def explain(
@@ -64,58 +47,156 @@ def explain(
     >>> [(standing.segment, standing.inside, standing.next_change_at) for standing in found.segments]
     [('seen', True, 1795345200000)]
     """
-    plan = Plan(definitions, plausibility)
-    processor = Processor(Engine(plan, allowed_lateness=allowed_lateness))
-    selection = _Selection(plan.decoder, user_id, at)
-    chosen = list(selection.of(events))
-    outcome = processor.process([payload for payload, _ in chosen], [written for _, written in chosen])
-    if not outcome.applied:
-        raise UnknownUser(f"there are no events of user '{user_id}'{'' if at is None else ' up to then'}")
+    run = _Run(WholePlan(definitions, plausibility), allowed_lateness)
+    selection = _Selection(EventDecoder(plausibility=plausibility), user_id, at)
+    for seen, payload, written in selection.of(events):
+        run.apply(seen, payload, written)
+    if not run.applied:
+        raise UnknownUser(_nothing(selection, run))
     now = selection.newest if at is None else at
-    processor.advance(now)
-    profile = processor.profiles.open(user_id)
-    return Explanation(user_id, now, outcome.applied, [_standing(rule, profile, now) for rule in plan.rules])
+    return run.explanation(user_id, now)
 
 
-def encode_explanation(explanation: Explanation) -> bytes:
-    """Return the explanation as JSON."""
-    return _encode(explanation)
+class WholePlan(Plan):
+    """A plan whose counts keep all events of their window, not only as many as their bound needs."""
+
+    def feature(self, feature: Feature) -> int:
+        if isinstance(feature, EventLog | DistinctValues):
+            feature.capacity = _ALL
+        return super().feature(feature)
 
 
 class _Selection:
-    """One user's events up to an instant; `newest` is the newest event time (ms) of anybody."""
+    """A user's events up to an instant; `newest` is anybody's newest time (ms), `later` the user's first after."""
 
     def __init__(self, decoder: EventDecoder, user_id: str, until: int | None) -> None:
+        self.user_id = user_id
         self.newest = 0
+        self.later: int | None = None
         self._decode = decoder.decode
-        self._user_id = user_id
         self._until = NEVER if until is None else until
 
-    def of(self, events: Iterable[tuple[bytes, int | None]]) -> Iterator[tuple[bytes, int | None]]:
+    def of(self, events: Iterable[tuple[bytes, int | None]]) -> Iterator[tuple[Event, bytes, int | None]]:
+        decode, user_id = self._decode, self.user_id
         for payload, written in events:
             try:
-                event = self._decode(payload, written)
+                event = decode(payload, written)
             except RejectedEvent:
                 continue
             self.newest = max(self.newest, event.time)
-            if event.user_id == self._user_id and event.time <= self._until:
-                yield payload, written
+            if event.user_id != user_id:
+                continue
+            if event.time <= self._until:
+                yield event, payload, written
+            else:
+                self.later = min(event.time, self.later or NEVER)
 
 
-def _standing(rule: Rule, profile: Profile, now: int) -> Standing:
+class _Run:
+    """One user's events, applied one by one, with what became of each."""
+
+    def __init__(self, plan: Plan, allowed_lateness: int) -> None:
+        self.applied: list[Event] = []
+        self.refused: list[NotCounted] = []
+        self._plan = plan
+        self._lateness = allowed_lateness
+        self._processor = Processor(Engine(plan, allowed_lateness=allowed_lateness))
+        self._last: dict[str, Change] = {}
+
+    def apply(self, seen: Event, payload: bytes, written: int | None) -> None:
+        outcome = self._processor.process([payload], [written])
+        self._note(outcome.changes)
+        if outcome.applied:
+            self.applied.append(self._plan.decoder.decode(payload, written))
+        elif outcome.late:
+            older = format_duration(self._lateness)
+            self._refuse(seen, "late", f"it came after an event that is more than {older} newer")
+        elif outcome.duplicates:
+            kept = f"the {MESSAGE_IDS_KEPT} events before it"
+            self._refuse(seen, "duplicate", f"an event with this message id is among {kept}")
+        for _, rejected in outcome.rejected:
+            self._refuse(seen, rejected.reason, rejected.detail)
+
+    def explanation(self, user_id: str, now: int) -> Explanation:
+        """Return where the user stands at `now` (ms)."""
+        self._note(self._processor.advance(now).changes)
+        profile = self._processor.profiles.open(user_id)
+        history = in_order(self._plan, self.applied)
+        names = {event.message_id: event.name for event in self.applied if event.message_id is not None}
+        standings = []
+        for rule in self._plan.rules:
+            last = self._last.get(rule.name)
+            change = None
+            if last is not None:
+                change = LastChange(last.action, last.at, last.cause, names.get(last.cause.message_id or ""))
+            standings.append(_standing(rule, profile, history, now, change))
+        more = max(0, len(self.refused) - SHOWN)
+        return Explanation(user_id, now, len(self.applied), self.refused[more:], more, standings)
+
+    def _note(self, changes: Iterable[Change]) -> None:
+        self._last.update((change.segment, change) for change in changes)
+
+    def _refuse(self, event: Event, reason: str, detail: str) -> None:
+        self.refused.append(NotCounted(event.message_id, event.name, event.time, reason, detail))
+
+
+def in_order(plan: Plan, applied: Iterable[Event]) -> list[Event]:
+    """Return a user's events by time, each session's made start, with the id of the event that began it, after that."""
+    ordered = sorted(applied, key=lambda event: event.time)
+    starts = plan.update_session
+    if starts is None:
+        return ordered
+    sessions: States = {}
+    events = []
+    for event in ordered:
+        events.append(event)
+        if starts(sessions, event, event.time):
+            made = plan.decoder.made(event.user_id, SESSION_STARTED, event.time)
+            made.message_id = event.message_id
+            events.append(made)
+    return events
+
+
+def _standing(
+    rule: Rule, profile: Profile, history: Sequence[Event], now: int, last_change: LastChange | None
+) -> Standing:
     member = profile.members.get(rule.segment_id)
     inside = member is not None and member[INSIDE] == 1
     since, due = (member[SINCE], member[DUE]) if member is not None else (0, NEVER)
-    conditions = rule.because(profile, now, entered=True)
-    leaving = rule.because(profile, now, entered=False)
     return Standing(
         segment=rule.name,
         segment_version=rule.version,
         inside=inside,
         since=since if inside else None,
+        last_change=last_change,
         next_change_at=rule.next_flip(profile, inside, since, due),
         score=rule.score(profile, now),
         confidence=rule.confidence(profile, now),
-        conditions=conditions,
-        exit_conditions=[] if leaving == conditions else leaving,
+        conditions=[_condition(fact, profile, history, now) for fact in rule.facts],
+        exit_conditions=[_condition(fact, profile, history, now) for fact in rule.exit_facts],
     )
+
+
+def _condition(fact: Fact, profile: Profile, history: Sequence[Event], now: int) -> Condition:
+    found = fact.contributing(history, now) if fact.contributing else []
+    counted = sorted(found, key=lambda each: each.event.time)
+    more = max(0, len(counted) - SHOWN)
+    events = [CountedEvent(e.message_id, e.name, e.time, adds) for e, adds in counted[more:]]
+    return Condition(fact.text, fact.expected, fact.value(profile, now), fact.ask(profile, now)[0], events, more)
+
+
+def _nothing(selection: _Selection, run: _Run) -> str:
+    user = f"user '{selection.user_id}'"
+    if run.refused:
+        return f"no event of {user} counts: the last of {len(run.refused)} is {_said(run.refused[-1])}"
+    if selection.later is not None:
+        return f"there are no events of {user} up to then: the first is at {_instant(selection.later)}"
+    return f"there are no events of {user}"
+
+
+def _said(refused: NotCounted) -> str:
+    return f"'{refused.event}' at {_instant(refused.at)}, {refused.reason}: {refused.detail}"
+
+
+def _instant(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds // 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -58,8 +58,8 @@ class Rule:
         self.guard: int | None = None  # a feature without whose state nobody enters
         self._dwell = segment.min_dwell or 0
         self._confidence = confidence
-        self._when_facts = _told(when.facts)
-        self._exit_facts = _told(exit_when.facts) if exit_when else ()
+        self.facts, self.exit_facts = when.facts, exit_when.facts if exit_when else ()
+        self._when_facts, self._exit_facts = _told(self.facts), _told(self.exit_facts)
         self._score = next((fact for fact in when.facts if fact.is_score), None)
         self._enter, self._leave = _enter_and_leave(when, exit_when, confidence)
         self.needs = self._enter.needs

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from segments.definitions.model import Predicate, Selector
-from segments.events import Event
+from segments.events import ANY_EVENT, SESSION_STARTED, Event
 from segments.fields import Getter, getter
 
 Test = Callable[[Any], bool]
@@ -86,6 +86,11 @@ class EventSelector:
         if self.discriminator is not None and len(selector.where[self.discriminator[0]].operators()) == 1:
             del tests[self.discriminator[0]]
         self.matches_routed = _all_of(list(tests.values()))
+
+    def selects(self, event: Event) -> bool:
+        """Say whether an event, of any name, is selected; `any` is what comes from outside."""
+        named = event.name in self.names or (ANY_EVENT in self.names and event.name != SESSION_STARTED)
+        return named and (self.matches is None or self.matches(event))
 
 
 def _all_of(tests: list[tuple[Getter, Test]]) -> Callable[[Event], bool] | None:

@@ -29,6 +29,20 @@ class Bars:
         task = progress.add_task(name, total=size)
         return lambda done: progress.advance(task, done)
 
+    def of_total(self, name: str) -> Callable[[int, int], None]:
+        """Return what to call with how much is done and how much there is; the first call begins the bar."""
+        began: list[Advance] = []
+        done_before = 0
+
+        def show(done: int, total: int) -> None:
+            nonlocal done_before
+            if not began:
+                began.append(self.add(name, total))
+            began[0](done - done_before)
+            done_before = done
+
+        return show
+
 
 @contextmanager
 def bars() -> Iterator[Bars]:

@@ -41,7 +41,7 @@ def cost(
 
     Example: segments cost conf/segments.yaml --events events.csv.gz --mapping taobao
 
-    Exit codes: 0 within budget, 1 over budget.us_per_event as measured, 2 over budget.bytes_per_user, or wrong input.
+    Exit codes: 0 within budget, 1 over budget.us_per_event or no readable event, 2 over budget.bytes_per_user or wrong.
     """
     definitions = budgeted_definitions(file)
     if not events:

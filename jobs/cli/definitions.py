@@ -15,6 +15,7 @@ from jobs.cli.inputs import budgeted_definitions
 from segments.changes import changes_schema, memberships_schema
 from segments.cost import cost_schema
 from segments.definitions.schema import definitions_schema
+from segments.explanation import explanation_schema
 from segments.lint import lint_schema
 
 
@@ -26,6 +27,7 @@ class Published(StrEnum):
     memberships = "memberships"
     lint = "lint"
     cost = "cost"
+    explanation = "explanation"
 
 
 _SCHEMAS: dict[Published, Callable[[], dict[str, Any]]] = {
@@ -34,6 +36,7 @@ _SCHEMAS: dict[Published, Callable[[], dict[str, Any]]] = {
     Published.memberships: memberships_schema,
     Published.lint: lint_schema,
     Published.cost: cost_schema,
+    Published.explanation: explanation_schema,
 }
 
 
@@ -52,7 +55,7 @@ def validate(file: Annotated[Path, typer.Argument(help="A segments.yaml.")]) -> 
 
 @for_people()
 def schema(of: Annotated[Published, typer.Argument(help="Whose schema.")] = Published.definitions) -> None:
-    """Print a JSON Schema: of definitions files, of the records of an output topic, or of what lint and cost print.
+    """Print a JSON Schema: of definitions files, records of an output topic, or what lint, cost and explain print.
 
     Example: segments schema changes > changes.schema.json
     """

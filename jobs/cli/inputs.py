@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from jobs.cli.errors import BadInput
+from jobs.cli.errors import BadInput, Failed
 from jobs.settings import DEFAULT_PATH, DefinitionsSettings, Settings, load_settings
 from segments.changes import Reason
 from segments.cost import check_budget
 from segments.definitions import Definitions, load_definitions
 from segments.mapping import ordered, read_events
 from segments.plan import Plan
+from segments.record_times import with_record_times
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED_DEFINITIONS = Path("conf/segments.yaml")
@@ -31,6 +33,16 @@ DefinitionsOption = Annotated[
 MappingOption = Annotated[
     str | None, typer.Option(help="How columns become events: a name from conf/mappings/, or a YAML file.")
 ]
+
+
+class Order(StrEnum):
+    """In which order a file's events are applied."""
+
+    time = "time"
+    file = "file"
+
+
+OrderOption = Annotated[Order, typer.Option(help="By event time, or as the file has them.")]
 
 
 def checked_settings(
@@ -75,13 +87,16 @@ def events_of(
 
 
 def sorted_events(files: Sequence[Path], mapping: str | None) -> list[bytes]:
-    """Return the events of all files by time; raises MappingError, OSError, BadInput when there are none."""
+    """Return the events of all files by time; raises MappingError, OSError, Failed when none can be read."""
     for path in files:
         _require(path)
     with Console(stderr=True).status(f"reading {', '.join(path.name for path in files)}"):
         events = list(ordered(*files, mapping=mapping))
-    if not events:
-        raise BadInput(f"{', '.join(map(str, files))}: no event can be read")
+    if all(at is None for _, at in with_record_times(events)):
+        raise Failed(
+            f"{', '.join(map(str, files))}: no event could be read: the files have {len(events):,} lines, none of"
+            " which is an event (docs/events.md); a file in another format needs --mapping"
+        )
     return events
 
 

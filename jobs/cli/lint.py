@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from jobs.cli.bars import counted
-from jobs.cli.errors import FAILED, BadInput, for_people
+from jobs.cli.errors import FAILED, BadInput, Failed, for_people
 from jobs.cli.inputs import SHIPPED_DEFINITIONS, MappingOption, checked_definitions, sorted_events
 from jobs.cli.reports import print_json
 from segments.lint import LintReport, Recorded
@@ -51,7 +51,7 @@ def lint(
 
     Example: segments lint conf/segments.yaml --events events.csv.gz --mapping taobao
 
-    Exit codes: 0 nothing found, 1 findings of that severity, 2 wrong input or no such file.
+    Exit codes: 0 nothing found, 1 findings of that severity or no event could be read, 2 wrong input or no such file.
     """
     definitions = checked_definitions(file)
     if mapping is not None and not events:
@@ -59,6 +59,8 @@ def lint(
     recorded = None
     if events:
         recorded = Recorded(definitions).watch(counted(sorted_events(events, mapping), "events replayed"))
+        if not recorded.events:
+            raise Failed(f"{', '.join(map(str, events))}: these definitions can read no event: see segments replay")
     report = examine(file.read_text(encoding="utf-8"), str(file), recorded)
     _PRINT[output](report)
     if report.errors or (report.warnings and fail_on is FailOn.warning):

@@ -28,7 +28,7 @@ def reconcile(
     bounded: Annotated[bool, typer.Option("--bounded", help="The job ran with --bounded and has ended.")] = False,
     run: Annotated[str | None, typer.Option("--run", help="Use Kafka and Redis of this local stack.")] = None,
 ) -> None:
-    """Replay the events topic and compare with the segment topic and Redis, per user and in order.
+    """Replay the events topic and compare with the changes, the memberships and Redis, per user and in order.
 
     The job should be at rest: no events are being produced, and it has read all there are.
 

@@ -8,7 +8,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -20,6 +19,8 @@ from jobs.cli.errors import BadInput, for_people
 from jobs.cli.inputs import (
     DefinitionsOption,
     MappingOption,
+    Order,
+    OrderOption,
     SettingsOption,
     checked_settings,
     events_of,
@@ -31,20 +32,13 @@ from segments.replay import Replay
 _PROGRESS_EVERY = 10_000
 
 
-class Order(StrEnum):
-    """In which order a file's events are applied."""
-
-    time = "time"
-    file = "file"
-
-
 @for_people()
 def replay(
     events: Annotated[Path, typer.Argument(help="NDJSON or CSV, .gz or not.")],
     mapping: MappingOption = None,
     definitions: DefinitionsOption = None,
     settings: SettingsOption = None,
-    order: Annotated[Order, typer.Option(help="By event time, or as the file has them.")] = Order.time,
+    order: OrderOption = Order.time,
     until: Annotated[
         str | None, typer.Option(help="Let time go on to this instant: ISO 8601 or ms.", show_default="newest event")
     ] = None,

@@ -18,7 +18,8 @@ from jobs.demo.setup import ROOT, Place, own_stack, running_stack
 from jobs.demo.tally import Tally
 from jobs.demo.traffic import file_traffic, shop_traffic
 from jobs.player import Progress, heartbeat, play
-from jobs.reconcile import Difference, Recomputation, Reconciliation, WrittenChanges, reconcile
+from jobs.reconcile import Difference, Recomputation, Reconciliation, WrittenChanges, reconcile, topic_reader
+from jobs.reconcile_memberships import newest_memberships
 from jobs.settings import DEFAULT_PATH, Settings, load_settings
 from jobs.stack.flink_rest import FINAL_STATES
 from jobs.stack.signals import exit_on_signals
@@ -146,7 +147,10 @@ class _Demo:
             if stack.job_state(self._job) not in FINAL_STATES:
                 stack.cancel(self._job)
         with self._screen.step("comparing job output, replay and Redis"):
-            result = reconcile(self._written, replayed, reached, self._settings.redis.url.get_secret_value())
+            with topic_reader(self._settings, [kafka.memberships_topic]) as reader:
+                memberships = newest_memberships(reader.to_the_end())
+            redis_url = self._settings.redis.url.get_secret_value()
+            result = reconcile(self._written, replayed, memberships, reached, redis_url)
         result.differences += self._unprocessed_differences(replayed)
         return result
 

@@ -7,6 +7,7 @@ from segments.conditions.absence import compile_absence
 from segments.conditions.aggregate import compile_aggregate
 from segments.conditions.base import Answer, Builder, Check, Fact
 from segments.conditions.combined import combine_all, combine_any, compile_segment, negate
+from segments.conditions.contributions import CONTRIBUTIONS
 from segments.conditions.count import compile_count
 from segments.conditions.distinct import compile_distinct
 from segments.conditions.known import compile_context, compile_trait
@@ -39,12 +40,17 @@ KINDS: dict[str, Callable[[Any, Builder], Check]] = {
     "not": lambda spec, builder: negate(compile_condition(spec, builder)),
     "segment": compile_segment,
 }
+COMBINING = {"all", "any", "not"}  # have no value of their own
 
 
 def compile_condition(condition: Condition, builder: Builder) -> Check:
     """Compile one condition and all inside it."""
     kind, arguments = condition.kind()
-    return KINDS[kind](arguments, builder)
+    check = KINDS[kind](arguments, builder)
+    if kind not in COMBINING:
+        contributing = CONTRIBUTIONS[kind](arguments)
+        check.facts = tuple(fact._replace(contributing=contributing) for fact in check.facts)
+    return check
 
 
 __all__ = ["KINDS", "Answer", "Builder", "Check", "Fact", "compile_condition"]

@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
+from segments.conditions.contributions import Contributing
 from segments.features.base import Feature
 from segments.profile import NEVER, Profile
 
@@ -33,13 +34,17 @@ Value = Callable[[Profile, int], Any]
 
 
 class Fact(NamedTuple):
-    """A condition that has a value: how people read it, what it is compared with, what it is for a profile."""
+    """A condition that has a value: how people read it, what it is compared with, what it is for a profile.
+
+    `contributing` finds the events that count in it; `compile_condition` fills it in.
+    """
 
     text: str
     expected: str
     value: Value
     ask: Ask
     is_score: bool = False
+    contributing: Contributing | None = None
 
 
 class Check:

@@ -66,11 +66,23 @@ def test_several_files_of_events(unkempt: Path, tmp_path: Path) -> None:
     assert "2 events of 2 users" in result.stderr
 
 
-def test_no_events_in_the_file(unkempt: Path, tmp_path: Path) -> None:
-    (tmp_path / "empty.ndjson").write_bytes(b"")
-    result = segments("lint", unkempt, "--events", tmp_path / "empty.ndjson")
-    assert result.exit_code == 2
-    assert "no event can be read" in result.output
+@pytest.mark.parametrize("content", [b"", b"what\n{}\n", b'{"type": "track", "userId": "u"}\n'])
+def test_a_file_without_a_readable_event_fails(unkempt: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "broken.ndjson").write_bytes(content)
+    for command in ("lint", "cost"):
+        result = segments(command, unkempt, "--events", tmp_path / "broken.ndjson")
+        assert result.exit_code == 1
+        assert "no event could be read" in result.output
+        assert "nothing found" not in result.output
+
+
+def test_events_that_the_definitions_cannot_read_fail(tmp_path: Path) -> None:
+    definitions, events = tmp_path / "segments.yaml", tmp_path / "events.ndjson"
+    definitions.write_text(UNKEMPT.replace("count: {", "sum: {property: price, "))
+    events.write_bytes(event("u1", "Buy", 0, 1, price="dear") + b"\n")
+    result = segments("lint", definitions, "--events", events, "--fail-on", "error")
+    assert result.exit_code == 1
+    assert "these definitions can read no event" in result.output
 
 
 def test_tiers_of_the_shipped_definitions_are_exclusive_on_real_traffic() -> None:

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import msgspec
 
 from jobs.reconcile import Recomputation, WrittenChanges, compare_changes
+from jobs.reconcile_memberships import compare_memberships, newest_memberships
 from jobs.reconcile_redis import compare_redis, fold
 from jobs.settings import Settings
-from segments.changes import decode_change
+from jobs.topics import Record
+from segments.changes import Membership, Memberships, decode_change, encode_memberships
 from segments.definitions import parse_definitions
 from udfs.redis_writer import SegmentEntry
 
@@ -129,4 +131,45 @@ def test_every_difference_in_redis_is_named() -> None:
         ("u2", "the topic is at change 2, Redis at 1"),
         ("u3", "Redis has seg:u3, the topic has no change of this user"),
         ("u2", "sorted set segment:seen: the topic says not in it, Redis 5"),
+    ]
+
+
+def told(user: str, seq: int, since: int | None, version: int = 1) -> Record:
+    segments = {} if since is None else {"seen": Membership(version, since, None, 1.0)}
+    value = encode_memberships(Memberships(user, seq, T0 + seq, segments))
+    return Record("memberships", 0, seq, user.encode(), value, T0)
+
+
+AS_TOLD = [told("u1", 1, T0), told("u2", 1, T0 + 10), told("u2", 2, None)]
+
+
+def memberships_differences(records: Sequence[Record]) -> list[tuple[str, str]]:
+    return list(compare_memberships(newest_memberships(records), BY_USER))
+
+
+def test_memberships_equal_to_the_changes() -> None:
+    assert memberships_differences(AS_TOLD) == []
+    assert memberships_differences([told("u3", 1, T0), *AS_TOLD, Record("memberships", 0, 9, b"u3", None, T0)]) == []
+
+
+def test_every_difference_in_the_memberships_is_named() -> None:
+    assert memberships_differences(AS_TOLD[1:]) == [
+        ("u1", "the segment topic is at change 1, the memberships topic has no record")
+    ]
+    assert memberships_differences(AS_TOLD[:2]) == [
+        ("u2", "the segment topic is at change 2, the memberships topic at 1")
+    ]
+    for other in (told("u1", 1, None), told("u1", 1, T0 + 1), told("u1", 1, T0, version=2)):
+        ((user, detail),) = memberships_differences([*AS_TOLD, other])
+        assert (user, detail.split(",")[0]) == ("u1", f"segment seen: the segment topic says inside since {T0}")
+    assert memberships_differences([*AS_TOLD, told("u3", 1, T0)]) == [
+        ("u3", "the memberships topic has a record, the segment topic no change")
+    ]
+    broken = Record("memberships", 0, 9, b"u1", b"{", T0)
+    assert (
+        "the newest record of the memberships topic is unreadable" in memberships_differences([*AS_TOLD, broken])[0][1]
+    )
+    foreign = told("u1", 1, T0)._replace(key=b"u2")
+    assert memberships_differences([*AS_TOLD, foreign]) == [
+        ("u2", "the newest record of the memberships topic is about user u1")
     ]

@@ -1,0 +1,153 @@
+"""The events that count in a condition: they alone give its value, each is needed for it, and no other one moves it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from segments.conditions import COMBINING, CONTRIBUTIONS, KINDS
+from segments.conditions.base import Fact
+from segments.conditions.contributions import Contribution, newest_session
+from segments.engine import Engine
+from segments.events import SESSION_STARTED, Event
+from segments.explain import WholePlan, in_order
+from segments.profile import Profile
+from tests import strategies
+from tests.oracle.records import records
+from tests.segments.test_against_oracle import examples, parsed
+from tests.strategies import LEAVES, Timeline
+
+Said = tuple[Any, bool]
+EPSILON = 1e-4  # of a score, which is rounded to six digits
+
+
+def test_every_kind_says_which_events_count() -> None:
+    assert CONTRIBUTIONS.keys() == KINDS.keys() - COMBINING
+
+
+class Asked:
+    """One condition, asked about one user's events."""
+
+    def __init__(self, condition: dict[str, Any], file: dict[str, Any]) -> None:
+        segments = [{"name": "alpha", "when": condition}]
+        self._plan = WholePlan(parsed(file | {"segments": segments}))
+        (rule,) = self._plan.rules
+        (self.fact,) = rule.facts
+
+    def events(self, timeline: Timeline) -> list[Event]:
+        """The events that the engine applies, by time."""
+        engine, profile = Engine(self._plan), Profile()
+        decode = self._plan.decoder.decode
+        events = [decode(payload, written) for payload, written in records(timeline.events)]
+        return sorted((e for e in events if engine.apply(profile, e, []) == "applied"), key=lambda event: event.time)
+
+    def contributions(self, events: Sequence[Event], now: int) -> list[Contribution]:
+        assert self.fact.contributing is not None
+        return self.fact.contributing(self.history(events), now)
+
+    def history(self, events: Sequence[Event]) -> list[Event]:
+        return in_order(self._plan, events)
+
+    def said(self, events: Sequence[Event], now: int) -> Said:
+        """Value and verdict after these events, given by time."""
+        engine, profile = Engine(self._plan), Profile()
+        for event in events:
+            assert engine.apply(profile, event, []) == "applied"
+        engine.advance("u1", profile, now, [])
+        return said(self.fact, profile, now)
+
+
+def said(fact: Fact, profile: Profile, now: int) -> Said:
+    return fact.value(profile, now), fact.ask(profile, now)[0]
+
+
+def same(one: Said, other: Said) -> bool:
+    if isinstance(one[0], float) and isinstance(other[0], float):
+        return one[0] == pytest.approx(other[0], abs=EPSILON)
+    return one == other
+
+
+def without(events: Sequence[Event], gone: Event) -> list[Event]:
+    return [event for event in events if event is not gone]
+
+
+def real(events: Sequence[Event], found: Sequence[Contribution]) -> list[Event]:
+    """The events from outside; a session's start stands for the event that began it."""
+    ids = {each.event.message_id for each in found}
+    return [event for event in events if event.message_id in ids]
+
+
+@st.composite
+def asked(draw: st.DrawFn, kind: str) -> Asked:
+    condition = draw(strategies.conditions_of(kind))
+    assume(SESSION_STARTED not in str(condition))  # removing an event can merge or split all later sessions
+    return Asked(condition, draw(strategies.file_of([])))
+
+
+@pytest.mark.parametrize("kind", sorted(LEAVES.keys() - {"session"}))
+def test_they_alone_give_the_value(kind: str) -> None:
+    @examples(80, 2_000, shrunk=True)
+    @given(asked(kind), strategies.timelines())
+    def sufficient(condition: Asked, timeline: Timeline) -> None:
+        events = condition.events(timeline)
+        counting = real(events, condition.contributions(events, timeline.until))
+        assert same(condition.said(counting, timeline.until), condition.said(events, timeline.until))
+
+    sufficient()
+
+
+@pytest.mark.parametrize("kind", sorted(LEAVES.keys() - {"absence", "local_time", "session"}))
+def test_each_is_needed_for_the_value(kind: str) -> None:
+    @examples(80, 2_000, shrunk=True)
+    @given(asked(kind), strategies.timelines())
+    def needed(condition: Asked, timeline: Timeline) -> None:
+        events, now = condition.events(timeline), timeline.until
+        counting = real(events, condition.contributions(events, now))
+        if condition.fact.text.startswith("avg"):
+            counting = counting[:1]  # among several, an amount that is the average does not move it
+        for each in counting:
+            assert condition.said(without(counting, each), now) != condition.said(counting, now)
+
+    needed()
+
+
+@examples(80, 2_000, shrunk=True)
+@given(asked("absence"), strategies.timelines())
+def test_each_that_opens_a_value_is_enough_for_an_absence(condition: Asked, timeline: Timeline) -> None:
+    events, now = condition.events(timeline), timeline.until
+    counting = real(events, condition.contributions(events, now))
+    holds = condition.said(events, now)[1]
+    assert any(condition.said([each], now)[1] for each in counting) is holds
+
+
+@pytest.mark.parametrize("kind", sorted(LEAVES.keys() - {"session"}))
+def test_no_other_event_moves_it(kind: str) -> None:
+    @examples(80, 2_000, shrunk=True)
+    @given(asked(kind), strategies.timelines())
+    def unmoved(condition: Asked, timeline: Timeline) -> None:
+        events, now = condition.events(timeline), timeline.until
+        counting = real(events, condition.contributions(events, now))
+        before = condition.said(events, now)
+        for each in events:
+            if all(each is not other for other in counting):
+                assert same(condition.said(without(events, each), now), before)
+
+    unmoved()
+
+
+@examples(80, 2_000, shrunk=True)
+@given(asked("session"), strategies.timelines())
+def test_a_session_is_moved_by_what_counts_and_not_by_earlier_sessions(condition: Asked, timeline: Timeline) -> None:
+    """Events of the session that do not count may hold it together: they are neither."""
+    events, now = condition.events(timeline), timeline.until
+    assume(len({event.time for event in events}) == len(events))  # of two ends at one instant neither is needed
+    inside = {event.message_id for event in newest_session(condition.history(events))}
+    counting = real(events, condition.contributions(events, now))
+    before = condition.said(events, now)
+    for each in events:
+        if len(inside) == len(events) and any(each is other for other in counting):
+            assert condition.said(without(events, each), now) != before
+        elif each.message_id not in inside:
+            assert condition.said(without(events, each), now) == before
