@@ -53,4 +53,4 @@ def compile_condition(condition: Condition, builder: Builder) -> Check:
     return check
 
 
-__all__ = ["KINDS", "Answer", "Builder", "Check", "Fact", "compile_condition"]
+__all__ = ["COMBINING", "KINDS", "Answer", "Builder", "Check", "Fact", "compile_condition"]

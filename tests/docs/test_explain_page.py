@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from segments.conditions import CONTRIBUTIONS
+from segments.conditions.contributions import CONTRIBUTIONS
 from segments.explanation import Condition, CountedEvent, Explanation, LastChange, NotCounted, Standing
 from tests.docs.pages import page
 

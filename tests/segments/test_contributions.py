@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from segments.conditions import COMBINING, CONTRIBUTIONS, KINDS
+from segments.conditions import COMBINING, KINDS
 from segments.conditions.base import Fact
-from segments.conditions.contributions import Contribution, newest_session
+from segments.conditions.contributions import CONTRIBUTIONS, Contribution, newest_session
 from segments.engine import Engine
 from segments.events import SESSION_STARTED, Event
 from segments.explain import WholePlan, in_order
