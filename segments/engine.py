@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Container
 
-from segments.changes import TIMER, Cause, Change, Membership, Memberships
+from segments.changes import TIMER, Action, Cause, Change, Membership, Memberships
 from segments.conditions.base import FALLS, RISES, UNKNOWN
 from segments.events import SESSION_STARTED, Event
 from segments.plan import Plan
 from segments.profile import NEVER, Profile
 from segments.routes import Judged, merge_judged
-from segments.rules import DUE, Rule
+from segments.rules import DUE, INSIDE, SINCE, Rule
 
 MESSAGE_IDS_KEPT = 64
 _KEY = 4  # bytes of a message id's checksum; 64 of them mistake a new id for a known one about once in 67 million
@@ -33,24 +34,29 @@ class Engine:
 
     def __init__(self, plan: Plan, *, allowed_lateness: int = 3_600_000) -> None:
         self.plan = plan
+        self.allowed_lateness = allowed_lateness
         self._route = plan.route
         self._update_session = plan.update_session
-        self._allowed_lateness = allowed_lateness
 
-    def apply(self, profile: Profile, event: Event, changes: list[Change]) -> str:  # noqa: C901 - the step on one page
-        """Apply one event; returns 'applied', 'late' or 'duplicate'. Appends the changes, in order."""
-        time, newest = event.time, profile.newest
-        if time < newest - self._allowed_lateness:
+    def apply(self, profile: Profile, event: Event, changes: list[Change]) -> str:
+        """Apply an event if it comes in order and once; returns 'applied', 'late' or 'duplicate'.
+
+        For those who keep no recent events (segments/recent.py): whatever is not the user's newest is late.
+        """
+        if not in_order(profile, event.time):
             return "late"
-        if event.message_id is not None and _seen_before(profile, event.message_id):
+        if event.message_id is not None and seen_before(profile, event.message_id):
             return "duplicate"
+        self.step(profile, event, changes)
+        return "applied"
+
+    def step(self, profile: Profile, event: Event, changes: list[Change]) -> None:
+        """Apply an event that is the user's newest; appends the changes, in order."""
+        time = now = event.time
         if profile.due < time:
             self.advance(event.user_id, profile, time - 1, changes)
-        features, is_new, now = profile.features, newest == 0, profile.clock
-        if time > newest:
-            profile.newest = time
-        if time > now:
-            now = profile.clock = time
+        features, is_new = profile.features, profile.newest == 0
+        profile.newest = profile.clock = time
 
         route = self._route(event)
         judged = route.judged
@@ -72,7 +78,6 @@ class Engine:
         if profile.due <= now:
             judged = merge_judged(judged, self._due_rules(profile, now))
         self._judge(event.user_id, profile, judged, now, event.message_id, changes)
-        return "applied"
 
     def _start_session(self, profile: Profile, event: Event) -> list[int]:
         """Apply the made event of a session's start; returns the ids of watched features that it moved."""
@@ -91,6 +96,30 @@ class Engine:
             profile.due = NEVER
             self._judge(user_id, profile, due, now, TIMER, changes)
             profile.due = min((member[DUE] for member in profile.members.values()), default=NEVER)
+
+    def judge_all(self, user_id: str, profile: Profile, now: int, cause: Cause, changes: list[Change]) -> None:
+        """Judge every rule anew at `now` (ms), whatever was known of when it could change."""
+        members = profile.members
+        for rule in self.plan.rules:
+            member = members.pop(rule.segment_id, None)
+            inside, since = (member[INSIDE] == 1, member[SINCE]) if member is not None else (False, 0)
+            holds, due = rule.decide(profile, inside, since, now)
+            if holds or due != NEVER:
+                members[rule.segment_id] = (1, since if inside else now, due) if holds else (0, 0, due)
+            if holds != inside:
+                self._emit(user_id, profile, rule, holds, now, cause, changes)
+        profile.due = min((member[DUE] for member in members.values()), default=NEVER)
+
+    def dismiss(
+        self, user_id: str, profile: Profile, staying: Container[str], now: int, cause: Cause, changes: list[Change]
+    ) -> None:
+        """Have the user leave all segments but `staying`: the others are no longer defined."""
+        for rule in self.plan.rules:
+            member = profile.members.get(rule.segment_id)
+            if member is not None and rule.name not in staying:
+                del profile.members[rule.segment_id]
+                if member[INSIDE]:
+                    self._emit(user_id, profile, rule, entered=False, now=now, cause=cause, changes=changes)
 
     def memberships(self, user_id: str, profile: Profile) -> Memberships:
         """Return what the user is in, as of the profile's clock."""
@@ -161,27 +190,35 @@ class Engine:
         changes: list[Change],
     ) -> None:
         profile.seq += 1
+        known = cause if isinstance(cause, Cause) else Cause("event", cause)
+        changes.append(self.change(user_id, profile, rule, "entered" if entered else "exited", now, known))
+
+    def change(self, user_id: str, profile: Profile, rule: Rule, action: Action, now: int, cause: Cause) -> Change:
+        """Return the user's newest change, that of a rule at `now` (ms), as the profile is."""
+        entered = action != "exited"
         member = profile.members.get(rule.segment_id)
-        due = NEVER if member is None else member[DUE]
-        changes.append(
-            Change(
-                user_id,
-                rule.name,
-                rule.version,
-                "entered" if entered else "exited",
-                now,
-                profile.seq,
-                cause if isinstance(cause, Cause) else Cause("event", cause),
-                rule.because(profile, now, entered=entered),
-                rule.score(profile, now),
-                None,
-                rule.confidence(profile, now),
-                rule.next_flip(profile, entered, now, due),
-            )
+        return Change(
+            user_id,
+            rule.name,
+            rule.version,
+            action,
+            now,
+            profile.seq,
+            cause,
+            rule.because(profile, now, entered=entered),
+            rule.score(profile, now),
+            None,
+            rule.confidence(profile, now),
+            rule.next_flip(profile, entered, now, NEVER if member is None else member[DUE]),
         )
 
 
-def _seen_before(profile: Profile, message_id: str) -> bool:
+def in_order(profile: Profile, time: int) -> bool:
+    """Say whether an event at `time` (ms) comes after all that happened to the user so far."""
+    return time > profile.clock or (time == profile.clock == profile.newest)
+
+
+def seen_before(profile: Profile, message_id: str) -> bool:
     """Say whether the id is among the newest ones applied, and remember it."""
     key = zlib.crc32(message_id.encode()).to_bytes(_KEY, "big")
     seen = profile.seen

@@ -1,6 +1,6 @@
 """Events as analytics SDKs send them (the Segment Spec), parsed and checked in one pass."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -89,6 +89,19 @@ class EventDecoder:
             gc=False,
         )
         self._decode = msgspec.json.Decoder(envelope).decode
+        packed = msgspec.defstruct(
+            "Packed",
+            [
+                ("time", int),
+                ("name", str),
+                ("properties", properties_type | None),
+                ("context", context_type | None),
+                ("traits", traits_type | None),
+            ],
+            array_like=True,
+            gc=False,
+        )
+        self._unpack: Callable[[bytes], Any] = msgspec.json.Decoder(packed).decode
         self.no_properties = properties_type()
         self.no_context = context_type()
         self.no_traits = traits_type()
@@ -99,6 +112,38 @@ class EventDecoder:
     def made(self, user_id: str, name: str, time: int) -> Event:
         """Return an event that the engine makes itself: it has a name and a time (ms) and nothing else."""
         return Event(user_id, name, time, None, self.no_properties, self.no_context, self.no_traits)
+
+    def pack(self, event: Event) -> bytes:
+        """Return what an event tells the definitions, as a line of JSON; `unpack` reads it again."""
+        properties, context, traits = event.properties, event.context, event.traits
+        return (
+            _encode(
+                (
+                    event.time,
+                    event.name,
+                    None if properties is self.no_properties else properties,
+                    None if context is self.no_context else context,
+                    None if traits is self.no_traits else traits,
+                )
+            )
+            + b"\n"
+        )
+
+    def unpack(self, user_id: str, packed: bytes) -> Event:
+        """Return a user's event of what `pack` made, here or with other definitions; it has no message id.
+
+        Raises msgspec.ValidationError when a property has another type than these definitions declare.
+        """
+        each = self._unpack(packed)
+        return Event(
+            user_id,
+            each.name,
+            each.time,
+            None,
+            each.properties or self.no_properties,
+            each.context or self.no_context,
+            each.traits or self.no_traits,
+        )
 
     def decode(self, payload: bytes | memoryview, written_at: int | None = None) -> Event:
         """Return the event; `written_at` (ms) is its record's time, None when unknown. Raises RejectedEvent."""
@@ -122,6 +167,18 @@ class EventDecoder:
         context: Any = raw.context or self.no_context
         traits = raw.traits or context.traits or self.no_traits
         return Event(user, name, time, raw.message_id, raw.properties or self.no_properties, context, traits)
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def packed_time(packed: bytes) -> int:
+    """Return the time (ms) of a packed event without decoding the rest.
+
+    >>> packed_time(b'[1795341600000,"Page Viewed",null,null,null]')
+    1795341600000
+    """
+    return int(packed[1 : packed.index(b",")])
 
 
 def _unreadable(error: Exception) -> RejectedEvent:

@@ -34,7 +34,7 @@ def struct_for(name: str, paths: Iterable[str], types: Mapping[str, str]) -> typ
         attribute = attribute_name(root)
         rename[attribute] = root
         fields.append((attribute, *_field_type(name, root, inner, types.get(root))))
-    return msgspec.defstruct(name, fields, rename=rename, gc=False, frozen=True)
+    return msgspec.defstruct(name, fields, rename=rename, gc=False, frozen=True, omit_defaults=True)
 
 
 def _field_type(name: str, root: str, inner: list[str], declared: str | None) -> tuple[Any, Any]:

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from segments.changes import Change, Memberships
-from segments.engine import Engine
-from segments.events import RejectedEvent
+from segments.control import Release
+from segments.engine import Engine, seen_before
+from segments.events import Event, RejectedEvent
+from segments.profile import Profile
 from segments.profiles import Profiles
+from segments.rewind import Rewinder
+from segments.timeline import Timeline
 
 
 @dataclass(slots=True)
@@ -22,6 +26,7 @@ class Outcome:
     late: list[int] = field(default_factory=list)
     duplicates: int = 0
     applied: int = 0
+    rewound: int = 0  # of the applied ones: those that came out of order
 
     @property
     def memberships(self) -> list[Memberships]:
@@ -35,11 +40,33 @@ _AT_HAND = 250  # events after which the profiles touched are still in the proce
 class Processor:
     """Applies batches to the profiles of a worker. The job and the replay run this same code."""
 
-    def __init__(self, engine: Engine, profiles: Profiles | None = None) -> None:
-        self.engine = engine
+    def __init__(self, timeline: Timeline | Engine, profiles: Profiles | None = None) -> None:
+        self.timeline = timeline if isinstance(timeline, Timeline) else Timeline.of(timeline)
         self.profiles = profiles if profiles is not None else Profiles()
+        self.profiles.layouts = self.timeline.layouts()
+        self.profiles.recent.allowed_lateness = self.engine.allowed_lateness
+        self._rewinder = Rewinder(self.timeline, self.profiles.recent)
+        self._watermark = 0
+        self._swept = 0  # users, by number, that follow the newest release
 
-    def process(
+    @property
+    def engine(self) -> Engine:
+        """The engine of the newest release."""
+        return self.timeline.engine(self.timeline.newest)
+
+    def accept(self, release: Release) -> bool:
+        """Take in a release, which each user follows from its instant on; False when it is known already.
+
+        Raises what is wrong with its definitions.
+        """
+        if not self.timeline.accept(release):
+            return False
+        self.profiles.layouts = self.timeline.layouts()
+        self.profiles.settle()
+        self._swept = 0
+        return True
+
+    def process(  # noqa: C901, PLR0912 - the inner loop of everything; its calls are what it saves
         self,
         payloads: Iterable[bytes],
         written_at: Sequence[int | None],
@@ -52,8 +79,11 @@ class Processor:
         outcome = Outcome()
         told = 0
         refused = suspects or {}
-        profiles, decoded = self.profiles, self.profiles.decoded
-        decode, apply, changes = self.engine.plan.decoder.decode, self.engine.apply, outcome.changes
+        timeline, profiles, decoded = self.timeline, self.profiles, self.profiles.decoded
+        engine, release, holds_from = self.engine, timeline.newest, timeline.starts_at
+        decode, pack, step = engine.plan.decoder.decode, engine.plan.decoder.pack, engine.step
+        note, lateness = profiles.recent.note, engine.allowed_lateness
+        changes = outcome.changes
         for place, payload in enumerate(payloads):
             try:
                 suspect = refused.get(place)
@@ -62,6 +92,9 @@ class Processor:
                 event = decode(payload, written_at[place])  # says more about what is unreadable than the suspicion
                 if suspect is not None:
                     raise suspect
+                time = event.time
+                if time < holds_from:
+                    event = timeline.decoder_at(time).decode(payload, written_at[place])
                 user_id = event.user_id
                 profile = decoded.get(user_id) or profiles.open(user_id)
                 if profile.newest == 0 and not profiles.owns(user_id):
@@ -69,28 +102,94 @@ class Processor:
             except RejectedEvent as rejected:
                 outcome.rejected.append((place, rejected))
                 continue
-            due = profile.due
-            result = apply(profile, event, changes)
+            clock, due = profile.clock, profile.due
+            if time < clock or (time == clock != profile.newest):
+                profile = self._insert(place, profile, event, outcome)
+            elif event.message_id is not None and seen_before(profile, event.message_id):
+                outcome.duplicates += 1
+            else:
+                outcome.applied += 1
+                if profile.release == release:
+                    if lateness:
+                        note(user_id, profile, time, pack(event))
+                    step(profile, event, changes)
+                else:
+                    self._step(profile, event, changes)
             if profile.due < due:
                 profiles.schedule(user_id, profile.due)
-            if result == "applied":
-                outcome.applied += 1
-            elif result == "late":
-                outcome.late.append(place)
-            else:
-                outcome.duplicates += 1
             if place % _AT_HAND == 0:
                 told = self._tell(outcome, told)
         self._finish(outcome, told)
         return outcome
 
     def advance(self, until: int) -> Outcome:
-        """Let all users' self-changes up to and including `until` (ms) happen."""
+        """Let all users' self-changes up to and including `until` (ms) happen; no older event is expected to come."""
         outcome = Outcome()
+        timeline, recent = self.timeline, self.profiles.recent
         for user_id, profile in self.profiles.take_due(until):
-            self.engine.advance(user_id, profile, until, outcome.changes)
+            recent.note_time(user_id, profile, until)
+            timeline.advance(user_id, profile, until, outcome.changes)
+        if until > self._watermark:
+            if self._watermark < timeline.starts_at <= until:
+                self.profiles.settle()  # now all users have a number, and can be swept
+            self._watermark = until
+            recent.forget(until)
         self._finish(outcome, 0)
         return outcome
+
+    @property
+    def sweeping(self) -> int:
+        """How many users are still to be looked at: the newest release holds, and they may be behind it."""
+        return self.profiles.numbered - self._swept if self._watermark >= self.timeline.starts_at else 0
+
+    def sweep(self, users: int) -> Outcome:
+        """Have up to so many of the users that are behind follow the newest release."""
+        outcome = Outcome()
+        timeline, profiles = self.timeline, self.profiles
+        left = self.sweeping
+        while left and users:
+            user_id = profiles.behind(self._swept, timeline.newest)
+            self._swept += 1
+            left -= 1
+            if user_id is not None:
+                users -= 1
+                self._catch_up(user_id, profiles.open(user_id), outcome.changes)
+                profiles.settle_if_many()
+        self._finish(outcome, 0)
+        return outcome
+
+    def _catch_up(self, user_id: str, profile: Profile, changes: list[Change]) -> None:
+        due, until = profile.due, max(self._watermark, profile.clock)
+        if profile.release != self.timeline.newest:
+            self.profiles.recent.note_time(user_id, profile, until)
+            self.timeline.advance(user_id, profile, until, changes)
+        if profile.due < due:
+            self.profiles.schedule(user_id, profile.due)
+
+    def _step(self, profile: Profile, event: Event, changes: list[Change]) -> None:
+        """Apply an event in order to a profile that is new, or behind, or while an older release holds."""
+        timeline = self.timeline
+        if self.engine.allowed_lateness:
+            packed = timeline.decoder_at(event.time).pack(event)
+            self.profiles.recent.note(event.user_id, profile, event.time, packed)
+        timeline.step(event.user_id, profile, event, changes)
+        if self._watermark >= timeline.starts_at:  # for others the newest release holds already
+            self._catch_up(event.user_id, profile, changes)
+
+    def _insert(self, place: int, profile: Profile, event: Event, outcome: Outcome) -> Profile:
+        """Give an event its place among those that came before it; returns the user's profile."""
+        result = self._rewinder.insert(profile, event, outcome.changes)
+        if isinstance(result, Profile):
+            outcome.applied += 1
+            outcome.rewound += 1
+            self.profiles.decoded[event.user_id] = result
+            self.profiles.mark_changed(event.user_id)
+            return result
+        if result == "late":
+            outcome.late.append(place)
+        else:
+            outcome.duplicates += 1
+        return profile
 
     def _finish(self, outcome: Outcome, told: int) -> None:
         self._tell(outcome, told)
@@ -98,7 +197,8 @@ class Processor:
 
     def _tell(self, outcome: Outcome, told: int) -> int:
         """Say what the users are in whose changes come after the first `told`; returns how many changes are told of."""
-        open_, memberships, changes = self.profiles.open, self.engine.memberships, outcome.changes
+        open_, engine, changes = self.profiles.open, self.timeline.engine, outcome.changes
         for user_id in {change.user_id: None for change in islice(changes, told, None)}:
-            outcome.current[user_id] = memberships(user_id, open_(user_id))
+            profile = open_(user_id)
+            outcome.current[user_id] = engine(profile.release).memberships(user_id, profile)
         return len(changes)

@@ -7,22 +7,36 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+UNJUDGED = 1 << 20  # added to a release: the ids are its own, but its rules have not judged the profile yet
+_UINT8 = 0xCC  # MessagePack's marker of an unsigned integer of one byte; the next ones are of 2, 4 and 8 bytes
 NEVER = 1 << 62  # later than any instant; as due it says that nothing happens by itself
 
 
 class Profile(msgspec.Struct, array_like=True, gc=False):
     """State of one user: feature states by feature id, memberships by segment id; all times in ms.
 
-    `due` comes first so that `due_of` can read it without decoding the rest. The ids are those of one plan.
+    `due` and `release` come first so that `due_of` and `release_of` can read them without decoding the rest. Ids are
+    those of the release's plan; a profile without events has release 0. `clock` is when the newest thing happened.
     """
 
     due: int = NEVER
+    release: int = 0
     clock: int = 0
     newest: int = 0
     seq: int = 0
     seen: bytes = b""
     features: dict[int, Any] = msgspec.field(default_factory=dict)
     members: dict[int, tuple[int, int, int]] = msgspec.field(default_factory=dict)
+
+
+class _ProfileOfFormat1(msgspec.Struct, array_like=True, gc=False):
+    due: int
+    clock: int
+    newest: int
+    seq: int
+    seen: bytes
+    features: dict[int, Any]
+    members: dict[int, tuple[int, int, int]]
 
 
 class Layout(NamedTuple):
@@ -34,6 +48,7 @@ class Layout(NamedTuple):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Profile).decode
+_decode_format_1 = msgspec.msgpack.Decoder(_ProfileOfFormat1).decode
 
 
 def encode_profile(profile: Profile) -> bytes:
@@ -74,23 +89,42 @@ def due_of(blob: bytes) -> int:
     return int.from_bytes(blob[2:10], "big")  # array header, uint64 marker, 8 bytes: due is always above 2**32
 
 
-def translator(old: Layout, new: Layout) -> Callable[[bytes], bytes]:
-    """Return what turns bytes of a profile from one layout to another; what `new` does not name is left out.
+def release_of(blob: bytes) -> int:
+    """Return the release of an encoded profile.
+
+    >>> [release_of(encode_profile(Profile(release=release))) for release in (0, 127, 128, 300, 70_000)]
+    [0, 127, 128, 300, 70000]
+    """
+    first = blob[10]
+    return first if first < 128 else int.from_bytes(blob[11 : 11 + (1 << (first - _UINT8))], "big")
+
+
+def from_format_1(blob: bytes) -> bytes:
+    """Return a profile of the first format, which knew no releases, as one of today.
+
+    >>> decode_profile(from_format_1(msgspec.msgpack.encode([NEVER, 7, 5, 3, b"", {}, {}]))).clock
+    7
+    """
+    old = _decode_format_1(blob)
+    return _encode(Profile(old.due, 0, old.clock, old.newest, old.seq, old.seen, old.features, old.members))
+
+
+def mover(old: Layout, new: Layout) -> Callable[[Profile], None]:
+    """Return what moves a profile from one layout to another, in place; what `new` does not name is left out.
 
     >>> profile = Profile(newest=1, features={0: "a", 1: "b"})
-    >>> decode_profile(translator(Layout((7, 8)), Layout((8, 9)))(encode_profile(profile))).features
+    >>> mover(Layout((7, 8)), Layout((8, 9)))(profile)
+    >>> profile.features
     {0: 'b'}
     """
     features = _moves(old.features, new.features)
     segments = _moves(old.segments, new.segments)
 
-    def translate(blob: bytes) -> bytes:
-        profile = _decode(blob)
+    def move(profile: Profile) -> None:
         profile.features = {features[i]: state for i, state in profile.features.items() if i in features}
         profile.members = {segments[i]: member for i, member in profile.members.items() if i in segments}
-        return encode_profile(profile)
 
-    return translate
+    return move
 
 
 def _moves(old: tuple[int, ...], new: tuple[int, ...]) -> dict[int, int]:

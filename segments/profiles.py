@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 from segments.due_order import DueOrder
-from segments.profile import Layout, Profile, decode_profile, due_of, profile_encoder, translator
+from segments.profile import (
+    UNJUDGED,
+    Layout,
+    Profile,
+    decode_profile,
+    due_of,
+    encode_profile,
+    from_format_1,
+    mover,
+    profile_encoder,
+    release_of,
+)
+from segments.recent import RecentEvents
 
-FORMAT = 1  # of a segment of the log; a worker refuses what it does not know
+FORMAT = 2  # of a segment of the log; a worker refuses what it does not know
 _DECODED_KEPT = 8_192
 _PROFILES_A_SEGMENT = 10_000
 _ENTRY_BYTES = 8  # at most, what MessagePack adds to a user id and a profile
 
 
 class _Segment(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A segment of a shard's log: its format, what the ids in its profiles stand for, profiles by user."""
+    """A segment of a shard's log: its format, the ids' meaning, profiles by user, of which release, recent events."""
 
     format: int
     features: tuple[int, ...]
     segments: tuple[int, ...]
     profiles: dict[str, bytes]
+    release: int = 0
+    recent: dict[str, bytes] = msgspec.field(default_factory=dict)
 
 
 _encode_segment = msgspec.msgpack.Encoder().encode
@@ -51,13 +65,15 @@ def shard_of(user_id: str, shards: int) -> int:
 class Profiles:
     """Profiles by user. Bytes are the truth; up to 8,192 decoded profiles lie above them until `settle`.
 
-    Users are numbered as they come: what is kept of each lies in columns, by number. `layout` is that of the plan.
+    Users are numbered as they come: what is kept of each lies in columns, by number. `layouts` says by release what the
+    ids in profiles stand for; profiles of other definitions are translated into the newest ones as they are loaded.
     """
 
-    def __init__(self, shards: int = 1, layout: Layout | None = None) -> None:
+    def __init__(self, shards: int = 1, layouts: dict[int, Layout] | None = None) -> None:
         self._shards = shards
         self._encode = profile_encoder()
-        self._layout = layout or Layout()
+        self.layouts = layouts or {}
+        self.recent = RecentEvents()
         self._numbers: dict[str, int] = {}
         self._users: list[str] = []
         self._blobs: list[bytes] = []
@@ -71,6 +87,11 @@ class Profiles:
 
     def __len__(self) -> int:
         self.settle()
+        return len(self._users)
+
+    @property
+    def numbered(self) -> int:
+        """How many users have a number: all but those that came since `settle` and are not due."""
         return len(self._users)
 
     def open(self, user_id: str) -> Profile:
@@ -94,6 +115,17 @@ class Profiles:
         self.settle()
         return iter(self._users)
 
+    def behind(self, number: int, release: int) -> str | None:
+        """Return the user of a number (from 0, below `numbered`) unless its profile is of this release."""
+        blob, user_id = self._blobs[number], self._users[number]
+        if user_id not in self.decoded and (not blob or release_of(blob) == release):
+            return None
+        return user_id
+
+    def mark_changed(self, user_id: str) -> None:
+        """Have `take_changed` return the user: its recent events changed, if not its profile."""
+        self._mark_changed(self._number(user_id))
+
     def schedule(self, user_id: str, due: int) -> None:
         """Have `take_due` return the user at `due` (ms)."""
         self._due.schedule(self._number(user_id), due)
@@ -116,8 +148,7 @@ class Profiles:
             if blob != blobs[number]:
                 blobs[number] = blob
                 if not is_changed[number]:
-                    is_changed[number] = True
-                    self._changed.setdefault(self._shard[number], array("I")).append(number)
+                    self._mark_changed(number)
 
     def settle_if_many(self) -> None:
         """Settle when more than 8,192 profiles are decoded."""
@@ -129,19 +160,18 @@ class Profiles:
         self.settle()
         return self._size(self._changed.get(shard, ()))
 
-    def take_changed(self, shard: int) -> bytes | None:
-        """Return one segment of the shard's log: all profiles changed since the last call, None when there are none."""
+    def take_changed(self, shard: int) -> list[bytes]:
+        """Return segments of the shard's log: all profiles changed since the last call, by release."""
         self.settle()
-        changed = self._forget_changed(shard)
-        return self._segment(changed) if changed else None
+        return self._segments(self._forget_changed(shard))
 
     def all_of(self, shard: int) -> Iterator[bytes]:
-        """Return all profiles of a shard as segments of 10,000; nothing of it counts as changed any more."""
+        """Return all profiles of a shard as segments of at most 10,000; nothing of it counts as changed any more."""
         self.settle()
         self._forget_changed(shard)
         numbers = self._of_shard.get(shard, array("I"))
         for first in range(0, len(numbers), _PROFILES_A_SEGMENT):
-            yield self._segment(numbers[first : first + _PROFILES_A_SEGMENT])
+            yield from self._segments(numbers[first : first + _PROFILES_A_SEGMENT])
 
     def load(self, shard: int, segments: Iterable[bytes]) -> None:
         """Take in a shard's log, oldest segment first; later profiles replace earlier ones.
@@ -157,13 +187,19 @@ class Profiles:
 
     def _profiles_in(self, segment: bytes) -> Iterable[tuple[str, bytes]]:
         read = _decode_segment(segment)
-        if read.format != FORMAT:
-            raise ValueError(f"profiles in the state have format {read.format}, this version reads {FORMAT}")
+        if not 1 <= read.format <= FORMAT:
+            raise ValueError(f"profiles in the state have format {read.format}, this version reads 1 to {FORMAT}")
+        profiles = read.profiles
+        if read.format == 1:
+            profiles = {user_id: from_format_1(blob) for user_id, blob in profiles.items()}
         layout = Layout(read.features, read.segments)
-        if layout == self._layout:
-            return read.profiles.items()
-        translate = translator(layout, self._layout)
-        return ((user_id, translate(blob)) for user_id, blob in read.profiles.items())
+        if not self.layouts or self.layouts.get(read.release & ~UNJUDGED) == layout:
+            for user_id in profiles:
+                self.recent.load(user_id, read.recent.get(user_id))
+            return profiles.items()
+        newest = max(self.layouts)
+        translate = _translator(layout, self.layouts[newest], newest)
+        return ((user_id, translate(blob)) for user_id, blob in profiles.items())
 
     def _number(self, user_id: str) -> int:
         """Return the user's number; a new user gets the next one."""
@@ -179,6 +215,11 @@ class Profiles:
             self._due.add()
         return number
 
+    def _mark_changed(self, number: int) -> None:
+        if not self._is_changed[number]:
+            self._is_changed[number] = True
+            self._changed.setdefault(self._shard[number], array("I")).append(number)
+
     def _due_of(self, number: int) -> int:
         profile = self.decoded.get(self._users[number])
         return due_of(self._blobs[number]) if profile is None else profile.due
@@ -189,10 +230,32 @@ class Profiles:
             self._is_changed[number] = False
         return changed
 
-    def _segment(self, numbers: Iterable[int]) -> bytes:
-        profiles = {self._users[number]: self._blobs[number] for number in numbers}
-        return _encode_segment(_Segment(FORMAT, *self._layout, profiles))
+    def _segments(self, numbers: Iterable[int]) -> list[bytes]:
+        of_release: dict[int, dict[str, bytes]] = {}
+        for number in numbers:
+            blob = self._blobs[number]
+            of_release.setdefault(release_of(blob), {})[self._users[number]] = blob
+        return [self._segment(release, profiles) for release, profiles in of_release.items()]
+
+    def _segment(self, release: int, profiles: dict[str, bytes]) -> bytes:
+        recent = {user_id: kept for user_id in profiles if (kept := self.recent.encode(user_id)) is not None}
+        layout = self.layouts.get(release & ~UNJUDGED, Layout())
+        return _encode_segment(_Segment(FORMAT, *layout, profiles, release, recent))
 
     def _size(self, numbers: Iterable[int]) -> int:
         users, blobs = self._users, self._blobs
-        return sum(len(blobs[number]) + 4 * len(users[number]) + _ENTRY_BYTES for number in numbers)
+        size = self.recent.size
+        return sum(len(blobs[n]) + 4 * len(users[n]) + _ENTRY_BYTES + size(users[n]) for n in numbers)
+
+
+def _translator(old: Layout, new: Layout, release: int) -> Callable[[bytes], bytes]:
+    """Return what turns a profile of definitions that are no longer known into one of a release, to be judged anew."""
+    move = mover(old, new)
+
+    def translate(blob: bytes) -> bytes:
+        profile = decode_profile(blob)
+        move(profile)
+        profile.release = release | UNJUDGED
+        return encode_profile(profile)
+
+    return translate

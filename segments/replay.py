@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from segments.changes import Change
+from segments.control import Release
+from segments.definitions.loader import parse_definitions
 from segments.definitions.model import Definitions
 from segments.engine import Engine
 from segments.events import Plausibility
 from segments.plan import Plan
 from segments.processor import Outcome, Processor
 from segments.record_times import with_record_times
+from segments.timeline import timeline_of
 
 _BATCH = 1_000
 
 
 class Replay:
-    """One run over recorded events; `counts` tells what became of them."""
+    """One run over recorded events, under definitions that always hold or under releases; `counts` tells what became.
+
+    Raises DefinitionErrors when a release's definitions are wrong.
+    """
 
     def __init__(
         self,
-        definitions: Definitions,
+        definitions: Definitions | Sequence[Release],
         *,
         allowed_lateness: int = 3_600_000,
         out_of_orderness: int = 5_000,
         plausibility: Plausibility | None = None,
     ) -> None:
-        self.processor = Processor(Engine(Plan(definitions, plausibility), allowed_lateness=allowed_lateness))
+        def engine_of(meaning: Definitions) -> Engine:
+            return Engine(Plan(meaning, plausibility), allowed_lateness=allowed_lateness)
+
+        self.processor = Processor(
+            engine_of(definitions)
+            if isinstance(definitions, Definitions)
+            else timeline_of(definitions, lambda release: engine_of(parse_definitions(release.definitions)))
+        )
         self.counts: Counter[str] = Counter()
         self.newest: int | None = None
         self._out_of_orderness = out_of_orderness
@@ -44,7 +57,7 @@ class Replay:
         yield from self._batch(batch)
         end = until if until is not None else self.newest
         if end is not None:
-            yield from self._count(self.processor.advance(end)).changes
+            yield from self._advance(end)
 
     def _batch(self, batch: list[tuple[bytes, int | None]]) -> Iterator[Change]:
         outcome = self._count(self.processor.process([payload for payload, _ in batch], [at for _, at in batch]))
@@ -52,7 +65,12 @@ class Replay:
         written = [at for _, at in batch if at is not None]
         if written:
             self.newest = max(written) if self.newest is None else max(self.newest, *written)
-            yield from self._count(self.processor.advance(self.newest - self._out_of_orderness - 1)).changes
+            yield from self._advance(self.newest - self._out_of_orderness - 1)
+
+    def _advance(self, until: int) -> Iterator[Change]:
+        yield from self._count(self.processor.advance(until)).changes
+        while self.processor.sweeping:
+            yield from self._count(self.processor.sweep(_BATCH)).changes
 
     def _count(self, outcome: Outcome) -> Outcome:
         self.counts["applied"] += outcome.applied
@@ -65,14 +83,14 @@ class Replay:
 
 
 def replay(
-    definitions: Definitions,
+    definitions: Definitions | Sequence[Release],
     events: Iterable[bytes | tuple[bytes, int | None]],
     *,
     until: int | None = None,
     allowed_lateness: int = 3_600_000,
     out_of_orderness: int = 5_000,
 ) -> Iterator[Change]:
-    """Return the changes that `definitions` make of events (JSON bytes, or pairs with the record's time in ms).
+    """Return the changes that definitions or releases make of events (JSON, or pairs with the record's time in ms).
 
     >>> from segments.definitions import parse_definitions
     >>> definitions = parse_definitions("segments: [{name: seen, when: {recency: {event: any, within: 1h}}}]")

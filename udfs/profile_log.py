@@ -46,11 +46,10 @@ class ProfileLog:
         grown = self._bytes.get(shard, 0) + self._profiles.changed_size(shard)
         if grown > 2 * self._bytes_when_full.get(shard, 0) + _SLACK:
             return self._rewrite(shard, state)
-        segment = self._profiles.take_changed(shard)
-        if segment is None:
-            return 0
-        self._put(shard, state, segment)
-        return len(segment)
+        segments = self._profiles.take_changed(shard)
+        for segment in segments:
+            self._put(shard, state, segment)
+        return sum(map(len, segments))
 
     def _rewrite(self, shard: int, state: SegmentState) -> int:
         old = self._segments.get(shard, [])

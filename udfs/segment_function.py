@@ -52,7 +52,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         collect_only_on_demand()
         beam_sampler.switch_off()
         plan = Plan(parse_definitions(options.definitions), options.plausibility)
-        self._profiles = Profiles(options.shards, plan.layout)
+        self._profiles = Profiles(options.shards)
         self._processor = Processor(Engine(plan, allowed_lateness=options.allowed_lateness), self._profiles)
         self._log = ProfileLog(self._profiles)
         self._keys = ShardKeys(context)

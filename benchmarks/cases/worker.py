@@ -56,7 +56,7 @@ class Worker:
         times = settings.event_time
         plan = Plan(definitions or load_definitions(settings.definitions.path), settings.plausibility)
         self.processor = Processor(
-            Engine(plan, allowed_lateness=times.allowed_lateness), Profiles(settings.flink.shards, plan.layout)
+            Engine(plan, allowed_lateness=times.allowed_lateness), Profiles(settings.flink.shards)
         )
         self._out_of_orderness = times.out_of_orderness
         self.applied = 0

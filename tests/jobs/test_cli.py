@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from jobs.cli import app
 from jobs.cli.inputs import parse_instant
 from jobs.topics import Record
-from segments.changes import Change, decode_change
+from segments.changes import Cause, Change, decode_change
 from tests.conftest import ROOT
 
 SHIPPED = ROOT / "conf" / "segments.yaml"
@@ -199,8 +199,9 @@ def test_replay_goes_on_until_an_instant_and_narrows_to_a_user(events: Path, def
 
 def test_replay_keeps_the_files_order_when_asked(events: Path, definitions: Path) -> None:
     changes = replayed(events, "--definitions", definitions, "--order", "file")
-    # u2's cart was filled at 10:15, but is seen after an event at 10:50: it is open already
-    assert [(c.segment, c.at) for c in changes if c.user_id == "u2"] == [("abandoner", T0 + 50 * MINUTE)]
+    # u2's cart was filled at 10:15, but is seen after an event at 10:50: it was abandoned at 10:45 all the same
+    found = [(c.segment, c.at, c.cause) for c in changes if c.user_id == "u2"]
+    assert found == [("abandoner", T0 + 45 * MINUTE, Cause("event", "m3"))]
 
 
 def test_explain_as_json(events: Path, definitions: Path) -> None:

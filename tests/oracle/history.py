@@ -47,30 +47,38 @@ class History:
     gap: int
     allowed_lateness: int
     events: list[Event] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     session_first: int | None = None
     session_last: int | None = None
     answers: dict[Hashable, Any] = field(default_factory=dict)
 
     def accepts(self, t: int, raw: dict[str, Any]) -> bool:
-        """False for an event that is too late or a duplicate."""
-        outside = [event for event in self.events if not event.made]
-        if outside and t < max(event.t for event in outside) - self.allowed_lateness:
+        """False for an event that is too late or a duplicate of one of the last that were accepted."""
+        if t < self.newest() - self.allowed_lateness:
             return False
         message = raw.get("messageId")
-        recent = [event.raw.get("messageId") for event in outside if event.raw.get("messageId")]
-        return not message or message not in recent[-REMEMBERED_MESSAGES:]
+        if message and message in self.messages[-REMEMBERED_MESSAGES:]:
+            return False
+        self.messages += [message] if message else []
+        return True
+
+    def newest(self) -> int:
+        """The newest event's time."""
+        return max((event.t for event in self.events), default=0)
+
+    def emptied(self) -> "History":
+        """The same without events; what was accepted is still known."""
+        return History(self.gap, self.allowed_lateness, messages=self.messages)
 
     def apply(self, t: int, raw: dict[str, Any]) -> None:
         """Add an event, after it `Session Started` where a session begins."""
         self.answers.clear()
         name = CALL_NAMES.get(raw["type"]) or raw["event"]
         self.events.append(Event(t, name, raw))
-        if self.session_first is None or self.session_last is None or t >= self.session_last + self.gap:
-            self.session_first = self.session_last = t
+        if self.session_last is None or t >= self.session_last + self.gap:
+            self.session_first = t
             self.events.append(Event(t, SESSION_STARTED, {}, made=True))
-        elif t > self.session_first - self.gap:
-            self.session_first = min(self.session_first, t)
-            self.session_last = max(self.session_last, t)
+        self.session_last = t
 
     def once(self, question: str, arguments: Any, answer: Callable[[], T]) -> T:
         """The answer to what depends on the events alone: worked out once, forgotten at the next event."""

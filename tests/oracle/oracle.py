@@ -26,33 +26,96 @@ def changes(
     events: Iterable[tuple[int, dict[str, Any]]],
     until: int | None = None,
     allowed_lateness: int = HOUR,
+    releases: Iterable[tuple[int, Definitions]] = (),
 ) -> list[Change]:
-    """Transitions of one user whose events (ms, Segment Spec event) come in order of arrival."""
-    return list(User(definitions, allowed_lateness).run(events, until))
+    """Transitions of one user whose events (ms, Segment Spec event) come in order of arrival.
+
+    `releases` are definitions with the instants (ms) from which they hold instead.
+    """
+    return list(User(definitions, allowed_lateness, list(releases)).run(events, until))
 
 
 class User:
-    """One user: all events, the clock, and since when it is in which segment."""
+    """One user: all events as they came, those applied, the clock, and since when it is in which segment."""
 
-    def __init__(self, definitions: Definitions, allowed_lateness: int = HOUR) -> None:
-        self.definitions = definitions
-        self.segments = in_dependency_order(definitions["segments"])
+    def __init__(
+        self, definitions: Definitions, allowed_lateness: int, releases: list[tuple[int, Definitions]]
+    ) -> None:
+        self.first, self.releases = definitions, releases
+        self.to_come = list(releases)
+        self.define(definitions)
         self.history = History(duration_ms(definitions.get("session", {}).get("gap", "30m")), allowed_lateness)
+        self.arrived: list[tuple[int, dict[str, Any]]] = []
         self.since: dict[str, int] = {}
         self.clock = -(2**62)
 
     def run(self, events: Iterable[tuple[int, dict[str, Any]]], until: int | None) -> Iterator[Change]:
-        """Apply all events, then let time pass up to and including `until`."""
+        """Take events as they arrive, then let time pass up to and including `until`."""
         for t, raw in events:
-            if self.history.accepts(t, raw):
-                yield from self.pass_time(t - 1)
-                self.history.apply(t, raw)
-                self.clock = max(self.clock, t)
-                yield from self.judge()
+            if not self.history.accepts(t, raw):
+                continue
+            self.arrived.append((t, raw))
+            if t > self.clock or t == self.clock == self.history.newest():
+                yield from self.apply(t, raw)
+            else:
+                yield from self.correct()
         if until is not None:
             yield from self.pass_time(until)
 
+    def define(self, definitions: Definitions) -> None:
+        """Have these definitions hold from now on."""
+        self.definitions = definitions
+        self.segments = in_dependency_order(definitions["segments"])
+
+    def adopt(self, at: int, definitions: Definitions) -> Iterator[Change]:
+        """Leave what is no longer defined, then judge everything as it is now defined."""
+        self.clock = at
+        names = {segment["name"] for segment in definitions["segments"]}
+        for name in [segment["name"] for segment in self.segments if segment["name"] not in names]:
+            if self.since.pop(name, None) is not None:
+                yield Change(at, name, "exited")
+        self.define(definitions)
+        yield from self.judge()
+
+    def apply(self, t: int, raw: dict[str, Any]) -> Iterator[Change]:
+        """Apply an event that is the newest; a release of the same instant holds for it."""
+        yield from self.pass_time(t - 1)
+        if self.to_come and self.to_come[0][0] == t:
+            yield from self.pass_time(t)
+        self.history.apply(t, raw)
+        self.clock = max(self.clock, t)
+        yield from self.judge()
+
+    def correct(self) -> Iterator[Change]:
+        """Begin anew with all events in order of time, and tell what differs from what was told."""
+        told, clock = self.since, self.clock
+        self.history, self.since, self.clock = self.history.emptied(), {}, -(2**62)
+        self.to_come = list(self.releases)
+        self.define(self.first)
+        made: list[Change] = []
+        for t, raw in sorted(self.arrived, key=lambda event: event[0]):
+            made += self.apply(t, raw)
+        made += self.pass_time(clock)
+        exits = {change.segment: change.at for change in made if change.action == "exited"}
+        for name in (segment["name"] for segment in self.segments):
+            since = self.since.get(name)
+            if since is not None and told.get(name) != since:
+                yield Change(since, name, "updated" if name in told else "entered")
+            elif since is None and name in told:
+                yield Change(exits[name] if exits.get(name, told[name]) > told[name] else clock, name, "exited")
+
     def pass_time(self, until: int) -> Iterator[Change]:
+        """Let time pass up to and including `until`, release after release."""
+        while self.to_come and self.to_come[0][0] <= until:
+            at, definitions = self.to_come.pop(0)
+            if self.history.events:
+                yield from self.let_change(at - 1)
+                yield from self.adopt(at, definitions)
+            else:
+                self.define(definitions)
+        yield from self.let_change(until)
+
+    def let_change(self, until: int) -> Iterator[Change]:
         """Ask at every instant up to and including `until` at which something could change by itself."""
         if not self.history.events or until <= self.clock:
             return

@@ -1,15 +1,12 @@
 """Random definitions and timelines: the engine makes exactly the oracle's changes, however it is driven."""
 
-import os
 from typing import Any
 
 import pytest
-import yaml
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segments.changes import Change, encode_change
-from segments.definitions import parse_definitions
 from segments.engine import Engine
 from segments.plan import Plan
 from segments.processor import Processor
@@ -18,31 +15,12 @@ from segments.replay import replay
 from tests import strategies
 from tests.oracle import oracle
 from tests.oracle.records import records
+from tests.segments.support import TIME_LIMIT_S, examples, parsed
 from tests.strategies import LEAVES, MINUTE, Timeline
 
-THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 DAY = 24 * 60 * MINUTE
-pytestmark = pytest.mark.timeout(7_200 if THOROUGH else 300)
+pytestmark = pytest.mark.timeout(TIME_LIMIT_S)
 Definitions = dict[str, Any]
-
-
-def examples(quick: int, thorough: int, *, shrunk: bool = False) -> settings:
-    """The same examples on every run; many, new and shrunk ones with HYPOTHESIS_PROFILE=thorough."""
-    if THOROUGH:
-        return settings(max_examples=thorough, deadline=None, suppress_health_check=QUIET)
-    return settings(
-        max_examples=quick,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=QUIET,
-        phases=[Phase.generate, Phase.shrink] if shrunk else [Phase.generate],  # a nested example shrinks for minutes
-    )
-
-
-def parsed(definitions: Definitions) -> Any:
-    return parse_definitions(yaml.safe_dump(definitions, sort_keys=False))
 
 
 def replayed(definitions: Definitions, timeline: Timeline) -> list[Change]:

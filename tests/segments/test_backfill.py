@@ -12,10 +12,10 @@ from segments.changes import Change
 from segments.definitions import DefinitionErrors, parse_definitions
 from segments.engine import Engine
 from segments.plan import Plan
-from segments.profile import Profile, decode_profile, encode_profile, translator
+from segments.profile import Profile, decode_profile, encode_profile, mover
 from tests import strategies
 from tests.oracle.records import records
-from tests.segments.test_against_oracle import examples
+from tests.segments.support import examples
 from tests.strategies import MINUTE, Timeline
 
 WEEK = 7 * 24 * 60 * MINUTE
@@ -143,7 +143,7 @@ def test_filled_in_states_are_those_of_a_run_from_the_start(
 
     live = Profile()
     run(Engine(before), timeline, live, 0, released)
-    live = decode_profile(translator(before.layout, plan.layout)(encode_profile(live)))
+    mover(before.layout, plan.layout)(live)
     run(Engine(still), timeline, live, released, end)
 
     filled = Profile()

@@ -16,7 +16,7 @@ from segments.explain import WholePlan, in_order
 from segments.profile import Profile
 from tests import strategies
 from tests.oracle.records import records
-from tests.segments.test_against_oracle import examples, parsed
+from tests.segments.support import examples, parsed
 from tests.strategies import LEAVES, Timeline
 
 Said = tuple[Any, bool]

@@ -148,7 +148,7 @@ def test_a_user_without_an_event_leaves_nothing() -> None:
     assert profiles.has("nobody")
     profiles.settle()
     assert not profiles.has("nobody")
-    assert profiles.take_changed(0) is None
+    assert profiles.take_changed(0) == []
 
 
 def test_only_changed_users_of_the_shard_are_taken() -> None:
@@ -160,20 +160,20 @@ def test_only_changed_users_of_the_shard_are_taken() -> None:
     assert all(segments.values())
     again = Profiles(4)
     for shard, segment in segments.items():
-        again.load(shard, [segment or b""])
+        again.load(shard, segment)
         own = {user_id for user_id in users if shard_of(user_id, 4) == shard}
         assert {user_id for user_id in users if again.has(user_id)} >= own
     assert set(again.users()) == set(users)
     touch(profiles, "u0", 1 << 42)
     assert [shard for shard in range(4) if profiles.take_changed(shard)] == [shard_of("u0", 4)]
-    assert profiles.take_changed(shard_of("u0", 4)) is None
+    assert profiles.take_changed(shard_of("u0", 4)) == []
 
 
 def test_later_segments_replace_earlier_ones_and_only_the_last_due_counts() -> None:
     profiles, segments = Profiles(), []
     for due in ((1 << 41), (1 << 41) + 5):
         touch(profiles, "a", due)
-        segments.append(profiles.take_changed(0) or b"")
+        segments.append(profiles.take_changed(0)[0])
     again = Profiles()
     again.load(0, segments)
     assert taken(again, 1 << 42) == [((1 << 41) + 5, "a")]
@@ -202,7 +202,7 @@ def test_a_profile_that_was_only_looked_at_has_not_changed() -> None:
     profiles.open("a")
     touch(profiles, "b", 1 << 42)
     again = Profiles()
-    again.load(0, [profiles.take_changed(0) or b""])
+    again.load(0, [profiles.take_changed(0)[0]])
     assert list(again.users()) == ["b"]
 
 
@@ -212,17 +212,17 @@ def test_the_size_of_what_changed_is_known_before_it_is_written() -> None:
     for number in range(1_000):
         touch(profiles, f"\N{SNOWMAN}{number}", 1 << 41)
     size = profiles.changed_size(0)
-    segment = profiles.take_changed(0) or b""
+    segment = profiles.take_changed(0)[0]
     assert len(segment) <= size <= 2 * len(segment)
 
 
 def test_another_layout_is_translated_and_what_it_does_not_name_is_forgotten() -> None:
-    old = Profiles(layout=Layout(features=(70, 71, 72), segments=(80, 81)))
+    old = Profiles(layouts={0: Layout(features=(70, 71, 72), segments=(80, 81))})
     touch(old, "a", 1 << 41)
     old.open("a").features = {0: [1], 1: [2], 2: [3]}
     old.open("a").members = {0: (1, 5, NEVER), 1: (0, 0, 1 << 41)}
-    new = Profiles(layout=Layout(features=(72, 73, 70), segments=(82, 81)))
-    new.load(0, [old.take_changed(0) or b""])
+    new = Profiles(layouts={0: Layout(features=(72, 73, 70), segments=(82, 81))})
+    new.load(0, [old.take_changed(0)[0]])
     assert new.open("a").features == {2: [1], 0: [3]}
     assert new.open("a").members == {1: (0, 0, 1 << 41)}
     assert taken(new, 1 << 41) == [(1 << 41, "a")]
@@ -231,6 +231,6 @@ def test_another_layout_is_translated_and_what_it_does_not_name_is_forgotten() -
 def test_a_format_that_is_not_known_is_refused() -> None:
     profiles = Profiles()
     touch(profiles, "a", 1 << 41)
-    segment = profiles.take_changed(0) or b""
-    with pytest.raises(ValueError, match="format 2, this version reads 1"):
-        Profiles().load(0, [segment[:1] + b"\x02" + segment[2:]])
+    segment = profiles.take_changed(0)[0]
+    with pytest.raises(ValueError, match="format 3, this version reads 1 to 2"):
+        Profiles().load(0, [segment[:1] + b"\x03" + segment[2:]])

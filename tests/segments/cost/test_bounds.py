@@ -19,7 +19,7 @@ from segments.profile import Profile, encode_profile
 from tests import strategies
 from tests.conftest import ROOT
 from tests.oracle.records import records
-from tests.segments.test_against_oracle import examples, parsed
+from tests.segments.support import examples, parsed
 from tests.strategies import Timeline
 
 T0 = 1_795_341_600_000

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from segments.lint.reasoning import satisfiable
 from segments.lint.translate import Translator
 from tests import strategies
-from tests.segments.test_against_oracle import examples, parsed, replayed
+from tests.segments.support import examples, parsed
+from tests.segments.test_against_oracle import replayed
 from tests.strategies import LEAVES, Timeline
 
 

@@ -1,0 +1,107 @@
+"""A late event takes its place in time: its user's recent events are applied anew, and what differs is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import msgspec
+
+from segments.changes import Action, Cause, Change
+from segments.engine import seen_before
+from segments.events import Event, packed_time
+from segments.profile import NEVER, Profile
+from segments.recent import Recent, RecentEvents, Stretch, base_of, open_from, place_for
+from segments.rules import DUE, INSIDE, SINCE, Rule
+from segments.timeline import Timeline
+
+_Standing = dict[str, tuple[bool, int]]  # by segment: inside, since (ms)
+
+
+class Rewinder:
+    """Applies events that come out of order as if they had come in order. Times in ms."""
+
+    def __init__(self, timeline: Timeline, recent: RecentEvents) -> None:
+        self._timeline = timeline
+        self._recent = recent
+
+    def insert(self, profile: Profile, event: Event, changes: list[Change]) -> Profile | str:
+        """Return the user's profile with the event in its place in time; 'late' or 'duplicate' when it has none.
+
+        Appends what is different from what was told, as the next changes of the user.
+        """
+        recent = self._recent.get(event.user_id)
+        place = place_for(recent, event.time) if recent is not None else None
+        if recent is None or place is None or event.time < profile.newest - self._recent.allowed_lateness:
+            return "late"
+        if event.message_id is not None and seen_before(profile, event.message_id):
+            return "duplicate"
+        self._timeline.catch_up(event.user_id, profile, profile.clock, changes)
+        stretch = recent.stretches[place]
+        stretch.events += self._timeline.decoder_at(event.time).pack(event)
+        stretch.count += 1
+        made: list[Change] = []
+        redone = self._redo(event.user_id, recent, place, made)
+        self._timeline.advance(event.user_id, redone, profile.clock, made)
+        redone.seen, redone.seq = profile.seen, profile.seq
+        self._tell(event, profile, redone, made, changes)
+        return redone
+
+    def _redo(self, user_id: str, recent: Recent, place: int, made: list[Change]) -> Profile:
+        """Return the profile after all events from a stretch on, in order of time; renew the snapshots between them."""
+        timeline = self._timeline
+        profile = base_of(recent.stretches[place])
+        for number, stretch in enumerate(recent.stretches[place:]):
+            if number:
+                stretch.base = self._recent.snapshot(profile)
+                stretch.since = open_from(profile)
+            for event in self._events(user_id, stretch):
+                timeline.step(user_id, profile, event, made)
+        return profile
+
+    def _events(self, user_id: str, stretch: Stretch) -> Iterator[Event]:
+        """Return the stretch's events in order of time, as the definitions read them that hold at their time."""
+        for packed in sorted(stretch.events.splitlines(), key=packed_time):
+            with suppress(msgspec.ValidationError):  # packed before a release was heard of that refuses this event
+                yield self._timeline.decoder_at(packed_time(packed)).unpack(user_id, packed)
+
+    def _tell(self, event: Event, before: Profile, after: Profile, made: list[Change], changes: list[Change]) -> None:
+        """Append what differs between what was told and what is true now, segment by segment."""
+        told = self._standings(before)
+        newest = {change.segment: change for change in made}
+        engine, cause = self._timeline.engine(after.release), Cause("event", event.message_id)
+        true = self._standings(after)
+        for rule in engine.plan.rules:
+            (was, was_since), (inside, since) = told.get(rule.name, _OUT), true.get(rule.name, _OUT)
+            if was == inside and (not inside or was_since == since):
+                continue
+            after.seq += 1
+            made_it = newest.get(rule.name)
+            if inside:
+                action: Action = "updated" if was else "entered"
+                at, is_made = since, made_it is not None and made_it.action == "entered" and made_it.at == since
+            else:
+                action = "exited"
+                is_made = made_it is not None and made_it.action == "exited" and made_it.at > was_since
+                at = made_it.at if made_it is not None and is_made else before.clock
+            if made_it is None or not is_made:
+                made_it = engine.change(event.user_id, after, rule, action, at, cause)
+            due = rule.next_flip(after, inside, since, _due_of(after, rule))
+            changes.append(
+                msgspec.structs.replace(made_it, action=action, seq=after.seq, cause=cause, next_change_at=due)
+            )
+
+    def _standings(self, profile: Profile) -> _Standing:
+        rule = self._timeline.engine(profile.release).plan.rule
+        return {
+            rule(segment_id).name: (member[INSIDE] == 1, member[SINCE])
+            for segment_id, member in profile.members.items()
+        }
+
+
+_OUT = (False, 0)
+
+
+def _due_of(profile: Profile, rule: Rule) -> int:
+    member = profile.members.get(rule.segment_id)
+    return NEVER if member is None else member[DUE]

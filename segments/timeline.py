@@ -1,0 +1,109 @@
+"""Which definitions hold from when on: a profile follows them through event time, whenever it is looked at."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Callable, Iterable
+
+from segments.changes import Cause, Change
+from segments.control import Release
+from segments.engine import Engine
+from segments.events import Event, EventDecoder
+from segments.profile import UNJUDGED, Layout, Profile, mover
+
+DEFINITION = Cause("definition")
+
+
+class Timeline:
+    """Engines by release: what a profile becomes depends on its events and the releases, not on when it is asked.
+
+    `compile_release` raises what is wrong with definitions. Times in ms.
+    """
+
+    def __init__(self, compile_release: Callable[[Release], Engine]) -> None:
+        self._compile = compile_release
+        self._engines: dict[int, Engine] = {}
+        self._starts: list[tuple[int, int]] = []  # effective_at and number, in order
+        self.newest = 0
+        self.starts_at = 0
+
+    @classmethod
+    def of(cls, engine: Engine) -> Timeline:
+        """Return a timeline of one engine that always holds."""
+        timeline = cls(lambda _: engine)
+        timeline.accept(Release(1, 0, ""))
+        return timeline
+
+    def accept(self, release: Release) -> bool:
+        """Take in a release; False when its number is known already. It never holds before an earlier number does."""
+        if release.number in self._engines:
+            return False
+        engine = self._compile(release)
+        self._engines[release.number] = engine
+        earlier = [start for start, number in self._starts if number < release.number]
+        insort(self._starts, (max([release.effective_at, *earlier]), release.number))
+        self.starts_at, self.newest = self._starts[-1]
+        return True
+
+    def layouts(self) -> dict[int, Layout]:
+        """Return what the ids in profiles stand for, by release."""
+        return {number: engine.plan.layout for number, engine in self._engines.items()}
+
+    def engine(self, release: int) -> Engine:
+        """Return the engine of a release."""
+        return self._engines[release]
+
+    def decoder_at(self, time: int) -> EventDecoder:
+        """Return what reads events of an instant (ms)."""
+        return self._engines[self.release_at(time)].plan.decoder
+
+    def release_at(self, time: int) -> int:
+        """Return the number of the release that holds at `time` (ms); the first one before that."""
+        place = bisect_right(self._starts, (time, 1 << 62)) - 1
+        return self._starts[max(0, place)][1]
+
+    def forget(self, before: int) -> None:
+        """Forget the releases that had been replaced before an instant (ms); no profile may be of them any more."""
+        while len(self._starts) > 1 and self._starts[1][0] < before:
+            _, number = self._starts.pop(0)
+            del self._engines[number]
+
+    def catch_up(self, user_id: str, profile: Profile, until: int, changes: list[Change]) -> None:
+        """Have the profile follow all releases up to `until` (ms), each at its instant."""
+        if profile.release & UNJUDGED:
+            profile.release ^= UNJUDGED
+            self.engine(profile.release).judge_all(user_id, profile, profile.clock, DEFINITION, changes)
+        elif not profile.release:
+            profile.release = self.release_at(until)
+        for start, number in self._starts:
+            if profile.release < number and start <= until:
+                self._adopt(user_id, profile, start, number, changes)
+
+    def _adopt(self, user_id: str, profile: Profile, start: int, number: int, changes: list[Change]) -> None:
+        old, new = self._engines[profile.release], self._engines[number]
+        old.advance(user_id, profile, start - 1, changes)
+        now = profile.clock = max(start, profile.clock)
+        old.dismiss(user_id, profile, {rule.name for rule in new.plan.rules}, now, DEFINITION, changes)
+        mover(old.plan.layout, new.plan.layout)(profile)
+        profile.release = number
+        new.judge_all(user_id, profile, now, DEFINITION, changes)
+
+    def advance(self, user_id: str, profile: Profile, until: int, changes: list[Change]) -> None:
+        """Let everything happen that happens without events up to and including `until` (ms)."""
+        if profile.release != self.newest:
+            self.catch_up(user_id, profile, until, changes)
+        self._engines[profile.release].advance(user_id, profile, until, changes)
+
+    def step(self, user_id: str, profile: Profile, event: Event, changes: list[Change]) -> None:
+        """Apply an event that is the user's newest, under the definitions that hold at its time."""
+        if profile.release != self.newest:
+            self.catch_up(user_id, profile, event.time, changes)
+        self._engines[profile.release].step(profile, event, changes)
+
+
+def timeline_of(releases: Iterable[Release], compile_release: Callable[[Release], Engine]) -> Timeline:
+    """Return the timeline of releases; raises what `compile_release` raises."""
+    timeline = Timeline(compile_release)
+    for release in releases:
+        timeline.accept(release)
+    return timeline
