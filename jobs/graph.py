@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pyflink.common import Configuration
 from pyflink.datastream import CheckpointingMode, ExternalizedCheckpointRetention, StreamExecutionEnvironment
 
 from jobs.java_bridge import FRAME_TYPE, event_frames, kafka_sinks
 from jobs.settings import Settings
+from segments.control import ControlRecord, encode_control
+from segments.history import first_release
 from udfs.redis_writer import RedisOptions
 from udfs.segment_function import FunctionOptions, SegmentFunction
 
@@ -50,11 +52,19 @@ def environment(settings: Settings) -> StreamExecutionEnvironment:
 
 
 def build(
-    env: StreamExecutionEnvironment, settings: Settings, definitions: str, *, bounded: bool, trace: str | None = None
+    env: StreamExecutionEnvironment,
+    settings: Settings,
+    told: str | Iterable[ControlRecord],
+    *,
+    bounded: bool,
+    trace: str | None = None,
 ) -> None:
-    """Wire the job; `bounded` reads what is in the topics now and ends, and never looks at the wall clock."""
+    """Wire the job; `bounded` reads what is in the topics now and ends, and never looks at the wall clock.
+
+    `told` is what it knows when it starts: the control topic's history, or definitions that always held.
+    """
     frames = event_frames(env, source_options(settings, bounded=bounded))
-    function = SegmentFunction(function_options(settings, definitions, trace))
+    function = SegmentFunction(function_options(settings, told, trace))
     output = frames.process(function, FRAME_TYPE).name("segments").uid("segments")
     kafka_sinks(output, sink_options(settings))
 
@@ -68,6 +78,7 @@ def source_options(settings: Settings, *, bounded: bool) -> dict[str, str]:
         "group.id": kafka.group_id,
         "start": kafka.start_from,
         "bounded": _flag(bounded),
+        **({} if bounded else {"control.topic": kafka.control_topic}),
         "shards": str(settings.flink.shards),
         "max.event.bytes": str(batching.max_event_bytes),
         "max.ahead.ms": str(times.max_ahead),
@@ -86,13 +97,15 @@ def source_options(settings: Settings, *, bounded: bool) -> dict[str, str]:
 def sink_options(settings: Settings) -> dict[str, str]:
     """Return the options of the Java sinks (SinkOptions.java)."""
     kafka = settings.kafka
-    changes, memberships, dead_letters, late_events = kafka.output_topics
+    changes, memberships, dead_letters, late_events, audit, shadow_changes = kafka.output_topics
     options = {
         "bootstrap.servers": kafka.bootstrap_servers,
         "topic.changes": changes,
         "topic.memberships": memberships,
         "topic.dead.letters": dead_letters,
         "topic.late.events": late_events,
+        "topic.audit": audit,
+        "topic.shadow.changes": shadow_changes,
         "delivery.guarantee": kafka.delivery.replace("_", "-"),
         "producer.transaction.timeout.ms": str(kafka.transaction_timeout),
         "producer.max.request.size": str(16 * 1024 * 1024),
@@ -105,12 +118,16 @@ def sink_options(settings: Settings) -> dict[str, str]:
     return options
 
 
-def function_options(settings: Settings, definitions: str, trace: str | None = None) -> FunctionOptions:
+def function_options(
+    settings: Settings, told: str | Iterable[ControlRecord], trace: str | None = None
+) -> FunctionOptions:
     """Return what travels to the workers."""
     redis, times = settings.redis, settings.event_time
+    records = [first_release(told)] if isinstance(told, str) else told
     return FunctionOptions(
-        definitions=definitions,
+        told=tuple(encode_control(record) for record in records),
         topics=tuple(settings.kafka.events_topics),
+        control_topic=settings.kafka.control_topic,
         shards=settings.flink.shards,
         allowed_lateness=times.allowed_lateness,
         plausibility=settings.plausibility,

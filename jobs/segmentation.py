@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `flink run -py` knows only this file's folder
 
+from jobs.control_topic import TakenError, submitted
 from jobs.graph import build, environment
 from jobs.settings import DEFAULT_PATH, SettingsError, load_settings
+from jobs.topics import TopicError
 from segments.cost.budget import check_budget
 from segments.definitions import DefinitionErrors
 
+FAILED = 1
 BAD_CONFIG = 2
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Check settings and definitions, then run the job; returns 2 when they are wrong, with every mistake listed."""
+    """Check settings and definitions, then run the job; returns 2 when they are wrong, with every mistake listed.
+
+    Definitions that differ from those last released are released with it. Returns 1 when Kafka does not answer.
+    """
     options = _parser().parse_args(arguments)
     try:
         settings = load_settings(options.settings)
@@ -26,8 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
     except (SettingsError, DefinitionErrors, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return BAD_CONFIG
+    try:
+        told = submitted(settings.kafka, definitions, int(time.time() * 1_000), getpass.getuser())
+    except (TopicError, TakenError) as error:
+        sys.stderr.write(f"{error}\n")
+        return FAILED
     env = environment(settings)
-    build(env, settings, definitions, bounded=options.bounded, trace=options.trace)
+    build(env, settings, told, bounded=options.bounded, trace=options.trace)
     env.execute(options.name)
     return 0
 

@@ -52,6 +52,9 @@ class KafkaSettings(Section):
     memberships_topic: Topic = "segment-memberships"
     dead_letters_topic: Topic = "segment-dead-letters"
     late_events_topic: Topic = "segment-late-events"
+    control_topic: Topic = "segment-control"
+    audit_topic: Topic = "segment-audit"
+    shadow_changes_topic: Topic = "segment-shadow-changes"
     delivery: Literal["at_least_once", "exactly_once"] = "at_least_once"
     transactional_id_prefix: Text = "segments"
     transaction_timeout: Milliseconds = 900_000
@@ -59,13 +62,14 @@ class KafkaSettings(Section):
     producer_properties: Properties = {}
 
     @property
-    def output_topics(self) -> tuple[str, str, str, str]:
+    def output_topics(self) -> tuple[str, str, str, str, str, str]:
         """The topics that the job writes, in the order of the frame's `target` (docs/wire-formats.md)."""
-        return self.changes_topic, self.memberships_topic, self.dead_letters_topic, self.late_events_topic
+        events = self.changes_topic, self.memberships_topic, self.dead_letters_topic, self.late_events_topic
+        return *events, self.audit_topic, self.shadow_changes_topic
 
     @model_validator(mode="after")
     def _topics_differ(self) -> Self:
-        topics = [*self.events_topics, *self.output_topics]
+        topics = [*self.events_topics, *self.output_topics, self.control_topic]
         twice = sorted({topic for topic in topics if topics.count(topic) > 1})
         if twice:
             raise ValueError(f"each topic serves one purpose; used twice: {', '.join(twice)}")

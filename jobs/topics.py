@@ -52,7 +52,7 @@ class TopicReader:
         options = {"max_partition_fetch_bytes": _FETCH_BYTES, **consumer_options(properties or {})}
         if committed_only:
             options["isolation_level"] = "read_committed"
-        with _explained(bootstrap_servers):
+        with explained(bootstrap_servers):
             self._consumer: Any = KafkaConsumer(
                 bootstrap_servers=bootstrap_servers.split(","),
                 group_id=None,
@@ -80,7 +80,7 @@ class TopicReader:
 
     def poll(self, seconds: float) -> list[Record]:
         """Return what has come, waiting up to `seconds` for something; raises TopicError."""
-        with _explained(self._servers):
+        with explained(self._servers):
             fetched = self._consumer.poll(timeout_ms=int(seconds * 1_000))
         return [
             Record(part.topic, part.partition, each.offset, each.key, each.value, each.timestamp)
@@ -93,7 +93,7 @@ class TopicReader:
 
         `on_progress` is told how many were read and how many there are. Raises TopicError, also after 30 s of silence.
         """
-        with _explained(self._servers):
+        with explained(self._servers):
             ends: dict[Any, int] = self._consumer.end_offsets(self._partitions)
             starts = {part: self._consumer.position(part) for part in self._partitions}
         left = {(part.topic, part.partition): end for part, end in ends.items()}
@@ -109,7 +109,7 @@ class TopicReader:
                 on_progress(read, total)
 
     def _behind(self, ends: dict[Any, int]) -> bool:
-        with _explained(self._servers):
+        with explained(self._servers):
             return any(self._consumer.position(part) < end for part, end in ends.items())
 
     def _partitions_of(self, topic: str) -> list[Any]:
@@ -119,7 +119,7 @@ class TopicReader:
         return [TopicPartition(topic, number) for number in sorted(partitions)]
 
 
-class _explained:  # noqa: N801 - reads as a phrase where it is used
+class explained:  # noqa: N801 - reads as a phrase where it is used
     """Turns what kafka-python raises into a TopicError that says where and what to check."""
 
     def __init__(self, servers: str) -> None:
@@ -133,4 +133,4 @@ class _explained:  # noqa: N801 - reads as a phrase where it is used
         if isinstance(error, KafkaError):
             reason = str(error) or type(error).__name__
             hint = "is it running, and is the address right?"
-            raise TopicError(f"cannot read from Kafka at {self._servers}: {reason}; {hint}") from None
+            raise TopicError(f"cannot use Kafka at {self._servers}: {reason}; {hint}") from None

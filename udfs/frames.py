@@ -12,6 +12,7 @@ from segments.events import RejectedEvent
 
 _HEAD = struct.Struct("<B3xI")
 _TIME = struct.Struct("<q")
+_CONTROL = struct.Struct("<qq")
 _NO_WATERMARK = -(2**63)
 _RECORD = struct.Struct("<BBqii")
 _ABSENT = -1
@@ -24,6 +25,7 @@ class Kind(IntEnum):
     TICK = 2
     MARKER = 3
     START = 4
+    CONTROL = 5
 
 
 class Target(IntEnum):
@@ -33,6 +35,8 @@ class Target(IntEnum):
     MEMBERSHIPS = 1
     DEAD_LETTERS = 2
     LATE_EVENTS = 3
+    AUDIT = 4
+    SHADOW_CHANGES = 5
 
 
 _CHANGES = int(Target.CHANGES)
@@ -54,8 +58,7 @@ class EventFrame:
 
     def __init__(self, frame: bytes) -> None:
         _, count = _HEAD.unpack_from(frame)
-        watermark = watermark_of(frame)
-        self.watermark = None if watermark == _NO_WATERMARK else watermark
+        self.watermark = watermark_of(frame)
         view, place = memoryview(frame), _HEAD.size + _TIME.size
 
         def numbers(code: Literal["q", "i", "H", "B"], size: int) -> memoryview[int]:
@@ -87,14 +90,27 @@ class EventFrame:
         return topic, self._partitions[place], self._offsets[place], self.written_at[place]
 
 
+class ControlFrame:
+    """A CONTROL frame: one record of the control topic, with its offset and time (ms) there."""
+
+    __slots__ = ("offset", "payload", "written_at")
+
+    def __init__(self, frame: bytes) -> None:
+        _, length = _HEAD.unpack_from(frame)
+        self.offset, self.written_at = _CONTROL.unpack_from(frame, _HEAD.size)
+        start = _HEAD.size + _CONTROL.size
+        self.payload = frame[start : start + length]
+
+
 def kind_of(frame: bytes) -> int:
     """Return the kind of a frame, one of `Kind`."""
     return frame[0]
 
 
-def watermark_of(frame: bytes) -> int:
-    """Return the watermark (ms) of a TICK or EVENTS frame."""
-    return int(_TIME.unpack_from(frame, _HEAD.size)[0])
+def watermark_of(frame: bytes) -> int | None:
+    """Return the watermark (ms) of a TICK or EVENTS frame, None when time stands still."""
+    watermark = int(_TIME.unpack_from(frame, _HEAD.size)[0])
+    return None if watermark == _NO_WATERMARK else watermark
 
 
 def shards_of(frame: bytes) -> list[int]:

@@ -36,7 +36,7 @@ class ProfileLog:
 
     def load(self, shard: int, state: SegmentState) -> None:
         """Read a shard's profiles, once after each start."""
-        entries = {int(number): bytes(segment) for number, segment in state.items()}  # type: ignore[attr-defined]
+        entries = {int(number): bytes(segment) for number, segment in state.items() if number >= 0}  # type: ignore[attr-defined]
         self._segments[shard] = sorted(entries)
         self._bytes[shard] = self._bytes_when_full[shard] = sum(map(len, entries.values()))
         self._profiles.load(shard, (entries[number] for number in sorted(entries)))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
@@ -19,20 +21,24 @@ from segments.plan import Plan
 from segments.processor import Outcome, Processor
 from segments.profiles import Profiles
 from udfs import beam_sampler
-from udfs.frames import EventFrame, Kind, OutputFrame, Target, kind_of, shards_of, watermark_of
+from udfs.frames import ControlFrame, EventFrame, Kind, OutputFrame, Target, kind_of, shards_of, watermark_of
 from udfs.keyed_state import ShardKeys
 from udfs.memory import collect, collect_only_on_demand
 from udfs.metrics import WorkerMetrics
 from udfs.profile_log import ProfileLog
 from udfs.redis_writer import RedisOptions, RedisWriter
+from udfs.told import Told
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionOptions:
     """What the function needs to know; times in ms. It travels to the workers with the job."""
 
-    definitions: str
+    told: tuple[bytes, ...]  # the control records known when the job was submitted
     topics: tuple[str, ...]
+    control_topic: str
     shards: int
     allowed_lateness: int
     plausibility: Plausibility
@@ -51,10 +57,15 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         options = self._options
         collect_only_on_demand()
         beam_sampler.switch_off()
-        plan = Plan(parse_definitions(options.definitions), options.plausibility)
+        self._told = Told(options.told)
+        current = self._told.history.current
+        if current is None:
+            raise ValueError("the job was told no definitions: the control records hold no release")
+        plan = Plan(parse_definitions(current.definitions), options.plausibility)
         self._profiles = Profiles(options.shards)
         self._processor = Processor(Engine(plan, allowed_lateness=options.allowed_lateness), self._profiles)
         self._log = ProfileLog(self._profiles)
+        self._is_first = context.get_index_of_this_subtask() == 0
         self._keys = ShardKeys(context)
         self._state = context.get_map_state(
             MapStateDescriptor("profiles", Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE()))
@@ -77,14 +88,39 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         if kind == Kind.EVENTS:
             yield from self._events(EventFrame(frame))
         elif kind == Kind.TICK:
-            yield from self._publish(self._processor.advance(watermark_of(frame)), OutputFrame())
+            watermark = watermark_of(frame)
+            if watermark is not None:
+                yield from self._publish(self._processor.advance(watermark), OutputFrame())
         elif kind == Kind.MARKER:
             self._save(shards_of(frame))
+        elif kind == Kind.CONTROL:
+            yield from self._hear(ControlFrame(frame))
         else:
-            for shard in shards_of(frame):
-                self._keys.turn_to(shard)
-                self._log.load(shard, self._state)
+            self._start(shards_of(frame))
         self._metrics.handled(kind, time.perf_counter() - started)
+
+    def _start(self, shards: list[int]) -> None:
+        for shard in shards:
+            self._keys.turn_to(shard)
+            self._told.load(shard, self._state)
+        for shard in shards:
+            self._keys.turn_to(shard)
+            self._log.load(shard, self._state)
+
+    def _hear(self, frame: ControlFrame) -> Iterator[bytes]:
+        try:
+            self._told.hear(frame.payload)
+        except msgspec.DecodeError as error:
+            yield from self._refuse(frame, "not_control", str(error))
+
+    def _refuse(self, frame: ControlFrame, reason: str, detail: str) -> Iterator[bytes]:
+        """Leave a control record aside: one subtask of all that got it says so in a dead letter."""
+        _log.error("the control record at offset %d is refused (%s): %s", frame.offset, reason, detail)
+        self._metrics.rejected(reason)
+        if self._is_first:
+            output, origin = OutputFrame(), (self._options.control_topic, 0, frame.offset, frame.written_at)
+            output.add_unprocessed(Target.DEAD_LETTERS, frame.payload, origin, reason, detail)
+            yield output.to_bytes()
 
     def _save(self, shards: Iterable[int]) -> None:
         """Write what changed to Flink's state, once Redis has all that led there."""
@@ -93,7 +129,8 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         with self._keys.writing_together():
             for shard in shards:
                 self._keys.turn_to(shard)
-                self._metrics.written.inc(self._log.append(shard, self._state))
+                written = self._log.append(shard, self._state) + self._told.save(shard, self._state)
+                self._metrics.written.inc(written)
         collect()  # now, when all profiles are bytes
 
     def _events(self, frame: EventFrame) -> Iterator[bytes]:

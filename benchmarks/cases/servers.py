@@ -19,7 +19,7 @@ from jobs.stack.flink_config import ClusterSize
 from jobs.stack.stack import PARTITIONS, Parts, Stack
 
 RUN = "bench"
-OUTPUTS = ("changes", "memberships", "dead-letters", "late-events")
+OUTPUTS = ("changes", "memberships", "dead-letters", "late-events", "shadow-changes")
 _JOB_TIMEOUT_S = 900.0
 
 
@@ -103,6 +103,8 @@ class Servers:
             "SEGMENTS__KAFKA__EVENTS_TOPICS": f"[{events_topic}]",
             "SEGMENTS__KAFKA__GROUP_ID": contestant,
             **{f"SEGMENTS__KAFKA__{name}_TOPIC": topic for name, topic in topics.items()},
+            "SEGMENTS__KAFKA__CONTROL_TOPIC": output_topic(contestant, "control"),
+            "SEGMENTS__KAFKA__AUDIT_TOPIC": output_topic(contestant, "audit"),
         }
 
     def run_to_end(self, arguments: Sequence[str], environment: dict[str, str]) -> str:

@@ -7,6 +7,8 @@ import pytest
 
 from jobs.graph import function_options, sink_options, source_options
 from jobs.settings import Settings
+from segments.control import encode_control
+from segments.history import first_release
 
 JAVA = Path("jobs/bridge/src/main/java/io/flinksegments/bridge")
 
@@ -45,6 +47,7 @@ def test_the_shipped_settings_say_what_java_is_told() -> None:
 def test_a_bounded_run_never_looks_at_the_wall_clock() -> None:
     given = source_options(settings(), bounded=True)
     assert (given["bounded"], given["follow.wall.clock"], given["idle.after.ms"]) == ("true", "false", "0")
+    assert "control.topic" not in given
 
 
 def test_several_topics_keep_their_order() -> None:
@@ -74,8 +77,8 @@ def test_transactions_get_their_own_prefix_and_timeout() -> None:
 
 def test_the_function_gets_what_it_needs_and_can_travel() -> None:
     given = function_options(settings(event_time={"allowed_lateness": "2h"}, flink={"shards": 8}), "segments: []", "/t")
-    assert (given.definitions, given.shards, given.allowed_lateness, given.trace) == (
-        "segments: []",
+    assert (given.told, given.shards, given.allowed_lateness, given.trace) == (
+        (encode_control(first_release("segments: []")),),
         8,
         7_200_000,
         "/t",

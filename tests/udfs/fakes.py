@@ -10,7 +10,7 @@ from typing import Any
 from pyflink.common import Row
 
 from segments.profiles import shard_of
-from tests.udfs.wire import Output, Raw, events_frame, marker_frame, read_output, start_frame, tick_frame
+from tests.udfs.wire import Output, Raw, control_frame, events_frame, marker_frame, read_output, start_frame, tick_frame
 from udfs.segment_function import FunctionOptions, SegmentFunction
 
 Shards = dict[int, dict[int, bytes]]
@@ -25,6 +25,9 @@ class KeyedMapState:
 
     def items(self) -> Iterator[tuple[int, bytes]]:
         return iter(list(self._shards.get(self._key(), {}).items()))
+
+    def get(self, key: int) -> bytes | None:
+        return self._shards.get(self._key(), {}).get(key)
 
     def put(self, key: int, value: bytes) -> None:
         self._shards.setdefault(self._key(), {})[key] = bytes(value)
@@ -86,6 +89,9 @@ class Worker:
 
     def tick(self, watermark: int) -> list[Output]:
         return self.send(tick_frame(watermark))
+
+    def tell(self, payload: bytes) -> list[Output]:
+        return self.send(control_frame(payload))
 
     def checkpoint(self, number: int = 1) -> Shards:
         """Send a marker for all shards it owns and return the state as the checkpoint holds it."""

@@ -9,14 +9,17 @@ import pytest
 
 from benchmarks.simulator import simulate
 from segments.changes import decode_change, decode_memberships, encode_change
+from segments.control import Release, encode_control
 from segments.definitions import parse_definitions
 from segments.events import Plausibility
+from segments.history import first_release
 from segments.record_times import stamped
 from segments.replay import replay
 from tests.udfs.fakes import Shards, Worker
-from tests.udfs.wire import Output, Raw
+from tests.udfs.wire import Output, Raw, tick_frame
 from udfs.frames import Target
 from udfs.segment_function import FunctionOptions
+from udfs.told import PLACE
 
 T = 1_764_000_000_000
 HOUR = 3_600_000
@@ -35,8 +38,9 @@ segments:
 
 def options(definitions: str = DEFINITIONS, trace: Path | None = None) -> FunctionOptions:
     return FunctionOptions(
-        definitions=definitions,
+        told=(encode_control(first_release(definitions)),),
         topics=("web", "app"),
+        control_topic="control",
         shards=4,
         allowed_lateness=HOUR,
         plausibility=Plausibility(24 * HOUR, 3_650 * 24 * HOUR, max_bytes=1_048_576),
@@ -93,10 +97,13 @@ def test_a_watermark_that_comes_with_events_counts_after_them(worker: Worker) ->
 
 
 def test_a_marker_writes_only_the_shards_that_changed(worker: Worker) -> None:
+    worker.checkpoint()  # writes what the worker was told
+    told = worker.counts["state_bytes_written"]
     worker.events(event("u1", "Page", T))
-    assert worker.checkpoint().keys() == {worker.shard_of("u1")}
+    state = worker.checkpoint()
+    assert {shard for shard, entries in state.items() if entries.keys() > {PLACE}} == {worker.shard_of("u1")}
     written = worker.counts["state_bytes_written"]
-    assert written > 0
+    assert written > told
     worker.checkpoint(2)
     assert worker.counts["state_bytes_written"] == written
 
@@ -217,3 +224,32 @@ def test_restarts_change_nothing_and_the_replay_says_the_same() -> None:
     for change in replay(definitions, [(each.payload, each.written_at) for each in events], until=end):
         replayed.setdefault(change.user_id, []).append(encode_change(change))
     assert without == replayed
+
+
+def test_what_the_worker_was_told_is_kept_in_every_shard(worker: Worker) -> None:
+    second = encode_control(Release(2, T, DEFINITIONS))
+    assert worker.tell(second) == []
+    state = worker.checkpoint()
+    assert all(PLACE in entries for entries in state.values())
+    assert state.keys() == set(range(4))
+    written = worker.counts["state_bytes_written"]
+    worker.checkpoint(2)
+    assert worker.counts["state_bytes_written"] == written
+    later = Worker(options(), state)
+    later.tell(second)
+    later.checkpoint(3)
+    assert later.counts["state_bytes_written"] == 0, "it was told the same"
+
+
+def test_a_control_record_that_cannot_be_read_is_a_dead_letter(worker: Worker) -> None:
+    (letter,) = worker.tell(b"{")
+    assert (letter.target, letter.value) == (Target.DEAD_LETTERS, b"{")
+    assert (letter.headers["reason"], letter.headers["topic"]) == (b"not_control", b"control")
+    assert worker.counts["dead_letters"] == 1
+    assert seen(worker.events(event("u1", "Page", T), event("u1", "Page", T + 5))) == [("u1", "active", "entered", 5)]
+
+
+def test_a_tick_with_which_time_stands_still_changes_nothing(worker: Worker) -> None:
+    worker.events(event("u1", "Product Added", T, cart_id="c"))
+    assert worker.send(tick_frame()) == []
+    assert seen(worker.tick(T + HOUR // 2)) == [("u1", "abandoned", "entered", HOUR // 2)]

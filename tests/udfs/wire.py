@@ -49,8 +49,8 @@ def events_frame(events: Sequence[Raw], watermark: int = -(2**63)) -> bytes:
     )
 
 
-def tick_frame(watermark: int) -> bytes:
-    """Return a TICK frame; `watermark` in ms."""
+def tick_frame(watermark: int = -(2**63)) -> bytes:
+    """Return a TICK frame; `watermark` in ms, the default is that time stands still."""
     return struct.pack("<B3xIq", 2, 0, watermark)
 
 
@@ -62,6 +62,11 @@ def marker_frame(checkpoint: int, shards: Sequence[int]) -> bytes:
 def start_frame(shards: Sequence[int]) -> bytes:
     """Return a START frame."""
     return struct.pack(f"<B3xI{len(shards)}H", 4, len(shards), *shards)
+
+
+def control_frame(payload: bytes, offset: int = 0, written_at: int = 0) -> bytes:
+    """Return a CONTROL frame: one record of the control topic; `written_at` in ms."""
+    return struct.pack("<B3xIqq", 5, len(payload), offset, written_at) + payload
 
 
 def read_output(frame: bytes) -> list[Output]:

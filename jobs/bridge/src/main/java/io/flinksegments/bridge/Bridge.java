@@ -37,13 +37,34 @@ public final class Bridge {
                         new EventClock(read.outOfOrdernessMillis(), read.idleAfterMillis()),
                         "Kafka events")
                 .uid("kafka-events");
-        return frames(events, read);
+        return frames(events, read.bounded() ? null : control(env, read), read);
     }
 
-    /** Batches events by the subtask that owns their shard, which needs no keyed state and so no state backend. */
-    static KeyedStream<Row, Row> frames(DataStream<EventRecord> events, SourceOptions options) {
+    /** One reader: the topic has one partition, and its order is what counts. */
+    private static DataStream<EventRecord> control(StreamExecutionEnvironment env, SourceOptions options) {
+        KafkaSource<EventRecord> source = KafkaSource.<EventRecord>builder()
+                .setProperties(options.consumerProperties())
+                .setBootstrapServers(options.bootstrapServers())
+                .setTopics(options.controlTopic())
+                .setGroupId(options.groupId())
+                .setClientIdPrefix(options.groupId() + "-control")
+                .setStartingOffsets(OffsetsInitializer.earliest())
+                .setDeserializer(new ControlDeserializer())
+                .build();
+        return env.fromSource(source, new TimelessClock(), "Kafka control")
+                .setParallelism(1)
+                .uid("kafka-control");
+    }
+
+    /**
+     * Batches events by the subtask that owns their shard, which needs no keyed state and so no state backend; control
+     * records, if there are any, go to all subtasks.
+     */
+    static KeyedStream<Row, Row> frames(
+            DataStream<EventRecord> events, DataStream<EventRecord> control, SourceOptions options) {
         KeyedStream<EventRecord, Row> keyed = events.keyBy(new Shards.EventKey(options.shards()), Shards.KEY_TYPE);
-        DataStream<Row> frames = new DataStream<>(keyed.getExecutionEnvironment(), keyed.getTransformation())
+        DataStream<EventRecord> input = new DataStream<>(keyed.getExecutionEnvironment(), keyed.getTransformation());
+        DataStream<Row> frames = (control == null ? input : input.union(control.broadcast()))
                 .transform("Batch events", FRAME_TYPE, new FrameBatcher(options))
                 .uid("batch-events");
         return DataStreamUtils.reinterpretAsKeyedStream(frames, new Shards.FrameKey(), Shards.KEY_TYPE);

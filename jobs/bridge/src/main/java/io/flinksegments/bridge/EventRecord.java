@@ -5,7 +5,7 @@ package io.flinksegments.bridge;
  *
  * @param shard the shard of the event's user; some shard if the user is not known
  * @param payload the record's value as it came; empty if it was null
- * @param topic index into the configured topics
+ * @param topic index into the configured topics; {@link #CONTROL} for a record of the control topic
  * @param partition Kafka partition
  * @param offset Kafka offset
  * @param recordTimestamp the Kafka record's timestamp in ms; -1 if it has none
@@ -24,4 +24,11 @@ public record EventRecord(
 
     /** The event time of a faulty record: it never moves the watermark. */
     public static final long NO_TIME = Long.MIN_VALUE;
+
+    /** In place of the topic's index: the record tells the job something and is no event. */
+    public static final int CONTROL = 255;
+
+    boolean isControl() {
+        return topic == CONTROL;
+    }
 }

@@ -18,15 +18,18 @@ import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
 import org.apache.flink.types.Row;
 
 /**
- * Turns events into frames for the Python operator that is chained behind it.
+ * Turns events and control records into frames for the Python operator that is chained behind it.
  *
  * <p>Order: START once, then EVENTS with the watermark that came after them (a TICK if there are no events) and then that
  * watermark itself, a MARKER before each barrier. A watermark waits with the events for the next flush, so a busy Python
  * is not called for each. Collecting a frame returns when Python has handled it; {@link AdaptiveLinger} lives on that.
+ * A control record comes after the events before it. Once the job was told something Python may have work left over, so
+ * it is called every 250 ms even when nothing comes.
  */
 public final class FrameBatcher extends AbstractStreamOperator<Row>
         implements OneInputStreamOperator<EventRecord, Row>, BoundedOneInput {
     private static final long FOLLOW_MILLIS = 200;
+    private static final long IDLE_MILLIS = 250; // later than a tick that follows the wall clock, which does as well
 
     private final SourceOptions options;
     private transient EventBuffer buffer;
@@ -40,6 +43,9 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
     private transient long waitingWatermark;
     private transient ScheduledFuture<?> flushTimer;
     private transient ScheduledFuture<?> followTimer;
+    private transient ScheduledFuture<?> idleTimer;
+    private transient long framesSent;
+    private transient boolean mayHaveWork;
 
     /** Batches within the limits of the options. */
     public FrameBatcher(SourceOptions options) {
@@ -55,6 +61,7 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
         for (long[] snapshot : clockState.get()) {
             clock.restore(snapshot);
         }
+        mayHaveWork = context.isRestored();
     }
 
     @Override
@@ -82,6 +89,10 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
     @Override
     public void processElement(StreamRecord<EventRecord> element) {
         start();
+        if (element.getValue().isControl()) {
+            control(element.getValue());
+            return;
+        }
         buffer.add(element.getValue());
         touched.set(element.getValue().shard());
         flushWhenDue();
@@ -134,6 +145,7 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
         mark(Long.MAX_VALUE);
         ended = true;
         followTimer = cancel(followTimer);
+        idleTimer = cancel(idleTimer);
     }
 
     private void start() {
@@ -143,6 +155,20 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
         started = true;
         if (owned.length > 0) {
             collect(Frames.start(owned));
+        }
+        if (mayHaveWork) {
+            scheduleIdle();
+        }
+    }
+
+    private void control(EventRecord record) {
+        flush();
+        if (owned.length > 0) {
+            collect(Frames.control(record));
+            touchAll();
+        }
+        if (idleTimer == null) {
+            scheduleIdle();
         }
     }
 
@@ -169,12 +195,16 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
             collect(Frames.tick(watermark));
         }
         if (watermark != Frames.NO_WATERMARK) {
-            for (int shard : owned) {
-                touched.set(shard);
-            }
+            touchAll();
             output.emitWatermark(new Watermark(watermark));
         }
         linger.handled(before, now());
+    }
+
+    private void touchAll() {
+        for (int shard : owned) {
+            touched.set(shard);
+        }
     }
 
     private void mark(long checkpointId) {
@@ -196,8 +226,24 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
         scheduleFollow();
     }
 
+    private void scheduleIdle() {
+        if (!options.bounded() && owned.length > 0) {
+            long sentBefore = framesSent;
+            idleTimer = getProcessingTimeService().registerTimer(now() + IDLE_MILLIS, at -> idle(sentBefore));
+        }
+    }
+
+    private void idle(long sentBefore) {
+        if (framesSent == sentBefore && buffer.isEmpty() && waitingWatermark == Frames.NO_WATERMARK) {
+            collect(Frames.tick(Frames.NO_WATERMARK));
+            touchAll();
+        }
+        scheduleIdle();
+    }
+
     /** A frame has the key of the first shard; Python turns to the other shards' keys itself. */
     private void collect(byte[] frame) {
+        framesSent++;
         output.collect(new StreamRecord<>(Row.of(owned[0], frame)));
     }
 

@@ -9,8 +9,9 @@ final class Frames {
     static final byte TICK = 2;
     static final byte MARKER = 3;
     static final byte START = 4;
+    static final byte CONTROL = 5;
 
-    /** In place of the watermark of an EVENTS frame. */
+    /** In place of the watermark of an EVENTS frame to which none came, or of a TICK with which time stands still. */
     static final long NO_WATERMARK = Long.MIN_VALUE;
 
     /** Bytes before the rest of a frame: kind, padding, number of events or shards. */
@@ -32,6 +33,16 @@ final class Frames {
     /** Asks Python to load these shards. */
     static byte[] start(int[] shards) {
         return putShards(frame(START, shards.length, shards.length * Short.BYTES), shards);
+    }
+
+    /** Hands over one record of the control topic. */
+    static byte[] control(EventRecord record) {
+        byte[] payload = record.payload();
+        return frame(CONTROL, payload.length, 2 * Long.BYTES + payload.length)
+                .putLong(record.offset())
+                .putLong(record.recordTimestamp())
+                .put(payload)
+                .array();
     }
 
     private static byte[] putShards(ByteBuffer frame, int[] shards) {

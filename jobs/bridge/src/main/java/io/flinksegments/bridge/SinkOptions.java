@@ -9,8 +9,8 @@ import org.apache.flink.connector.base.DeliveryGuarantee;
  * What {@link Bridge#sinks} needs to know; there are no defaults here, they belong to the caller.
  *
  * @param bootstrapServers {@code bootstrap.servers}: Kafka, {@code host:port} with commas between
- * @param topics {@code topic.changes}, {@code topic.memberships}, {@code topic.dead.letters}, {@code topic.late.events}:
- *     targets 0 to 3 of an output frame
+ * @param topics {@code topic.changes}, {@code topic.memberships}, {@code topic.dead.letters}, {@code topic.late.events},
+ *     {@code topic.audit}, {@code topic.shadow.changes}: targets 0 to 5 of an output frame
  * @param guarantee {@code delivery.guarantee}: exactly-once, at-least-once, none
  * @param transactionalIdPrefix {@code transactional.id.prefix}: needed for exactly-once and refused otherwise; its own
  *     for each job on a Kafka cluster, the same after a restart
@@ -37,7 +37,9 @@ public record SinkOptions(
                         in.text("topic.changes"),
                         in.text("topic.memberships"),
                         in.text("topic.dead.letters"),
-                        in.text("topic.late.events")),
+                        in.text("topic.late.events"),
+                        in.text("topic.audit"),
+                        in.text("topic.shadow.changes")),
                 guarantee,
                 guarantee == DeliveryGuarantee.EXACTLY_ONCE ? in.text("transactional.id.prefix") : "",
                 in.prefixed("producer."));

@@ -9,11 +9,12 @@ import java.util.Properties;
  * What {@link Bridge#events} needs to know; there are no defaults here, they belong to the caller.
  *
  * @param bootstrapServers {@code bootstrap.servers}: Kafka, {@code host:port} with commas between
- * @param topics {@code topics}: with commas between; a frame names a topic by its index here (at most 256)
+ * @param topics {@code topics}: with commas between; a frame names a topic by its index here (at most 255)
  * @param groupId {@code group.id}: the consumer group that offsets are committed to
  * @param start {@code start}: earliest, latest, committed (else earliest), timestamp; only for a start without state
  * @param startTimestamp {@code start.timestamp.ms}: needed for {@code start=timestamp} and refused otherwise
  * @param bounded {@code bounded}: true ends the job at the offsets that are the latest when it starts
+ * @param controlTopic {@code control.topic}: what the running job is told, from its beginning on; refused when bounded
  * @param shards {@code shards}: 1 to 32768; fixed for the life of the state
  * @param maxEventBytes {@code max.event.bytes}: a larger record has fault 3
  * @param maxAheadMillis {@code max.ahead.ms}: an event this much newer than its Kafka record has fault 5
@@ -34,6 +35,7 @@ public record SourceOptions(
         Start start,
         long startTimestamp,
         boolean bounded,
+        String controlTopic,
         int shards,
         int maxEventBytes,
         long maxAheadMillis,
@@ -68,13 +70,15 @@ public record SourceOptions(
     public static SourceOptions of(Map<String, String> options) {
         OptionReader in = new OptionReader("event source", options);
         Start start = in.choice("start", Start.class);
+        boolean bounded = in.flag("bounded");
         SourceOptions read = new SourceOptions(
                 in.text("bootstrap.servers"),
                 in.list("topics"),
                 in.text("group.id"),
                 start,
                 start == Start.TIMESTAMP ? in.number("start.timestamp.ms", 0, Long.MAX_VALUE) : 0,
-                in.flag("bounded"),
+                bounded,
+                bounded ? "" : in.text("control.topic"),
                 in.smallNumber("shards", 1, 1 << 15),
                 in.smallNumber("max.event.bytes", 1, Integer.MAX_VALUE),
                 in.number("max.ahead.ms", 0, MAX_MILLIS),
@@ -93,8 +97,11 @@ public record SourceOptions(
     }
 
     private void checkTogether(OptionReader in) {
-        if (topics.size() > 256 || topics.stream().distinct().count() < topics.size()) {
-            in.problem("topics must be at most 256 different names");
+        if (topics.size() > EventRecord.CONTROL || topics.stream().distinct().count() < topics.size()) {
+            in.problem("topics must be at most %d different names".formatted(EventRecord.CONTROL));
+        }
+        if (topics.contains(controlTopic)) {
+            in.problem("control.topic is among the topics");
         }
         if (bounded && (followWallClock || idleAfterMillis > 0)) {
             in.problem("a bounded run never looks at the wall clock: "

@@ -57,6 +57,10 @@ final class BatcherHarness extends OneInputStreamOperatorTestHarness<EventRecord
         processElement(new StreamRecord<>(Samples.event(shard, payload), Samples.NOON));
     }
 
+    void control(String payload) throws Exception {
+        processElement(new StreamRecord<>(Samples.control(payload)));
+    }
+
     int timers() {
         return getProcessingTimeService().getNumActiveTimers();
     }
@@ -82,7 +86,9 @@ final class BatcherHarness extends OneInputStreamOperatorTestHarness<EventRecord
         int count = in.getInt(4);
         return switch (frame[0]) {
             case Frames.EVENTS -> "events" + payloads(in, count) + tick(in.getLong(8));
-            case Frames.TICK -> "tick " + in.getLong(8);
+            case Frames.TICK -> "tick " + (in.getLong(8) == Frames.NO_WATERMARK ? "idle" : in.getLong(8));
+            case Frames.CONTROL -> "control " + new String(frame, 24, count, StandardCharsets.UTF_8)
+                    + " of " + in.getLong(8) + " at " + in.getLong(16);
             case Frames.MARKER -> "marker of " + in.getLong(8) + " for" + shards(in, 16, count);
             case Frames.START -> "start" + shards(in, 8, count);
             default -> "unknown";

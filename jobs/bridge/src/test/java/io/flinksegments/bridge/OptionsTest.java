@@ -25,11 +25,21 @@ class OptionsTest {
     }
 
     @Test
+    void aBoundedRunIsToldNothing() {
+        String[] bounded = {"bounded", "true", "follow.wall.clock", "false", "idle.after.ms", "0"};
+        Map<String, String> options = sourceOptions(bounded);
+        Exception error = assertThrows(IllegalArgumentException.class, () -> SourceOptions.of(options));
+        assertEquals("Options of the event source: control.topic is not known.", error.getMessage());
+        options.remove("control.topic");
+        assertEquals("", SourceOptions.of(options).controlTopic());
+    }
+
+    @Test
     void readsSinkOptions() {
         SinkOptions read = SinkOptions.of(sinkOptions(
                 "delivery.guarantee", "exactly-once", "transactional.id.prefix", "job-1",
                 "producer.max.request.size", "9000000"));
-        assertEquals(List.of("changes", "memberships", "dead", "late"), read.topics());
+        assertEquals(List.of("changes", "memberships", "dead", "late", "audit", "shadow"), read.topics());
         assertEquals(DeliveryGuarantee.EXACTLY_ONCE, read.guarantee());
         assertEquals("job-1", read.transactionalIdPrefix());
         assertEquals(Map.of("max.request.size", "9000000"), read.producerProperties());
@@ -47,11 +57,13 @@ class OptionsTest {
                 "shards               | many    | shards is many, but must be a whole number from 1 to 32768",
                 "bounded              | yes     | bounded is yes, but must be true or false",
                 "bounded              | true    | a bounded run never looks at the wall clock: "
-                        + "set follow.wall.clock to false and idle.after.ms to 0",
+                        + "set follow.wall.clock to false and idle.after.ms to 0; control.topic is not known",
                 "start                | now     | start is now, but must be one of earliest, latest, committed, timestamp",
                 "start                | timestamp | start.timestamp.ms is missing",
                 "start.timestamp.ms   | 5       | start.timestamp.ms is not known",
-                "topics               | a,b,a   | topics must be at most 256 different names",
+                "topics               | a,b,a   | topics must be at most 255 different names",
+                "topics               | segment-control | control.topic is among the topics",
+                "control.topic        | -       | control.topic is missing",
                 "idle.after.ms        | 0       | follow.wall.clock needs idle.after.ms above 0",
                 "batch.linger.min.ms  | 60      | batch.linger.min.ms is above batch.linger.max.ms",
             })

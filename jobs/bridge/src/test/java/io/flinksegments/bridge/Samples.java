@@ -24,6 +24,7 @@ final class Samples {
                 Map.entry("group.id", "test"),
                 Map.entry("start", "earliest"),
                 Map.entry("bounded", "false"),
+                Map.entry("control.topic", "segment-control"),
                 Map.entry("shards", String.valueOf(SHARDS)),
                 Map.entry("max.event.bytes", "1000"),
                 Map.entry("max.ahead.ms", String.valueOf(DAY)),
@@ -45,6 +46,8 @@ final class Samples {
                 "topic.memberships", "memberships",
                 "topic.dead.letters", "dead",
                 "topic.late.events", "late",
+                "topic.audit", "audit",
+                "topic.shadow.changes", "shadow",
                 "delivery.guarantee", "at-least-once"));
         return changed(options, changes);
     }
@@ -63,6 +66,11 @@ final class Samples {
 
     static EventRecord event(int shard, String payload) {
         return new EventRecord(shard, utf8(payload), 0, 1, 2, NOON, NOON, Fault.NONE);
+    }
+
+    static EventRecord control(String payload) {
+        return new EventRecord(
+                0, utf8(payload), EventRecord.CONTROL, 0, 7, NOON, EventRecord.NO_TIME, Fault.NONE);
     }
 
     static EventRecord eventAt(long eventTime) {

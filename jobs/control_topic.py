@@ -1,0 +1,152 @@
+"""The control topic: its whole history, one record more, and the topics that belong to it."""
+
+from __future__ import annotations
+
+import msgspec
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from jobs.settings import KafkaSettings
+from jobs.topics import Record, TopicError, TopicReader, explained
+from segments.control import ControlRecord, decode_control, encode_control
+from segments.history import History, same_meaning
+from segments.record_times import event_time
+
+FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}  # the topic is the history
+_TIMEOUT_S = 30
+_ADMIN_TIMEOUT_MS = 15_000
+_NEWEST_READ = 500  # records of each partition that are looked at for the newest event
+_SILENT_POLLS = 20
+_RECORDED_MS = 86_400_000  # the newest event is older: nobody plays a live stream
+
+
+class TakenError(RuntimeError):
+    """Somebody else wrote a record of the same number first; the text says what to do."""
+
+
+def create_control_topics(kafka: KafkaSettings) -> None:
+    """Create the control topic, the audit topic and the shadow topic where they are missing; raises TopicError."""
+    wanted = {
+        kafka.control_topic: {"num_partitions": 1, "configs": FOR_EVER},
+        kafka.audit_topic: {"num_partitions": 1, "configs": FOR_EVER},
+        kafka.shadow_changes_topic: {},
+    }
+    with explained(kafka.bootstrap_servers):
+        admin = KafkaAdminClient(
+            bootstrap_servers=kafka.bootstrap_servers.split(","), request_timeout_ms=_ADMIN_TIMEOUT_MS
+        )
+        try:
+            missing = {name: how for name, how in wanted.items() if name not in set(admin.list_topics())}
+            for name, how in missing.items():
+                _create(admin, name, how)
+        finally:
+            admin.close()
+
+
+def _create(admin: KafkaAdminClient, name: str, how: dict[str, object]) -> None:
+    try:
+        admin.create_topics({name: how}, wait_for_metadata=True)
+    except TopicAlreadyExistsError:
+        return
+    except KafkaError as error:
+        raise TopicError(f"topic '{name}' is missing and cannot be created ({error}): create it yourself") from None
+
+
+def read_history(kafka: KafkaSettings) -> History:
+    """Return all that was ever said to the job; raises TopicError. What cannot be read is left out, as the job does."""
+    history = History()
+    for _, record in control_records(kafka):
+        history.add(record)
+    return history
+
+
+def control_records(kafka: KafkaSettings) -> list[tuple[int, ControlRecord]]:
+    """Return the readable records of the control topic with their offsets, oldest first; raises TopicError."""
+    found = []
+    with TopicReader(kafka.bootstrap_servers, [kafka.control_topic]) as reader:
+        for each in reader.to_the_end():
+            try:
+                found.append((each.offset, decode_control(each.value or b"")))
+            except msgspec.DecodeError:
+                continue
+    return found
+
+
+def append(kafka: KafkaSettings, record: ControlRecord) -> None:
+    """Write a record once the records before it are known; raises TopicError, TakenError when its number is taken."""
+    with explained(kafka.bootstrap_servers):
+        producer = KafkaProducer(
+            bootstrap_servers=kafka.bootstrap_servers.split(","), acks="all", max_request_size=16 * 1024 * 1024
+        )
+        try:
+            written = producer.send(kafka.control_topic, encode_control(record)).get(timeout=_TIMEOUT_S)
+        finally:
+            producer.close()
+    history = History()
+    for offset, known in control_records(kafka):
+        is_first = history.add(known)
+        if offset == written.offset and not is_first:
+            raise TakenError("somebody else released at the same moment and was first: look at it and release again")
+
+
+def submitted(kafka: KafkaSettings, definitions: str, now: int, by: str) -> list[ControlRecord]:
+    """Return all that a job is told that starts at `now` (ms) with these definitions; raises TopicError, TakenError.
+
+    They are released first if they differ from the newest release: the first one holds from the beginning of time on.
+    """
+    create_control_topics(kafka)
+    history = read_history(kafka)
+    current = history.current
+    if current is not None and same_meaning(current.definitions, definitions):
+        return history.records
+    at = 0 if current is None else effective_instant(now, newest_event(kafka), 0)
+    shadow = current.shadow if current is not None else None
+    release = history.following("submit", definitions, effective_at=at, shadow=shadow, released_at=now, by=by)
+    append(kafka, release)
+    return [*history.records, release]
+
+
+def effective_instant(now: int, newest: int | None, ahead: int) -> int:
+    """Return when a release should take effect (ms): `ahead` of the clock, or right after the end of a recorded stream.
+
+    >>> effective_instant(1795341600000, 1795341599000, 2_000), effective_instant(1795341600000, 1564617600000, 2_000)
+    (1795341602000, 1564617600001)
+    """
+    recorded = newest is not None and newest < now - _RECORDED_MS
+    return newest + 1 if recorded and newest is not None else now + ahead
+
+
+def newest_event(kafka: KafkaSettings) -> int | None:
+    """Return the newest time (ms) among the last events of each partition, None without events; raises TopicError."""
+    times = [event_time(record.value or b"") for record in _last_records(kafka)]
+    return max((time for time in times if time is not None), default=None)
+
+
+def _last_records(kafka: KafkaSettings) -> list[Record]:
+    with explained(kafka.bootstrap_servers):
+        consumer = KafkaConsumer(bootstrap_servers=kafka.bootstrap_servers.split(","), group_id=None)
+        try:
+            partitions = [
+                TopicPartition(topic, number)
+                for topic in kafka.events_topics
+                for number in consumer.partitions_for_topic(topic) or ()
+            ]
+            consumer.assign(partitions)
+            ends = consumer.end_offsets(partitions)
+            begins = consumer.beginning_offsets(partitions)
+            for each in partitions:
+                consumer.seek(each, max(begins[each], ends[each] - _NEWEST_READ))
+            found: list[Record] = []
+            silent = 0
+            while silent < _SILENT_POLLS and any(consumer.position(each) < ends[each] for each in partitions):
+                polled = consumer.poll(timeout_ms=500)
+                silent = 0 if polled else silent + 1
+                for part, records in polled.items():
+                    found += (
+                        Record(part.topic, part.partition, each.offset, each.key, each.value, each.timestamp)
+                        for each in records
+                    )
+            return found
+        finally:
+            consumer.close()

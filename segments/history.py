@@ -1,0 +1,98 @@
+"""What a job was told, oldest first, and the release that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from segments.control import ControlRecord, Release, ReleaseAction
+from segments.definitions import DefinitionErrors, parse_definitions
+
+
+class History:
+    """The records of the control topic, each number once: where two writers took the same one, the first counts.
+
+    >>> history = History([Release(1, 0, "segments: []"), Release(1, 5, "segments: [x]")])
+    >>> [release.effective_at for release in history.releases]
+    [0]
+    """
+
+    def __init__(self, records: Iterable[ControlRecord] = ()) -> None:
+        self.records: list[ControlRecord] = []
+        self._keys: set[tuple[str, int]] = set()
+        for record in records:
+            self.add(record)
+
+    def add(self, record: ControlRecord) -> bool:
+        """Take a record in; False when one of its kind and number is there."""
+        key = _key(record)
+        if key in self._keys:
+            return False
+        self._keys.add(key)
+        self.records.append(record)
+        return True
+
+    @property
+    def releases(self) -> list[Release]:
+        """All releases, oldest first."""
+        return [record for record in self.records if isinstance(record, Release)]
+
+    @property
+    def current(self) -> Release | None:
+        """The newest release, None before the first."""
+        return next((record for record in reversed(self.records) if isinstance(record, Release)), None)
+
+    def release(self, number: int) -> Release | None:
+        """Return a release by its number, None when there is none."""
+        return next((release for release in self.releases if release.number == number), None)
+
+    def following(
+        self,
+        action: ReleaseAction,
+        definitions: str,
+        *,
+        effective_at: int,
+        shadow: str | None = None,
+        released_at: int = 0,
+        by: str = "",
+        note: str = "",
+    ) -> Release:
+        """Return the release to be written next; it never takes effect before the one that it follows (ms)."""
+        current = self.current
+        number, earliest = (current.number + 1, current.effective_at) if current else (1, effective_at)
+        return Release(number, max(effective_at, earliest), definitions, shadow, action, released_at, by, note)
+
+    def before(self, release: Release) -> Release | None:
+        """Return the newest release before one whose definitions were others, None when there is none.
+
+        >>> history = History([Release(1, 0, "segments: []"), Release(2, 0, "version: 2")])
+        >>> history.before(history.releases[1]).number
+        1
+        """
+        for each in reversed(self.releases):
+            if each.number < release.number and not same_meaning(each.definitions, release.definitions):
+                return each
+        return None
+
+
+def first_release(definitions: str) -> Release:
+    """Return the release of a job that was told nothing else: these definitions from the beginning of time on."""
+    return Release(1, 0, definitions, action="submit")
+
+
+def same_meaning(first: str, second: str) -> bool:
+    """Say whether two texts of definitions say the same; comments and order of keys count for nothing.
+
+    >>> buyer = "segments: [{name: buyer, when: {lifetime: {of: count, event: Order Completed, gte: 1}}}]"
+    >>> same_meaning(buyer, "# those who bought" + chr(10) + buyer)
+    True
+    """
+    if first == second:
+        return True
+    try:
+        return parse_definitions(first) == parse_definitions(second)
+    except DefinitionErrors:
+        return False
+
+
+def _key(record: ControlRecord) -> tuple[str, int]:
+    return ("release", record.number) if isinstance(record, Release) else ("thresholds", record.version)
