@@ -10,10 +10,12 @@ from jobs.cli.demo import demo
 from jobs.cli.errors import EXIT_CODES
 from jobs.cli.explain import explain
 from jobs.cli.funnel import funnel
+from jobs.cli.history import history
 from jobs.cli.lint import lint
 from jobs.cli.local_stack import down, up
 from jobs.cli.preview import preview
 from jobs.cli.reconcile import reconcile
+from jobs.cli.release import promote, release, rollback, withdraw
 from jobs.cli.replay import replay
 from jobs.cli.run import run
 from jobs.cli.submit import submit
@@ -32,6 +34,11 @@ app.command()(up)
 app.command()(down)
 app.command()(run)
 app.command(context_settings=PASS_ON)(submit)
+app.command()(release)
+app.command()(rollback)
+app.command()(promote)
+app.command()(withdraw)
+app.command()(history)
 app.command()(validate)
 app.command()(lint)
 app.command()(cost)

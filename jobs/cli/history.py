@@ -1,0 +1,112 @@
+"""`segments history`: who released what when."""
+
+# ruff: noqa: PLC0415 - what loads Kafka is imported when it is used
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+from jobs.cli.errors import BadInput, for_people
+from jobs.cli.inputs import SettingsOption, instant_text
+from jobs.cli.release import ServersOption, StackOption, connected, diff_line, explained
+from jobs.cli.reports import ReportFormat, print_json
+from segments.history import History
+from segments.release_diff import SegmentDiff, release_diff
+
+
+class ReleaseReport(msgspec.Struct, frozen=True):
+    """One release and what it changed; times in ms."""
+
+    number: int
+    action: str
+    released_at: int
+    effective_at: int
+    by: str
+    note: str
+    changed: list[SegmentDiff]
+    in_shadow: list[SegmentDiff]
+
+
+class HistoryReport(msgspec.Struct, frozen=True):
+    """All releases, oldest first, or those that changed one segment."""
+
+    segment: str | None
+    releases: list[ReleaseReport]
+
+
+@for_people()
+def history(
+    name: Annotated[str | None, typer.Argument(help="Only releases that changed this segment, with how.")] = None,
+    form: Annotated[ReportFormat, typer.Option("--format", help="For people or for programs.")] = ReportFormat.text,
+    settings: SettingsOption = None,
+    bootstrap_servers: ServersOption = None,
+    run: StackOption = None,
+) -> None:
+    """Say who released what when, and what each release changed.
+
+    Example: segments history cart_abandoner
+
+    Exit codes: 0 done, 1 Kafka gave no answer, 2 wrong settings, or no release ever had this segment.
+    """
+    from jobs.control_topic import read_history
+
+    with explained():
+        known = read_history(connected(settings, bootstrap_servers, run).kafka)
+    report = history_report(known, name)
+    if name is not None and not report.releases:
+        raise BadInput(f"no release changed a segment named '{name}'")
+    if form is ReportFormat.json:
+        print_json(report)
+    else:
+        _print(report)
+
+
+def history_report(known: History, name: str | None = None) -> HistoryReport:
+    """Return what each release changed, or those that changed one segment and only that."""
+    reports = []
+    before: str | None = None
+    for release in known.releases:
+        changed = _only(release_diff(before, release.definitions), name)
+        shadow = release.shadow if release.action == "shadow" else None
+        hidden = _only(release_diff(release.definitions, shadow), name) if shadow is not None else []
+        before = release.definitions
+        if name is None or changed or hidden:
+            reports.append(
+                ReleaseReport(
+                    release.number,
+                    release.action,
+                    release.released_at,
+                    release.effective_at,
+                    release.by,
+                    release.note,
+                    changed,
+                    hidden,
+                )
+            )
+    return HistoryReport(name, reports)
+
+
+def _only(diffs: list[SegmentDiff], name: str | None) -> list[SegmentDiff]:
+    return [each for each in diffs if name is None or each.segment == name]
+
+
+def _print(report: HistoryReport) -> None:
+    for each in report.releases:
+        when = instant_text(each.released_at) if each.released_at else "-"
+        since = instant_text(each.effective_at) if each.effective_at else "the beginning"
+        who = f" by {each.by}" if each.by else ""
+        typer.echo(f"release {each.number}  {each.action:<9}{when}{who}, holds from {since}  {each.note}".rstrip())
+        for diff in each.changed:
+            _print_diff(diff, "", report.segment is not None)
+        for diff in each.in_shadow:
+            _print_diff(diff, "shadow: ", report.segment is not None)
+
+
+def _print_diff(diff: SegmentDiff, where: str, in_full: bool) -> None:
+    typer.echo(f"    {where}{diff_line(diff)}")
+    if in_full:
+        for line in diff.lines:
+            typer.echo(f"        {line}")

@@ -1,0 +1,246 @@
+"""`segments release`, `rollback`, `promote` and `withdraw`: what the running job is told."""
+
+# ruff: noqa: PLR0913, PLR0917 - a command's options are its parameters
+# ruff: noqa: PLC0415 - what loads Kafka, Redis or Flink is imported when it is used
+
+from __future__ import annotations
+
+import getpass
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobs.cli.bars import bars
+from jobs.cli.errors import BadInput, Failed, for_people
+from jobs.cli.inputs import (
+    ROOT,
+    SettingsOption,
+    budgeted_definitions,
+    checked_settings,
+    instant_text,
+    parse_instant,
+)
+from jobs.cli.submit import KAFKA, addresses
+from jobs.settings import Settings
+from segments.definitions import parse_definitions
+from segments.lint import lint as examine
+from segments.release_diff import SegmentDiff, release_diff
+from segments.shadow import in_one_plan
+
+if TYPE_CHECKING:
+    from jobs.release import Intent, Progress
+    from segments.control import Release, ReleaseAction
+
+_TIMEOUT_S = 300.0
+
+FileArgument = Annotated[
+    Path | None, typer.Argument(help="A segments.yaml.", show_default="that of the settings", show_choices=False)
+]
+AtOption = Annotated[
+    str | None,
+    typer.Option(help="Take effect at this instant of event time: ISO 8601 or ms.", show_default="in 2 s"),
+]
+NoteOption = Annotated[str, typer.Option(help="Why; it stays in the history.")]
+ByOption = Annotated[str | None, typer.Option(help="Who; it stays in the history.", show_default="$USER")]
+WaitOption = Annotated[
+    bool | None,
+    typer.Option("--wait/--no-wait", help="Wait until all users are judged anew.", show_default="wait, unless --at"),
+]
+ServersOption = Annotated[str | None, typer.Option(help="Kafka, host:port.", show_default="that of the settings")]
+StackOption = Annotated[str | None, typer.Option("--run", help="Use Kafka of this local stack.")]
+
+
+@for_people()
+def release(
+    file: FileArgument = None,
+    shadow: Annotated[bool, typer.Option("--shadow", help="Evaluate it without anybody seeing it.")] = False,
+    at: AtOption = None,
+    note: NoteOption = "",
+    by: ByOption = None,
+    wait: WaitOption = None,
+    settings: SettingsOption = None,
+    bootstrap_servers: ServersOption = None,
+    run: StackOption = None,
+) -> None:
+    """Have the running job take new definitions, with no restart: every user is judged anew; docs/release.md.
+
+    Example: segments release conf/segments.yaml --note "carts are abandoned after 45 minutes"
+
+    Exit codes: 0 released (and all users judged), 1 Kafka or the job gave no answer, 2 wrong input, nothing changed.
+    """
+    from jobs.release import Intent
+
+    job = connected(settings, bootstrap_servers, run)
+    path = file or job.definitions.path
+    _check(path)
+    action: ReleaseAction = "shadow" if shadow else "release"
+    text = path.read_text(encoding="utf-8")
+    tell(job, Intent(action, text, at=_instant(at), by=by or getpass.getuser(), note=note), wait)
+
+
+@for_people()
+def rollback(
+    to: Annotated[int | None, typer.Option(min=1, help="To this release.", show_default="the one before")] = None,
+    at: AtOption = None,
+    note: NoteOption = "",
+    by: ByOption = None,
+    wait: WaitOption = None,
+    settings: SettingsOption = None,
+    bootstrap_servers: ServersOption = None,
+    run: StackOption = None,
+) -> None:
+    """Release the definitions of an earlier release again.
+
+    Example: segments rollback --to 3
+
+    Exit codes: 0 released (and all users judged), 1 Kafka or the job gave no answer, 2 there is no such release.
+    """
+    from jobs.release import Intent
+
+    job = connected(settings, bootstrap_servers, run)
+    tell(job, Intent("rollback", to=to, at=_instant(at), by=by or getpass.getuser(), note=note), wait)
+
+
+@for_people()
+def promote(
+    at: AtOption = None,
+    note: NoteOption = "",
+    by: ByOption = None,
+    wait: WaitOption = None,
+    settings: SettingsOption = None,
+    bootstrap_servers: ServersOption = None,
+    run: StackOption = None,
+) -> None:
+    """Make live what is in the shadow: only users whose membership differs see a change.
+
+    Example: segments promote
+
+    Exit codes: 0 released (and all users judged), 1 Kafka or the job gave no answer, 2 nothing is in the shadow.
+    """
+    from jobs.release import Intent
+
+    job = connected(settings, bootstrap_servers, run)
+    tell(job, Intent("promote", at=_instant(at), by=by or getpass.getuser(), note=note), wait)
+
+
+@for_people()
+def withdraw(
+    at: AtOption = None,
+    note: NoteOption = "",
+    by: ByOption = None,
+    wait: WaitOption = None,
+    settings: SettingsOption = None,
+    bootstrap_servers: ServersOption = None,
+    run: StackOption = None,
+) -> None:
+    """Take what is in the shadow away again.
+
+    Example: segments withdraw --note "too many members"
+
+    Exit codes: 0 released, 1 Kafka or the job gave no answer, 2 nothing is in the shadow.
+    """
+    from jobs.release import Intent
+
+    job = connected(settings, bootstrap_servers, run)
+    tell(job, Intent("withdraw", at=_instant(at), by=by or getpass.getuser(), note=note), wait)
+
+
+def connected(settings: Path | None, bootstrap_servers: str | None, run: str | None) -> Settings:
+    """Return the settings of the job, with Kafka where the options say; raises SettingsError, StackError."""
+    from jobs.stack.stack import Stack
+
+    overrides = addresses(Stack.attach(ROOT, run)) if run is not None else {}
+    if bootstrap_servers is not None:
+        overrides[KAFKA] = bootstrap_servers
+    return checked_settings(settings, None, {**os.environ, **overrides})[0]
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what goes wrong with the control topic into exit codes with a text."""
+    from jobs.control_topic import TakenError
+    from jobs.release import ReleaseError
+    from jobs.topics import TopicError
+
+    try:
+        yield
+    except ReleaseError as error:
+        raise BadInput(str(error)) from None
+    except (TopicError, TakenError) as error:
+        raise Failed(str(error)) from None
+
+
+def tell(job: Settings, intent: Intent, wait: bool | None) -> None:
+    """Write what is intended, say what it changes, and wait for the job; raises BadInput, Failed."""
+    from jobs.release import plan_release, write_release
+
+    with explained():
+        before, planned = plan_release(job.kafka, intent)
+        if planned.shadow is not None:
+            in_one_plan(parse_definitions(planned.definitions), parse_definitions(planned.shadow, "the shadow"))
+        _show(before, planned)
+        write_release(job.kafka, planned)
+        typer.echo(f"release {planned.number} takes effect at {instant_text(planned.effective_at)} UTC of event time")
+        if wait if wait is not None else intent.at is None:
+            _await(job, planned)
+
+
+def _check(path: Path) -> None:
+    """Refuse definitions that are wrong, too large, or contradict themselves; raises DefinitionErrors, BadInput."""
+    budgeted_definitions(path)
+    report = examine(path.read_text(encoding="utf-8"), str(path), None)
+    errors = [str(finding) for finding in report.findings if finding.severity == "error"]
+    if errors:
+        raise BadInput("\n".join([*errors, "segments lint says more; nothing was released"]))
+
+
+def _instant(at: str | None) -> int | None:
+    return None if at is None else parse_instant(at)
+
+
+def _show(before: Release | None, planned: Release) -> None:
+    """Print which segments differ: live ones, or those of the shadow against the live ones."""
+    base = before.definitions if before is not None else None
+    changed = release_diff(
+        base, planned.shadow if planned.action == "shadow" and planned.shadow else planned.definitions
+    )
+    for each in changed:
+        typer.echo(diff_line(each))
+    if not changed:
+        typer.echo("no live segment differs")
+
+
+def diff_line(diff: SegmentDiff) -> str:
+    """Return one segment's difference as a line.
+
+    >>> diff_line(SegmentDiff("loyal", "changed", "buyer", []))
+    'changed   loyal (through buyer)'
+    """
+    through = f" (through {diff.through})" if diff.through else ""
+    return f"{diff.kind:<9} {diff.segment}{through}"
+
+
+def _await(job: Settings, planned: Release) -> None:
+    from jobs.release import await_release
+
+    shards, started, known = job.flink.shards, time.monotonic(), 0
+    with bars() as shown:
+        advance = shown.add("users judged anew", shards)
+
+        def on_progress(progress: Progress) -> None:
+            nonlocal known
+            advance(progress.shards - known)
+            known = progress.shards
+
+        done = await_release(job.kafka, planned, shards, _TIMEOUT_S, on_progress)
+    if done is None:
+        raise Failed(
+            f"release {planned.number} is written, and {known} of {shards} shards are done after {_TIMEOUT_S:g} s: "
+            "is the job running, and has event time passed the instant? It goes on by itself; segments history shows it"
+        )
+    typer.echo(f"{done.users:,} users judged, {done.changes:,} changes, {time.monotonic() - started:.1f} s")

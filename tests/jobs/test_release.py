@@ -1,0 +1,107 @@
+"""What may be released next; the commands against a real Kafka are in tests/stack."""
+
+import pytest
+
+from jobs.cli.history import history_report
+from jobs.release import Intent, ReleaseError, planned, progress_of
+from segments.audit import ReleaseDone
+from segments.control import Release
+from segments.history import History, first_release
+from segments.release_diff import release_diff
+
+NOW = 1_795_341_600_000
+DAY = 86_400_000
+BUYER = "segments:\n  - {name: buyer, when: {lifetime: {of: count, event: Order Completed, gte: 1}}}\n"
+LOYAL = BUYER + "  - {name: loyal, when: {all: [{segment: buyer}, {recency: {event: any, within: 1h}}]}}\n"
+SUBMITTED = History([first_release(BUYER)])
+
+
+def test_a_release_takes_effect_once_all_have_heard_of_it() -> None:
+    made = planned(SUBMITTED, Intent("release", LOYAL, by="ada", note="why"), NOW, NOW - 500)
+    assert made == Release(2, NOW + 2_000, LOYAL, action="release", released_at=NOW, by="ada", note="why")
+
+
+def test_on_a_recorded_stream_it_takes_effect_after_its_end() -> None:
+    assert planned(SUBMITTED, Intent("release", LOYAL), NOW, NOW - 30 * DAY).effective_at == NOW - 30 * DAY + 1
+    assert planned(SUBMITTED, Intent("release", LOYAL, at=7), NOW, None).effective_at == 7
+
+
+@pytest.mark.parametrize(
+    ("history", "intent", "message"),
+    [
+        (History(), Intent("release", LOYAL), "no job was started"),
+        (SUBMITTED, Intent("release", f"# said again\n{BUYER}"), "nothing changed: release 1 says the same"),
+        (SUBMITTED, Intent("shadow", BUYER), "nothing to watch"),
+        (SUBMITTED, Intent("promote"), "nothing is in the shadow"),
+        (SUBMITTED, Intent("withdraw"), "nothing is in the shadow"),
+        (SUBMITTED, Intent("rollback"), "there is no release before"),
+        (SUBMITTED, Intent("rollback", to=9), "there is no such release"),
+        (SUBMITTED, Intent("rollback", to=1), "release 1 says the same as release 1"),
+        (History([Release(1, NOW, BUYER)]), Intent("release", LOYAL, at=NOW - 1), "before release 1 takes effect"),
+        (History([Release(1, 0, BUYER, LOYAL)]), Intent("shadow", LOYAL), "has the same in the shadow"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(history: History, intent: Intent, message: str) -> None:
+    with pytest.raises(ReleaseError, match=message):
+        planned(history, intent, NOW, None)
+
+
+def test_a_rollback_goes_back_to_the_last_other_definitions() -> None:
+    history = History([first_release(BUYER), Release(2, 5, LOYAL), Release(3, 6, f"# again\n{LOYAL}")])
+    made = planned(history, Intent("rollback"), NOW, None)
+    assert (made.number, made.definitions, made.note) == (4, BUYER, "back to release 1")
+    assert planned(history, Intent("rollback", to=1, note="bad"), NOW, None).note == "bad"
+
+
+def test_the_shadow_stays_until_it_is_promoted_or_withdrawn() -> None:
+    history = History([first_release(BUYER)])
+    history.add(planned(history, Intent("shadow", LOYAL), NOW, None))
+    assert (history.releases[-1].definitions, history.releases[-1].shadow) == (BUYER, LOYAL)
+    other = BUYER.replace("gte: 1", "gte: 2")
+    assert planned(history, Intent("release", other), NOW, None).shadow == LOYAL
+    promoted = planned(history, Intent("promote"), NOW, None)
+    assert (promoted.definitions, promoted.shadow) == (LOYAL, None)
+    withdrawn = planned(history, Intent("withdraw"), NOW, None)
+    assert (withdrawn.definitions, withdrawn.shadow) == (BUYER, None)
+
+
+def test_progress_counts_each_shard_once_and_only_of_this_release() -> None:
+    release = Release(2, 5, LOYAL)
+    said = [
+        ReleaseDone(2, 5, False, [0, 2], 10, 3, 0, 9),
+        ReleaseDone(2, 5, False, [0, 2], 0, 0, 0, 12),
+        ReleaseDone(2, 4, False, [1], 5, 5, 0, 9),
+        ReleaseDone(2, 5, False, [1], 7, 1, 0, 10),
+    ]
+    done = progress_of(release, said)
+    assert (done.shards, done.users, done.changes) == (3, 17, 4)
+
+
+def test_the_history_says_what_each_release_changed() -> None:
+    releases = [
+        first_release(BUYER),
+        Release(2, 5, LOYAL, by="ada", note="loyal"),
+        Release(3, 6, LOYAL, LOYAL.replace("1h", "2h"), action="shadow"),
+        Release(4, 7, BUYER.replace("gte: 1", "gte: 3"), action="rollback"),
+    ]
+    whole = history_report(History(releases))
+    assert [[(each.segment, each.kind) for each in release.changed] for release in whole.releases] == [
+        [("buyer", "added")],
+        [("loyal", "added")],
+        [],
+        [("buyer", "changed"), ("loyal", "removed")],
+    ]
+    assert [(each.segment, each.kind) for each in whole.releases[2].in_shadow] == [("loyal", "changed")]
+    loyal = history_report(History(releases), "loyal")
+    assert [release.number for release in loyal.releases] == [2, 3, 4]
+    assert history_report(History(releases), "nobody").releases == []
+
+
+def test_a_difference_is_told_in_the_words_of_the_file() -> None:
+    (changed, through) = release_diff(LOYAL, LOYAL.replace("gte: 1", "gte: 2"))
+    assert (changed.segment, changed.kind, changed.through) == ("buyer", "changed", None)
+    assert [line[0] for line in changed.lines if "gte" in line] == ["-", "+"]
+    assert (through.segment, through.through, through.lines) == ("loyal", "buyer", [])
+    (reworded,) = release_diff(BUYER, BUYER.replace("name: buyer", "name: buyer, owner: shop"))
+    assert (reworded.kind, "+owner: shop" in reworded.lines) == ("reworded", True)
+    assert [each.kind for each in release_diff(None, LOYAL)] == ["added", "added"]

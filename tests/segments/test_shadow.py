@@ -1,0 +1,47 @@
+import pytest
+
+from segments.definitions import DefinitionErrors, parse_definitions
+from segments.plan import Plan
+from segments.shadow import in_one_plan, shadowed
+
+LIVE = """
+segments:
+  - {name: buyer, when: {lifetime: {of: count, event: Order Completed, gte: 1}}}
+  - {name: loyal, when: {lifetime: {of: count, event: Order Completed, gte: 5}}}
+  - {name: fan, when: {all: [{segment: buyer}, {not: {segment: loyal}}]}}
+  - {name: seen, owner: me, when: {recency: {event: any, within: 1h}}}
+"""
+SHADOW = LIVE.replace("gte: 5", "gte: 3").replace("owner: me", "owner: you") + (
+    "  - {name: great, exit_when: {any: [{segment: seen}]}, when: {segment: loyal}}\n"
+)
+
+
+def test_what_differs_runs_under_names_of_its_own_and_refers_to_its_own() -> None:
+    live, shadow = parse_definitions(LIVE), parse_definitions(SHADOW)
+    assert shadowed(live, shadow) == ["loyal", "fan", "great"], "an owner moves nobody"
+    both = in_one_plan(live, shadow)
+    assert both.segments[:4] == live.segments
+    by_name = {segment.name: segment for segment in both.segments}
+    assert set(by_name) - {segment.name for segment in live.segments} == {"loyal@shadow", "fan@shadow", "great@shadow"}
+    fan = by_name["fan@shadow"].when.kind()[1]
+    assert [fan[0].segment, fan[1].not_.segment] == ["buyer", "loyal@shadow"]
+    great = by_name["great@shadow"]
+    assert great.when.segment == "loyal@shadow"
+    assert great.exit_when is not None
+    assert great.exit_when.kind()[1][0].segment == "seen"
+    assert len(Plan(both).rules) == 7
+
+
+def test_a_segment_that_is_gone_is_not_evaluated() -> None:
+    live = parse_definitions(LIVE)
+    shadow = parse_definitions("\n".join(LIVE.splitlines()[:3]))
+    assert shadowed(live, shadow) == []
+    assert in_one_plan(live, shadow).segments == live.segments
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("timezone", "Europe/Berlin"), ("session", "{gap: 1h}"), ("properties", "{price: number}")]
+)
+def test_a_shadow_reads_events_as_the_live_definitions_do(name: str, value: str) -> None:
+    with pytest.raises(DefinitionErrors, match=f"{name}: is not that of the live definitions"):
+        in_one_plan(parse_definitions(LIVE), parse_definitions(f"{name}: {value}\n{LIVE}"))
