@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
+from pydantic import SecretStr
 
+from jobs.kafka_properties import consumer_options
 from jobs.settings import KafkaSettings
 from jobs.topics import Record, TopicError, TopicReader, explained
 from segments.control import ControlRecord, decode_control, encode_control
@@ -34,7 +39,9 @@ def create_control_topics(kafka: KafkaSettings) -> None:
     }
     with explained(kafka.bootstrap_servers):
         admin = KafkaAdminClient(
-            bootstrap_servers=kafka.bootstrap_servers.split(","), request_timeout_ms=_ADMIN_TIMEOUT_MS
+            bootstrap_servers=kafka.bootstrap_servers.split(","),
+            request_timeout_ms=_ADMIN_TIMEOUT_MS,
+            **_security(kafka.producer_properties),
         )
         try:
             missing = {name: how for name, how in wanted.items() if name not in set(admin.list_topics())}
@@ -53,6 +60,11 @@ def _create(admin: KafkaAdminClient, name: str, how: dict[str, object]) -> None:
         raise TopicError(f"topic '{name}' is missing and cannot be created ({error}): create it yourself") from None
 
 
+def _security(properties: Mapping[str, str | SecretStr]) -> dict[str, Any]:
+    options = consumer_options(properties)
+    return {name: value for name, value in options.items() if name.startswith(("security_", "sasl_", "ssl_"))}
+
+
 def read_history(kafka: KafkaSettings) -> History:
     """Return all that was ever said to the job; raises TopicError. What cannot be read is left out, as the job does."""
     history = History()
@@ -64,7 +76,7 @@ def read_history(kafka: KafkaSettings) -> History:
 def control_records(kafka: KafkaSettings) -> list[tuple[int, ControlRecord]]:
     """Return the readable records of the control topic with their offsets, oldest first; raises TopicError."""
     found = []
-    with TopicReader(kafka.bootstrap_servers, [kafka.control_topic]) as reader:
+    with TopicReader(kafka.bootstrap_servers, [kafka.control_topic], properties=kafka.consumer_properties) as reader:
         for each in reader.to_the_end():
             try:
                 found.append((each.offset, decode_control(each.value or b"")))
@@ -77,7 +89,10 @@ def append(kafka: KafkaSettings, record: ControlRecord) -> None:
     """Write a record once the records before it are known; raises TopicError, TakenError when its number is taken."""
     with explained(kafka.bootstrap_servers):
         producer = KafkaProducer(
-            bootstrap_servers=kafka.bootstrap_servers.split(","), acks="all", max_request_size=16 * 1024 * 1024
+            bootstrap_servers=kafka.bootstrap_servers.split(","),
+            acks="all",
+            max_request_size=16 * 1024 * 1024,
+            **_security(kafka.producer_properties),
         )
         try:
             written = producer.send(kafka.control_topic, encode_control(record)).get(timeout=_TIMEOUT_S)
@@ -125,7 +140,8 @@ def newest_event(kafka: KafkaSettings) -> int | None:
 
 def _last_records(kafka: KafkaSettings) -> list[Record]:
     with explained(kafka.bootstrap_servers):
-        consumer = KafkaConsumer(bootstrap_servers=kafka.bootstrap_servers.split(","), group_id=None)
+        options = consumer_options(kafka.consumer_properties)
+        consumer = KafkaConsumer(bootstrap_servers=kafka.bootstrap_servers.split(","), group_id=None, **options)
         try:
             partitions = [
                 TopicPartition(topic, number)

@@ -146,7 +146,9 @@ def await_release(
     """Return what all shards did with a release, None when some have not said so in time; raises TopicError."""
     deadline = time.monotonic() + timeout_s
     records: list[ReleaseDone] = []
-    with TopicReader(kafka.bootstrap_servers, [kafka.audit_topic], committed_only=True) as reader:
+    with TopicReader(
+        kafka.bootstrap_servers, [kafka.audit_topic], committed_only=True, properties=kafka.consumer_properties
+    ) as reader:
         while time.monotonic() < deadline:
             for each in reader.poll(_POLL_S):
                 try:

@@ -36,9 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
         return BAD_CONFIG
     try:
         told = submitted(settings.kafka, definitions, int(time.time() * 1_000), getpass.getuser())
-    except (TopicError, TakenError) as error:
+    except (SettingsError, TopicError, TakenError) as error:
         sys.stderr.write(f"{error}\n")
-        return FAILED
+        return BAD_CONFIG if isinstance(error, SettingsError) else FAILED
     env = environment(settings)
     build(env, settings, told, bounded=options.bounded, trace=options.trace)
     env.execute(options.name)

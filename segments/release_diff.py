@@ -64,11 +64,8 @@ def _lines(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 
 def _yaml(segment: dict[str, Any]) -> list[str]:
-    """Return a segment's YAML, one line for each of its fields that is not too long for it."""
-    return [
-        line
-        for name, value in segment.items()
-        for line in yaml.safe_dump(
-            {name: value}, sort_keys=False, width=_WIDTH, default_flow_style=None, allow_unicode=True
-        ).splitlines()
-    ]
+    """Return a segment's YAML, its innermost lists and mappings on one line each."""
+    if not segment:
+        return []
+    written = yaml.safe_dump(segment, sort_keys=False, width=_WIDTH, default_flow_style=None, allow_unicode=True)
+    return written.splitlines()
