@@ -14,7 +14,6 @@ from segments.definitions.references import references
 from segments.features.base import Feature, States
 from segments.features.distinct import DistinctValues
 from segments.features.event_log import EventLog
-from segments.features.latest import Latest, SourceTime
 from segments.features.session import SESSION_ID, SessionTotal
 from segments.features.value_log import ValueLog
 from segments.plan import Plan
@@ -99,22 +98,8 @@ def fill(plan: Plan, backfill: Backfill, features: States, filled: States, since
             features[number] = feature.join(known, filled[number], since)
         else:
             features[number] = filled[number]
-    _settle_sources(plan, backfill, features, filled)
     if SESSION_ID in filled:
         _settle_sessions(plan, backfill, features, filled, 0 if session is None else session[0])
-
-
-def _settle_sources(plan: Plan, backfill: Backfill, features: States, filled: States) -> None:
-    """A filled value without a time of its own is of the newest time that the side job knew of its source."""
-    for time_id, each in plan.features.items():
-        if not isinstance(each, SourceTime) or time_id not in filled:
-            continue
-        if features.setdefault(time_id, filled[time_id]) == filled[time_id]:
-            continue
-        for number in backfill.features & filled.keys():
-            feature, value = plan.features[number], filled[number]
-            if isinstance(feature, Latest) and feature.source == each.source and type(value) is not list:
-                features[number] = [filled[time_id], value]
 
 
 def _settle_sessions(plan: Plan, backfill: Backfill, features: States, filled: States, known: int) -> None:

@@ -14,7 +14,7 @@ from segments.definitions.paths import context_paths, parts, property_paths, tra
 from segments.definitions.references import order_segments, references
 from segments.events import ANY_EVENT, SESSION_STARTED, Event, EventDecoder, Plausibility
 from segments.features.base import Feature, Input, States, Update, stable_id
-from segments.features.latest import Latest, Source, SourceTime, update_latest
+from segments.features.latest import Latest, Source, update_latest
 from segments.features.seen import Seen
 from segments.features.session import SESSION_ID, SESSION_KEY, SessionSpan
 from segments.profile import NEVER, Layout, Profile
@@ -155,7 +155,7 @@ class Plan:
         for source, empty in sources:
             known = [(i, f) for i, f in self._features.items() if isinstance(f, Latest) and f.source == source]
             if known:
-                watchers.append(update_latest(source, known, self.feature(SourceTime(source)), empty))
+                watchers.append(update_latest(source, known, empty))
         return watchers
 
     def _property_types(self) -> dict[str, str]:

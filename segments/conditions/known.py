@@ -4,7 +4,7 @@ from typing import Any
 
 from segments.conditions.base import NO, UNKNOWN, YES, Answer, Builder, Check, Fact, needed_by
 from segments.definitions.model import Context, Trait
-from segments.features.latest import Latest, latest_value
+from segments.features.latest import Latest
 from segments.profile import Profile
 from segments.selectors import compile_predicate
 
@@ -24,11 +24,10 @@ def _compile(latest: Latest, text: str, spec: Trait | Context, builder: Builder)
     passes = compile_predicate(spec)
 
     def value(profile: Profile, now: int) -> Any:
-        return latest_value(profile.features.get(feature))
+        return profile.features.get(feature)
 
     def ask(profile: Profile, now: int) -> Answer:
-        known = profile.features.get(feature)
-        return YES if passes(known[1] if type(known) is list else known) else NO  # latest_value, without the call
+        return YES if passes(profile.features.get(feature)) else NO
 
     expected = " and ".join(f"{operator} {bound}" for operator, bound in spec.operators().items())
     fact = Fact(text, expected, value, ask)

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from segments.conditions.base import UNKNOWN, Answer, Builder, Check, Fact
 from segments.definitions.model import LocalTime
-from segments.features.latest import Latest, latest_value
+from segments.features.latest import Latest
 from segments.local_time import LocalSchedule, parse_hours, zone
 from segments.profile import Profile
 
@@ -19,7 +19,7 @@ def compile_local_time(spec: LocalTime, builder: Builder) -> Check:
     default = zone(builder.timezone) or ZoneInfo("UTC")
 
     def zone_of(profile: Profile) -> ZoneInfo:
-        known = latest_value(profile.features.get(feature))
+        known = profile.features.get(feature)
         return (zone(known) if type(known) is str else None) or default
 
     def ask(profile: Profile, now: int) -> Answer:

@@ -13,7 +13,7 @@ from segments.features.base import Feature
 from segments.features.distinct import DistinctValues
 from segments.features.event_log import EventLog
 from segments.features.funnel import EVENTS_KEPT, VALUES_KEPT, Funnel
-from segments.features.latest import Latest, SourceTime
+from segments.features.latest import Latest
 from segments.features.pending import CAPACITY as VALUES_PENDING
 from segments.features.pending import Pending
 from segments.features.seen import Seen
@@ -117,8 +117,7 @@ _BOUNDS: dict[type, Callable[[Any], int]] = {
     DistinctValues: lambda values: _HEAD + values.capacity * (_TEXT + _NUMBER),
     Pending: lambda pending: _HEAD + _NUMBER + _per_value(pending, VALUES_PENDING, _HEAD + 2 * _NUMBER),
     Funnel: lambda funnel: _HEAD + _NUMBER + _per_value(funnel, VALUES_KEPT, 3 * _HEAD + EVENTS_KEPT * (_NUMBER + 2)),
-    Latest: lambda _: 2 * _HEAD + _NUMBER + _LATEST,
-    SourceTime: lambda _: _NUMBER,
+    Latest: lambda _: _HEAD + _LATEST,
     Seen: lambda _: _NUMBER,
     SessionSpan: lambda _: _HEAD + 3 * _NUMBER,
     SessionTotal: lambda _: _HEAD + 3 * _NUMBER,

@@ -48,8 +48,7 @@ class DistinctValues:
             if value is None:
                 return
             newest = states.setdefault(feature_id, {})
-            if newest.get(value, 0) <= time:
-                newest[value] = time
+            newest[value] = time
             if len(newest) > capacity:
                 del newest[min(newest, key=newest.__getitem__)]
 

@@ -1,6 +1,6 @@
 """Times of the newest selected events: what a count in a window needs."""
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 from segments.events import Event
@@ -46,11 +46,8 @@ class EventLog:
             if log is None:
                 states[feature_id] = [time]
                 return
-            if time >= log[-1]:
-                log.append(time)
-            else:
-                insort(log, time)
-            if len(log) > capacity or log[0] <= log[-1] - window:
+            log.append(time)
+            if len(log) > capacity or log[0] <= time - window:
                 del log[0]
 
         yield Input(self._selector, update)

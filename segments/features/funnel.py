@@ -16,7 +16,7 @@ EVENTS_KEPT = 16
 class Funnel:
     """State: `[start of the newest whole match (ms; 0: none), {value of per: [time (ms), steps served (bits), ...]}]`.
 
-    Of each of the 32 values touched last the 16 newest events are kept, by time: a late one takes its place among them.
+    Of each of the 32 values touched last the 16 newest events are kept.
     """
 
     def __init__(self, steps: list[EventSelector], window: int, per: str | None) -> None:
@@ -44,11 +44,8 @@ class Funnel:
             if state is None:
                 state = states[feature_id] = [0, {}]
             events = _touched(state[1], value)
-            place = len(events)
-            while place and events[place - 2] > time:
-                place -= 2
-            events[place:place] = (time, served)
-            if served & last_bit or place < len(events) - 2:
+            events += (time, served)
+            if served & last_bit:
                 state[0] = max(state[0], newest_starts(events, count, window)[-1])
             if len(events) > 2 * EVENTS_KEPT:
                 del events[:2]

@@ -38,10 +38,10 @@ class Pending:
             state = states.setdefault(feature_id, [0, {}])
             value = _value(read, event)
             if value is None:
-                state[0] = max(state[0], time)
+                state[0] = time
             for item in list(state[1]) if value is None else (value,):
-                opened, closed = state[1].pop(item, (0, 0))
-                state[1][item] = [0 if opened <= time else opened, max(closed, time)]
+                state[1].pop(item, None)
+                state[1][item] = [0, time]
             _bound(state[1])
 
         def open_(states: States, event: Event, time: int) -> None:
@@ -51,8 +51,8 @@ class Pending:
             if value is None:
                 return
             state = states.setdefault(feature_id, [0, {}])
-            opened, closed = state[1].pop(value, (0, 0))
-            state[1][value] = [max(opened, time) if time >= max(closed, state[0]) else opened, closed]
+            _, closed = state[1].pop(value, (0, 0))
+            state[1][value] = [time, closed]
             _bound(state[1])
 
         yield Input(self._of, close, "of")

@@ -30,14 +30,12 @@ class Seen:
         def update_last(states: States, event: Event, time: int) -> list[int] | None:
             if matches is not None and not matches(event):
                 return None
-            known = states.get(feature_id)
-            if known is None or known < time:
-                states[feature_id] = time
-            return moved if known is None else None  # the first one can end what held while there was none
+            is_first = feature_id not in states
+            states[feature_id] = time
+            return moved if is_first else None  # the first one can end what held while there was none
 
         def update_first(states: States, event: Event, time: int) -> list[int] | None:
-            known = states.get(feature_id)
-            if (known is None or time < known) and (matches is None or matches(event)):
+            if feature_id not in states and (matches is None or matches(event)):
                 states[feature_id] = time
                 return moved
             return None

@@ -33,14 +33,11 @@ class SessionSpan:
             if session is None:
                 states[feature_id] = [1, time, time]
                 return True
-            if time >= session[2]:
-                if time >= session[2] + gap:
-                    session[0] += 1
-                    session[1] = session[2] = time
-                    return True
-                session[2] = time
-            elif session[1] - gap < time < session[1]:
-                session[1] = time
+            if time >= session[2] + gap:
+                session[0] += 1
+                session[1] = session[2] = time
+                return True
+            session[2] = time
             return False
 
         yield Input(EventSelector(Selector(event=[ANY_EVENT])), update)
@@ -66,9 +63,9 @@ class SessionTotal:
         def update(states: States, event: Event, time: int) -> None:
             if matches is not None and not matches(event):
                 return
-            number, start, _ = states[SESSION_ID]
+            number = states[SESSION_ID][0]
             amount = to_micros(read(event.properties)) if read else 0
-            if amount is None or time < start:
+            if amount is None:
                 return
             total = states.get(feature_id)
             if total is None or total[0] != number:

@@ -99,7 +99,7 @@ def _plain(feature_id: int) -> Any:
                 states[feature_id] = [micros, time]
             else:
                 score[0] = max(-SUM_LIMIT, min(SUM_LIMIT, score[0] + micros))
-                score[1] = max(score[1], time)
+                score[1] = time
 
         return update
 
@@ -114,11 +114,8 @@ def _decaying(feature_id: int, half_life: int) -> Any:
                 states[feature_id] = [points, time]
                 return
             value, last = score
-            if time >= last:
-                score[0] = value * 2.0 ** ((last - time) / half_life) + points
-                score[1] = time
-            else:
-                score[0] = value + points * 2.0 ** ((time - last) / half_life)
+            score[0] = value * 2.0 ** ((last - time) / half_life) + points
+            score[1] = time
 
         return update
 

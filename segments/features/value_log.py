@@ -49,10 +49,9 @@ class ValueLog:
             if amount is None:
                 return
             times, amounts = states.setdefault(feature_id, ([], []))
-            place = bisect_right(times, time)
-            times.insert(place, time)
-            amounts.insert(place, amount)
-            expired = max(bisect_right(times, times[-1] - window), len(times) - CAPACITY)
+            times.append(time)
+            amounts.append(amount)
+            expired = max(bisect_right(times, time - window), len(times) - CAPACITY)
             if expired > 0:
                 del times[:expired], amounts[:expired]
 
