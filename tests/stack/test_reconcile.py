@@ -1,7 +1,9 @@
+import json
 from collections.abc import Iterator
 
 import pytest
 import redis
+from confluent_kafka import Producer
 from typer.testing import CliRunner, Result
 
 from benchmarks.simulator import simulate
@@ -10,6 +12,8 @@ from jobs.cli.submit import REDIS
 from jobs.demo.setup import Place, running_stack
 from jobs.player import play
 from jobs.stack.stack import Stack
+from jobs.topics import TopicReader
+from segments.changes import decode_memberships
 from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
@@ -64,3 +68,36 @@ def test_kafka_or_redis_away_is_said_in_a_sentence(finished: Place) -> None:
     )
     assert result.exit_code == 1
     assert "Redis at redis://127.0.0.1:1/0 does not answer" in result.output
+
+
+def test_a_membership_lost_in_its_topic_is_found_and_its_user_named(finished: Place) -> None:
+    kafka = finished.settings.kafka
+    with TopicReader(kafka.bootstrap_servers, [kafka.memberships_topic]) as reader:
+        newest = {record.key: record for record in reader.to_the_end()}
+    key, record = next(
+        (key, each) for key, each in newest.items() if key and b'"segments":{}' not in (each.value or b"")
+    )
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    for value in (None, record.value):
+        producer.produce(kafka.memberships_topic, key=key, value=value, partition=record.partition)
+        assert producer.flush(30) == 0
+        result = reconcile(finished)
+        assert result.exit_code == (1 if value is None else 0)
+        lost = f"user {key.decode()}: changes and memberships: the segment topic is at change"
+        assert (lost in result.output) is (value is None)
+
+
+def test_a_user_is_explained_from_the_topic(finished: Place) -> None:
+    kafka = finished.settings.kafka
+    with TopicReader(kafka.bootstrap_servers, [kafka.memberships_topic]) as reader:
+        told = {record.key: decode_memberships(record.value) for record in reader.to_the_end() if record.value}
+    user, memberships = max(told.items(), key=lambda each: len(each[1].segments))
+    arguments = ["explain", (user or b"").decode(), "--settings", SETTINGS, "--format", "json"]
+    result = CliRunner().invoke(app, [*arguments, "--at", str(memberships.at)], env=finished.environment)
+    found = json.loads(result.stdout)
+    assert {each["segment"]: each["since"] for each in found["segments"] if each["inside"]} == {
+        name: membership.since for name, membership in memberships.segments.items()
+    }
+    assert any(
+        each["message_id"] for segment in found["segments"] for c in segment["conditions"] for each in c["events"]
+    )
