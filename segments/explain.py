@@ -178,7 +178,7 @@ def _standing(
 
 
 def _condition(fact: Fact, profile: Profile, history: Sequence[Event], now: int) -> Condition:
-    found = fact.contributing(history, now) if fact.contributing else []
+    found = fact.contributing(profile, history, now) if fact.contributing else []
     counted = sorted(found, key=lambda each: each.event.time)
     more = max(0, len(counted) - SHOWN)
     events = [CountedEvent(e.message_id, e.name, e.time, adds) for e, adds in counted[more:]]

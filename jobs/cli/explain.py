@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from jobs.cli.bars import bars
@@ -40,6 +41,7 @@ def explain(
     events: Annotated[Path | None, typer.Option(help="Read this file.", show_default="the events topics")] = None,
     mapping: MappingOption = None,
     order: OrderOption = Order.time,
+    segment: Annotated[list[str] | None, typer.Option(help="Only this segment; may be given again.")] = None,
     at: Annotated[
         str | None, typer.Option(help="The instant: ISO 8601 or ms.", show_default="that of the newest event")
     ] = None,
@@ -65,6 +67,9 @@ def explain(
         raise BadInput("give either --events FILE, or where Kafka is: --bootstrap-servers or --run")
     instant = None if at is None else parse_instant(at)
     job, checked = checked_settings(settings, definitions, {**os.environ, **_overrides(bootstrap_servers, run)})
+    unknown = sorted(set(segment or []) - {each.name for each in checked.segments})
+    if unknown:
+        raise BadInput(f"--segment takes names of {job.definitions.path}: none is named '{unknown[0]}'")
     source = _from_file(events, mapping, order) if events is not None else _from_topics(job)
     try:
         found = explain_user(
@@ -77,6 +82,8 @@ def explain(
         )
     except UnknownUser as error:
         raise Failed(str(error.args[0])) from None
+    if segment:
+        found = msgspec.structs.replace(found, segments=[each for each in found.segments if each.segment in segment])
     if output is ReportFormat.json:
         print_json(found)
     else:

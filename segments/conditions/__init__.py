@@ -48,7 +48,7 @@ def compile_condition(condition: Condition, builder: Builder) -> Check:
     kind, arguments = condition.kind()
     check = KINDS[kind](arguments, builder)
     if kind not in COMBINING:
-        contributing = CONTRIBUTIONS[kind](arguments)
+        contributing = CONTRIBUTIONS[kind](arguments, builder)
         check.facts = tuple(fact._replace(contributing=contributing) for fact in check.facts)
     return check
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from segments.conditions.furthest import furthest_match
 from segments.definitions import model
@@ -13,7 +13,11 @@ from segments.features.base import join_value, storable, to_micros
 from segments.features.latest import Source
 from segments.features.value_log import CAPACITY
 from segments.fields import Getter, getter
+from segments.profile import Profile
 from segments.selectors import EventSelector
+
+if TYPE_CHECKING:
+    from segments.conditions.base import Builder
 
 _DIGITS = 6  # of a score
 
@@ -26,32 +30,36 @@ class Contribution(NamedTuple):
 
 
 # From all of a user's events up to `now` (ms), by time, each session's made start after the event that began it.
-Contributing = Callable[[Sequence[Event], int], list[Contribution]]
+Contributing = Callable[[Profile, Sequence[Event], int], list[Contribution]]
 
 
-def _count(spec: model.Count) -> Contributing:
-    selector = EventSelector(spec.selector())
-    return lambda events, now: [Contribution(each) for each in _inside(selector, events, now, spec.within)]
+def _count(spec: model.Count, builder: Builder) -> Contributing:
+    selector, opens = EventSelector(spec.selector()), _opening(spec.within, builder)
+
+    def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
+        return [Contribution(each) for each in _inside(selector, events, opens(profile, now))]
+
+    return contributing
 
 
-def _aggregate(of: str) -> Callable[[model.Aggregate], Contributing]:
-    def compiled(spec: model.Aggregate) -> Contributing:
-        selector, read = EventSelector(spec.selector()), getter(spec.property)
+def _aggregate(of: str) -> Callable[[model.Aggregate, Builder], Contributing]:
+    def compiled(spec: model.Aggregate, builder: Builder) -> Contributing:
+        selector, read, opens = EventSelector(spec.selector()), getter(spec.property), _opening(spec.within, builder)
 
-        def contributing(events: Sequence[Event], now: int) -> list[Contribution]:
-            return _making_up(of, _numbers(read, _inside(selector, events, now, spec.within))[-CAPACITY:])
+        def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
+            return _making_up(of, _numbers(read, _inside(selector, events, opens(profile, now)))[-CAPACITY:])
 
         return contributing
 
     return compiled
 
 
-def _distinct(spec: model.Aggregate) -> Contributing:
+def _distinct(spec: model.Aggregate, builder: Builder) -> Contributing:
     """Return what finds the newest event of each value."""
-    selector, read = EventSelector(spec.selector()), getter(spec.property)
+    selector, read, opens = EventSelector(spec.selector()), getter(spec.property), _opening(spec.within, builder)
 
-    def contributing(events: Sequence[Event], now: int) -> list[Contribution]:
-        values = ((read(event.properties), event) for event in _inside(selector, events, now, spec.within))
+    def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
+        values = ((read(event.properties), event) for event in _inside(selector, events, opens(profile, now)))
         newest = {join_value(value): Contribution(event, storable(value)) for value, event in values}
         newest.pop(None, None)
         return list(newest.values())
@@ -59,30 +67,41 @@ def _distinct(spec: model.Aggregate) -> Contributing:
     return contributing
 
 
-def _recency(spec: model.Recency) -> Contributing:
-    selector, place = EventSelector(Selector(event=spec.event, where=spec.where)), 0 if spec.which == "first" else -1
+def _recency(spec: model.Recency, builder: Builder) -> Contributing:
+    selector = EventSelector(Selector(event=spec.event, where=spec.where))
+    if spec.which == "last":
+        return newest_of(selector)
 
-    def contributing(events: Sequence[Event], now: int) -> list[Contribution]:
-        return [Contribution(each) for each in [*filter(selector.selects, events)][place:][:1]]
+    def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
+        return [Contribution(each) for each in events if selector.selects(each)][:1]
 
     return contributing
 
 
-def _lifetime(spec: model.Lifetime) -> Contributing:
+def newest_of(selector: EventSelector) -> Contributing:
+    """Return what finds the newest selected event."""
+
+    def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
+        return [Contribution(each) for each in events if selector.selects(each)][-1:]
+
+    return contributing
+
+
+def _lifetime(spec: model.Lifetime, builder: Builder) -> Contributing:
     selector, read = EventSelector(spec.selector()), getter(spec.property) if spec.property else None
 
-    def contributing(events: Sequence[Event], now: int) -> list[Contribution]:
+    def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
         found = filter(selector.selects, events)
         return [Contribution(each) for each in found] if read is None else _making_up(spec.of, _numbers(read, found))
 
     return contributing
 
 
-def _score(spec: model.Score) -> Contributing:
+def _score(spec: model.Score, builder: Builder) -> Contributing:
     """Return what finds the events whose points still show in the score, with what each weighs."""
     points, half_life = spec.points, spec.half_life
 
-    def contributing(events: Sequence[Event], now: int) -> list[Contribution]:
+    def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
         given = ((event, points.get(event.name, 0.0)) for event in events)
         faded = ((event, p if half_life is None else p * 2.0 ** ((event.time - now) / half_life)) for event, p in given)
         return [Contribution(event, weight) for event, p in faded if (weight := round(p, _DIGITS))]
@@ -90,33 +109,33 @@ def _score(spec: model.Score) -> Contributing:
     return contributing
 
 
-def _session(spec: model.Session) -> Contributing:
+def _session(spec: model.Session, builder: Builder) -> Contributing:
     """Return what finds the selected events of the newest session."""
     if spec.of == "duration":
         return _ends_of_session
     selector = EventSelector(Selector(event=spec.event or [], where=spec.where))
     read = getter(spec.property) if spec.property else None
 
-    def contributing(events: Sequence[Event], now: int) -> list[Contribution]:
+    def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
         found = filter(selector.selects, newest_session(events))
         return [Contribution(each) for each in found] if read is None else _making_up(spec.of, _numbers(read, found))
 
     return contributing
 
 
-def _ends_of_session(events: Sequence[Event], now: int) -> list[Contribution]:
+def _ends_of_session(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
     """Return the first and the last event of the newest session."""
     inside = [Contribution(each) for each in newest_session(events) if each.name != SESSION_STARTED]
     return inside[:1] + inside[1:][-1:]
 
 
-def _absence(spec: model.Absence) -> Contributing:
+def _absence(spec: model.Absence, builder: Builder) -> Contributing:
     """Return what finds what opened the values that are open, or where none is what closed those that were."""
     after, of = EventSelector(spec.after), EventSelector(spec.of)
     read = getter(spec.per) if spec.per else None
     lasts = spec.within + spec.lasts if spec.lasts else None
 
-    def contributing(events: Sequence[Event], now: int) -> list[Contribution]:
+    def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
         opened, closed = dict[Any, Contribution](), dict[Any, Contribution]()
         for event in events:
             told = None if read is None else read(event.properties)
@@ -134,12 +153,12 @@ def _absence(spec: model.Absence) -> Contributing:
     return contributing
 
 
-def _sequence(spec: model.Sequence) -> Contributing:
+def _sequence(spec: model.Sequence, builder: Builder) -> Contributing:
     """Return what finds the match that got furthest, the one that began last among those, with the step of each."""
     steps = [EventSelector(step) for step in spec.steps]
     read = getter(spec.per) if spec.per else None
 
-    def contributing(events: Sequence[Event], now: int) -> list[Contribution]:
+    def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
         found = furthest_match(steps, read, spec.within, events, now)
         return [Contribution(event, step) for step, event in enumerate(found, 1)]
 
@@ -150,7 +169,7 @@ def _telling(source: Source, path: str) -> Contributing:
     """Return what finds the newest event that told a value: the one that holds now."""
     read = getter(path)
 
-    def contributing(events: Sequence[Event], now: int) -> list[Contribution]:
+    def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
         parts = ((event, event.traits if source == "traits" else event.context) for event in reversed(events))
         told = ((event, read(part)) for event, part in parts)
         return next(([Contribution(event, storable(value))] for event, value in told if value is not None), [])
@@ -158,21 +177,38 @@ def _telling(source: Source, path: str) -> Contributing:
     return contributing
 
 
-def _local_time(spec: model.LocalTime) -> Contributing:
+def _trait(spec: model.Trait, builder: Builder) -> Contributing:
+    return _telling("traits", spec.name)
+
+
+def _context(spec: model.Context, builder: Builder) -> Contributing:
+    return _telling("context", spec.path)
+
+
+def _local_time(spec: model.LocalTime, builder: Builder) -> Contributing:
     return _telling("context", "timezone")
 
 
-def _segment(name: str) -> Contributing:
+def _segment(name: str, builder: Builder) -> Contributing:
     """Return what finds nothing: the other segment has its own explanation."""
 
-    def contributing(events: Sequence[Event], now: int) -> list[Contribution]:
+    def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
         return []
 
     return contributing
 
 
-def _inside(selector: EventSelector, events: Iterable[Event], now: int, window: int) -> Iterable[Event]:
-    return (event for event in events if event.time > now - window and selector.selects(event))
+def _opening(window: int, builder: Builder) -> Callable[[Profile, int], int]:
+    """Return what says when (ms) a window begins: the first instant that is in it."""
+
+    def opens(profile: Profile, now: int) -> int:
+        return now - window + 1
+
+    return opens
+
+
+def _inside(selector: EventSelector, events: Iterable[Event], opens: int) -> Iterable[Event]:
+    return (event for event in events if event.time >= opens and selector.selects(event))
 
 
 def _numbers(read: Getter, events: Iterable[Event]) -> list[Contribution]:
@@ -196,7 +232,7 @@ def newest_session(events: Sequence[Event]) -> Sequence[Event]:
 
 
 # Of each kind that has a value of its own; a kind that is missing here cannot be compiled.
-CONTRIBUTIONS: dict[str, Callable[[Any], Contributing]] = {
+CONTRIBUTIONS: dict[str, Callable[[Any, Builder], Contributing]] = {
     "count": _count,
     "sum": _aggregate("sum"),
     "avg": _aggregate("avg"),
@@ -209,8 +245,8 @@ CONTRIBUTIONS: dict[str, Callable[[Any], Contributing]] = {
     "session": _session,
     "absence": _absence,
     "sequence": _sequence,
-    "trait": lambda spec: _telling("traits", spec.name),
-    "context": lambda spec: _telling("context", spec.path),
+    "trait": _trait,
+    "context": _context,
     "local_time": _local_time,
     "segment": _segment,
 }

@@ -236,6 +236,16 @@ def test_explain_as_a_table(events: Path, definitions: Path) -> None:
     assert "Events of this user that were not counted: 1 duplicate" in said
 
 
+def test_explain_one_segment(events: Path, definitions: Path) -> None:
+    arguments = ("explain", "u1", "--events", events, "--definitions", definitions, "--segment")
+    assert [
+        each["segment"] for each in json.loads(segments(*arguments, "buyer", "--format", "json").output)["segments"]
+    ] == ["buyer"]
+    result = segments(*arguments, "bayer")
+    assert result.exit_code == 2
+    assert "none is named 'bayer'" in result.output
+
+
 def test_explain_knows_no_such_user(events: Path, definitions: Path) -> None:
     result = segments("explain", "u9", "--events", events, "--definitions", definitions)
     assert result.exit_code == 1

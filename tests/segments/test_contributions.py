@@ -45,18 +45,22 @@ class Asked:
 
     def contributions(self, events: Sequence[Event], now: int) -> list[Contribution]:
         assert self.fact.contributing is not None
-        return self.fact.contributing(self.history(events), now)
+        return self.fact.contributing(self._profile(events), self.history(events), now)
 
     def history(self, events: Sequence[Event]) -> list[Event]:
         return in_order(self._plan, events)
 
     def said(self, events: Sequence[Event], now: int) -> Said:
         """Value and verdict after these events, given by time."""
+        profile = self._profile(events)
+        Engine(self._plan).advance("u1", profile, now, [])
+        return said(self.fact, profile, now)
+
+    def _profile(self, events: Sequence[Event]) -> Profile:
         engine, profile = Engine(self._plan), Profile()
         for event in events:
             assert engine.apply(profile, event, []) == "applied"
-        engine.advance("u1", profile, now, [])
-        return said(self.fact, profile, now)
+        return profile
 
 
 def said(fact: Fact, profile: Profile, now: int) -> Said:

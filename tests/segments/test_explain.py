@@ -100,6 +100,20 @@ def test_a_segment_of_a_segment_has_no_events_of_its_own() -> None:
     assert [[len(each.events) for each in standing.conditions] for standing in found.segments] == [[1], [0]]
 
 
+def test_a_confidence_names_what_refreshed_it() -> None:
+    definitions = parse_definitions(
+        "segments: [{name: s, when: {recency: {event: any, within: 1h}}, "
+        "confidence: {half_life: 1m, leave_below: 0.5, refreshed_by: View}}]"
+    )
+    (standing,) = explain(definitions, [event(0, "View", 1), event(2, "Add", 2)], "u").segments
+    recency, confidence = standing.conditions
+    assert (standing.inside, recency.holds, confidence.holds) == (False, True, False)
+    assert (confidence.condition, confidence.expected, confidence.value) == (
+        "confidence since the last View", ">= 0.5", 0.25,
+    )  # fmt: skip
+    assert ids(confidence) == ["m1"]
+
+
 def test_the_last_change_is_told_with_its_cause() -> None:
     events = [event(0, "View", 1), event(1, "View", 2)]
     (inside,) = explained("{count: {event: View, within: 5m, gte: 2}}", events).segments
