@@ -123,9 +123,8 @@ class Plan:
         return kind(segment, self._ids[segment.name], index, when, exit_when, confidence)
 
     def _confidence(self, spec: Confidence) -> ConfidenceRule:
-        refreshed_by = EventSelector(spec.refreshed_by)
-        feature = self.feature(Seen(refreshed_by, "last"))
-        return ConfidenceRule(spec.half_life, spec.leave_below, feature, refreshed_by)
+        feature = self.feature(Seen(EventSelector(spec.refreshed_by), "last"))
+        return ConfidenceRule(spec.half_life, spec.leave_below, feature)
 
     def _layout(self) -> Layout:
         layout = Layout(

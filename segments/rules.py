@@ -6,7 +6,7 @@ from segments.changes import Reason
 from segments.conditions.base import NO, RISES, Answer, Ask, Check, Fact, Value, decay_time, first_false, number_text
 from segments.conditions.combined import combine_all, combine_any, negate
 from segments.conditions.contributions import newest_of
-from segments.definitions.model import Segment
+from segments.definitions.model import Confidence, Segment
 from segments.profile import NEVER, Profile
 from segments.selectors import EventSelector
 
@@ -19,15 +19,13 @@ Judgement = tuple[bool, int]  # inside, and the first instant (ms) at which that
 class ConfidenceRule:
     """Confidence that halves every `half_life` ms since it was refreshed, and the condition that it is high enough."""
 
-    def __init__(self, half_life: int, leave_below: float, feature: int, refreshed_by: EventSelector) -> None:
+    def __init__(self, half_life: int, leave_below: float, feature: int) -> None:
         self._half_life = half_life
         self._feature = feature
         self._lasts = first_false(
             lambda age: 2.0 ** (-age / half_life) >= leave_below, decay_time(1 / leave_below, half_life)
         )
         self.check = Check(self._ask, {(feature, ""): RISES}, ())
-        text, expected = f"confidence since the last {refreshed_by.text}", f">= {number_text(leave_below)}"
-        self.fact = Fact(text, expected, self.at, self._ask, contributing=newest_of(refreshed_by))
 
     def _ask(self, profile: Profile, now: int) -> Answer:
         refreshed = profile.features.get(self._feature)
@@ -35,6 +33,12 @@ class ConfidenceRule:
             return True, NEVER
         ends = refreshed + self._lasts
         return (True, ends) if now < ends else NO
+
+    def fact(self, spec: Confidence) -> Fact:
+        """Return what explanations say of it; a change has the confidence in a field of its own."""
+        refreshed_by = EventSelector(spec.refreshed_by)
+        text, expected = f"confidence since the last {refreshed_by.text}", f">= {number_text(spec.leave_below)}"
+        return Fact(text, expected, self.at, self.check.ask, contributing=newest_of(refreshed_by))
 
     def at(self, profile: Profile, now: int) -> float:
         """Return the confidence at `now`, from 0 to 1."""
@@ -62,7 +66,9 @@ class Rule:
         self.guard: int | None = None  # a feature without whose state nobody enters
         self._dwell = segment.min_dwell or 0
         self._confidence = confidence
-        self.facts = when.facts + ((confidence.fact,) if confidence else ())
+        self.facts = when.facts
+        if segment.confidence and confidence:
+            self.facts = (*when.facts, confidence.fact(segment.confidence))
         self.exit_facts = exit_when.facts if exit_when else ()
         self._when_facts, self._exit_facts = _told(when.facts), _told(self.exit_facts)
         self._score = next((fact for fact in when.facts if fact.is_score), None)
