@@ -31,9 +31,10 @@ def compile_absence(spec: Absence, builder: Builder) -> Check:
         return (True, true_until) if true_until else (False, next_true)
 
     def value(profile: Profile, now: int) -> str:
-        _, pending = profile.features.get(feature) or (0, {})
+        state = profile.features.get(feature)
+        pending = state[1].values() if state else ()
         longest = NEVER if lasts is None else lasts
-        waiting = [opened for opened, _ in pending.values() if opened and 0 <= now - opened - patience < longest]
+        waiting = [opened for opened, _ in pending if opened and 0 <= now - opened - patience < longest]
         return f"open for {format_duration(now - min(waiting))}" if waiting else "nothing open that long"
 
     per = f" per {spec.per}" if spec.per else ""

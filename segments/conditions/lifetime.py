@@ -59,7 +59,7 @@ def _amount(spec: Lifetime, builder: Builder, path: str) -> Check:
         return YES if holds else NO
 
     def value(profile: Profile, now: int) -> float | None:
-        return None if of == "count" else total_value(profile.features.get(feature), of)
+        return total_value(profile.features.get(feature), of)
 
     text = f"{of} of {path} of {selector.text} ever"
     fact = Fact(text, f"{SYMBOL[operator]} {number_text(bound)}", value, ask)

@@ -16,7 +16,7 @@ def compile_local_time(spec: LocalTime, builder: Builder) -> Check:
     """Compile local hours; the next change follows the zone's daylight saving."""
     feature = builder.feature(Latest("context", "timezone"))
     schedule = LocalSchedule(parse_hours(spec.hours) if spec.hours else None, spec.weekdays())
-    default = zone(builder.timezone) or ZoneInfo("UTC")
+    default = ZoneInfo(builder.timezone)
 
     def zone_of(profile: Profile) -> ZoneInfo:
         known = profile.features.get(feature)
@@ -27,7 +27,7 @@ def compile_local_time(spec: LocalTime, builder: Builder) -> Check:
 
     def value(profile: Profile, now: int) -> str:
         tz = zone_of(profile)
-        local = datetime.fromtimestamp(now // 1_000, tz)
+        local = datetime.fromtimestamp(now / 1_000, tz)
         return f"{_DAYS[local.weekday()]} {local.hour:02}:{local.minute:02} {tz.key}"
 
     expected = " ".join(filter(None, [spec.hours, ",".join(spec.days or [])]))

@@ -25,7 +25,9 @@ def compile_score(spec: Score, builder: Builder) -> Check:
     """Compile a score; a decaying one names the exact millisecond at which it falls below its bound."""
     feature = builder.feature(Points(spec.points, spec.half_life))
     operator, bound = spec.comparison()
-    return _decaying(spec, feature, operator, bound) if spec.half_life else _plain(spec, feature, operator, bound)
+    if spec.half_life is None:
+        return _plain(spec, feature, operator, bound)
+    return _decaying(spec.half_life, feature, operator, bound)
 
 
 def _plain(spec: Score, feature: int, operator: str, bound: float) -> Check:
@@ -44,8 +46,8 @@ def _plain(spec: Score, feature: int, operator: str, bound: float) -> Check:
     return Check(ask, {(feature, ""): effect}, (fact,), needed_by(ask, feature))
 
 
-def _decaying(spec: Score, feature: int, operator: str, bound: float) -> Check:
-    compare, half_life = COMPARE[operator], spec.half_life or 1
+def _decaying(half_life: int, feature: int, operator: str, bound: float) -> Check:
+    compare = COMPARE[operator]
 
     def ask(profile: Profile, now: int) -> Answer:
         score = profile.features.get(feature)

@@ -52,8 +52,8 @@ def _total(spec: Session, builder: Builder) -> Check:
         builder.number(spec.property)
     feature = builder.feature(SessionTotal(selector, spec.property))
     operator, bound = spec.comparison()
-    compare, place, unit = COMPARE[operator], 1 if spec.of == "count" else 2, 1 if spec.of == "count" else MICROS
-    scaled = bound if spec.of == "count" else round(bound * MICROS)
+    counting = spec.of == "count"
+    compare, place, scaled = COMPARE[operator], 1 if counting else 2, bound if counting else round(bound * MICROS)
 
     def total(profile: Profile) -> int:
         span, counted = profile.features.get(SESSION_ID), profile.features.get(feature)
@@ -67,7 +67,7 @@ def _total(spec: Session, builder: Builder) -> Check:
         return YES if compare(known, scaled) else NO
 
     def value(profile: Profile, now: int) -> float:
-        return total(profile) / unit if unit > 1 else total(profile)
+        return total(profile) if counting else total(profile) / MICROS
 
     what = f"{spec.property} of " if spec.property else ""
     fact = Fact(

@@ -1,7 +1,7 @@
 """Aggregates over all events ever seen, and points: numbers that only events change."""
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 from segments.definitions.model import Selector
 from segments.events import Event
@@ -122,17 +122,14 @@ def _decaying(feature_id: int, half_life: int) -> Any:
     return adding
 
 
-AggregateName = Literal["sum", "avg", "min", "max"]
-
-
-def total_value(total: list[int] | None, of: AggregateName) -> float | None:
-    """Return one value of a Total's state in its own unit, None where there is none.
+def total_value(total: list[int] | None, of: str) -> float | None:
+    """Return the sum, avg, min or max of a Total's state in its own unit, None where there is none.
 
     >>> total_value([2, 5_000_000, 1_000_000, 4_000_000], "avg")
     2.5
     """
     if total is None:
-        return 0 if of == "sum" else None
+        return 0.0 if of == "sum" else None
     if of == "avg":
         return total[1] / total[0] / MICROS
     return total[{"sum": 1, "min": 2, "max": 3}[of]] / MICROS

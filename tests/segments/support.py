@@ -8,22 +8,24 @@ from hypothesis import HealthCheck, Phase, settings
 
 from segments.definitions import Definitions, parse_definitions
 
-THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE")
+THOROUGH, BRIEF = PROFILE == "thorough", PROFILE == "brief"
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 TIME_LIMIT_S = 7_200 if THOROUGH else 300
 
 
 def examples(quick: int, thorough: int, *, shrunk: bool = False) -> settings:
-    """The same examples on every run; many, new and shrunk ones with HYPOTHESIS_PROFILE=thorough."""
+    """The same examples on every run; the profile `thorough` takes many, new and shrunk ones, `brief` a quarter."""
     if THOROUGH:
         return settings(max_examples=thorough, deadline=None, suppress_health_check=QUIET)
+    shrinking = [Phase.shrink] if shrunk and not BRIEF else []  # a nested example shrinks for minutes
     return settings(
-        max_examples=quick,
+        max_examples=quick // 4 if BRIEF else quick,
         deadline=None,
         derandomize=True,
         database=None,
         suppress_health_check=QUIET,
-        phases=[Phase.generate, Phase.shrink] if shrunk else [Phase.generate],  # a nested example shrinks for minutes
+        phases=[Phase.generate, *shrinking],
     )
 
 
