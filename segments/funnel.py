@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from segments.definitions.model import Condition, Context, Definitions, Segment, Selector, Trait
+from segments.definitions.model import Condition, Context, Definitions, Segment, Trait
 from segments.definitions.model import Sequence as Steps
 from segments.definitions.paths import parts
+from segments.definitions.selecting import Selector
 from segments.events import ANY_EVENT, Event, EventDecoder, Plausibility, RejectedEvent
 from segments.features.base import join_value
 from segments.fields import Getter, getter

@@ -9,9 +9,10 @@ from segments.conditions import compile_condition
 from segments.conditions.base import Answer
 from segments.conditions.session import MOVED, STARTED
 from segments.definitions.errors import DefinitionErrors, Problem
-from segments.definitions.model import Confidence, Definitions, Segment, Selector
+from segments.definitions.model import Confidence, Definitions, Segment
 from segments.definitions.paths import context_paths, parts, property_paths, trait_paths
 from segments.definitions.references import order_segments, references
+from segments.definitions.selecting import Selector
 from segments.events import ANY_EVENT, SESSION_STARTED, Event, EventDecoder, Plausibility
 from segments.features.base import Feature, Input, States, Update, stable_id
 from segments.features.latest import Latest, Source, update_latest
@@ -42,6 +43,7 @@ class Plan:
         self.definitions = definitions
         self.warming = warming
         self.timezone = definitions.timezone
+        self.week_starts: str = definitions.week_starts
         self._features: dict[int, Feature] = {}
         self._feature_ids = {SESSION_KEY: SESSION_ID}
         self._numbers: set[str] = set()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from segments.definitions.model import Predicate, Selector
+from segments.definitions.selecting import Predicate, Selector
 from segments.events import ANY_EVENT, SESSION_STARTED, Event
 from segments.fields import Getter, getter
 

@@ -1,31 +1,13 @@
 """Random definitions and timelines over a small vocabulary whose windows collide with the spacing of the events."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.vocabulary import EVENTS, GRADES, MINUTE, PERIODS, PRICES, PRODUCTS, STARTS, WINDOWS, ZONES
+
 Condition = dict[str, Any]
-MINUTE = 60_000
-EVENTS = ("View", "Add", "Order", "Click", "Rate")
-WINDOWS = ("1m", "2m", "3m", "5m", "10m", "90s", "4m1ms")
-PRODUCTS = ("p1", "p2", "p3", 1, 1.0, "1", True, None)
-PRICES = (0, 1, 2, 3, 5, -1, 0.1, 0.2, 0.3, 2.5, 0.000001, None, 1e12)
-GRADES = (0, 1, 2, 3, "1", "a", "b", True, None)
-ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Nowhere/None", 7)
-STARTS = tuple(
-    int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
-    for text in (
-        "2026-03-02 00:00",
-        "2026-03-29 00:50",  # ten minutes before Berlin springs forward
-        "2026-10-25 00:50",  # ten minutes before Berlin falls back
-        "2026-03-08 06:45",  # a quarter of an hour before New York springs forward
-        "2026-11-01 05:45",  # a quarter of an hour before New York falls back
-        "2026-04-04 14:50",  # ten minutes before Lord Howe Island falls back by half an hour
-        "2001-09-09 01:40",
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -105,6 +87,7 @@ COUNTS = comparisons((0, 1, 2, 3, 4, 2.5))
 AMOUNTS = comparisons((0, 1, 2, 3, 0.3, 0.15, 2.5, 5, 8))
 NUMBER = _fixed(property=("price",))
 WITHIN = _fixed(within=WINDOWS)
+WINDOW = st.one_of(WITHIN, WITHIN, _fixed(within=PERIODS))
 VALUE_TESTS = st.sampled_from(
     (
         {"eq": "pro"},
@@ -121,7 +104,7 @@ VALUE_TESTS = st.sampled_from(
 
 
 def _aggregates() -> st.SearchStrategy:
-    return _merged(selections(), NUMBER, WITHIN, AMOUNTS)
+    return _merged(selections(), NUMBER, WINDOW, AMOUNTS)
 
 
 def _lifetimes() -> st.SearchStrategy:
@@ -153,7 +136,8 @@ def _sessions() -> st.SearchStrategy:
 
 
 def _recencies() -> st.SearchStrategy:
-    bound = st.one_of(_fixed(within=WINDOWS), _fixed(not_within=WINDOWS))
+    windows = st.sampled_from(WINDOWS + PERIODS)
+    bound = st.one_of(st.fixed_dictionaries({"within": windows}), st.fixed_dictionaries({"not_within": windows}))
     return _merged(selections(), bound, _maybe(which=("last", "first")))
 
 
@@ -174,9 +158,9 @@ def _local_times() -> st.SearchStrategy:
 
 
 LEAVES: dict[str, st.SearchStrategy] = {
-    "count": _merged(selections(), WITHIN, COUNTS),
+    "count": _merged(selections(), WINDOW, COUNTS),
     **{kind: _aggregates() for kind in ("sum", "avg", "min", "max")},
-    "distinct": _merged(selections(), _fixed(property=("product", "price")), WITHIN, COUNTS),
+    "distinct": _merged(selections(), _fixed(property=("product", "price")), WINDOW, COUNTS),
     "recency": _recencies(),
     "lifetime": _lifetimes(),
     "score": _scores(),
@@ -247,7 +231,11 @@ def file_of(draw: st.DrawFn, made: list[dict[str, Any]]) -> dict[str, Any]:
     """A definitions file with some time zone and session gap around segments."""
     file: dict[str, Any] = {"session": {"gap": draw(st.sampled_from(("2m", "5m")))}, "segments": list(made)}
     if draw(st.booleans()):
-        file["timezone"] = draw(st.sampled_from(("Europe/Berlin", "America/New_York")))
+        file["timezone"] = draw(
+            st.sampled_from(("Europe/Berlin", "America/New_York", "America/Havana", "Asia/Kolkata"))
+        )
+    if draw(st.booleans()):
+        file["week_starts"] = draw(st.sampled_from(("sunday", "saturday", "monday")))
     return file
 
 

@@ -1,6 +1,6 @@
 """`sum`, `avg`, `min`, `max`: a property's amounts in the window."""
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Callable
 
 from segments.conditions.base import (
@@ -14,8 +14,8 @@ from segments.conditions.base import (
     needed_by,
     number_text,
 )
+from segments.conditions.windows import compile_window
 from segments.definitions.model import Aggregate
-from segments.durations import format_duration
 from segments.features.base import MICROS
 from segments.features.value_log import ValueLog
 from segments.profile import NEVER, Profile
@@ -36,28 +36,35 @@ def compile_aggregate(kind: str, spec: Aggregate, builder: Builder) -> Check:
     """Compile sum, avg, min or max; amounts are exact millionths."""
     selector = EventSelector(spec.selector())
     builder.number(spec.property)
-    feature = builder.feature(ValueLog(selector, spec.property, spec.within))
+    window = compile_window(spec.within, builder)
+    feature = builder.feature(ValueLog(selector, spec.property, window.keep))
     operator, bound = spec.comparison()
-    window, holds = spec.within, _holds(kind, operator, round(bound * MICROS))
+    holds = _holds(kind, operator, round(bound * MICROS))
     nothing = (holds([]), NEVER)
+    slides = isinstance(spec.within, int)
 
     def ask(profile: Profile, now: int) -> Answer:
         log = profile.features.get(feature)
         if log is None:
             return nothing
         times, amounts = log
-        first = bisect_right(times, now - window)
+        first = bisect_left(times, window.opens(profile, now))
         inside = amounts[first:] if first else amounts
         true_now = holds(inside)
-        return true_now, _next_flip(times, inside, first, window, holds, true_now)
+        if slides:
+            last = _last_before_flip(times, inside, first, holds, true_now)
+        else:  # all that is inside leaves at once
+            last = times[-1] if inside and nothing[0] != true_now else None
+        return true_now, NEVER if last is None else window.leaves(profile, now, last)
 
     def value(profile: Profile, now: int) -> float | None:
         times, amounts = profile.features.get(feature) or ([], [])
-        return VALUE[kind](amounts[bisect_right(times, now - window) :])
+        return VALUE[kind](amounts[bisect_left(times, window.opens(profile, now)) :])
 
-    text = f"{kind} of {spec.property} of {selector.text} in {format_duration(window)}"
+    text = f"{kind} of {spec.property} of {selector.text} {window.text}"
     fact = Fact(text, f"{SYMBOL[operator]} {number_text(bound)}", value, ask)
-    return Check(ask, {(feature, ""): effect_of_aggregate(kind, operator)}, (fact,), needed_by(ask, feature))
+    effects = {(feature, ""): effect_of_aggregate(kind, operator), **window.effects}
+    return Check(ask, effects, (fact,), needed_by(ask, feature))
 
 
 def _holds(kind: str, operator: str, bound: int) -> Holds:
@@ -70,12 +77,12 @@ def _holds(kind: str, operator: str, bound: int) -> Holds:
     return lambda amounts: bool(amounts) and compare(extreme(amounts), bound)
 
 
-def _next_flip(times: list[int], inside: list[int], first: int, window: int, holds: Holds, true_now: bool) -> int:
-    """Return the departure (ms) at which the answer flips, or the last one looked at."""
+def _last_before_flip(times: list[int], inside: list[int], first: int, holds: Holds, true_now: bool) -> int | None:
+    """Return the time (ms) of the event with whose departure the answer flips, or of the last one looked at."""
     count = len(inside)
     for index in range(1, count + 1):
         if index < count and times[first + index] == times[first + index - 1]:
             continue  # these leave together
         if index >= _LOOK_AHEAD or holds(inside[index:]) != true_now:
-            return times[first + index - 1] + window
-    return NEVER
+            return times[first + index - 1]
+    return None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from segments.conditions.contributions import Contributing
 from segments.features.base import Feature
 from segments.profile import NEVER, Profile
+
+if TYPE_CHECKING:
+    from segments.conditions.contributions import Contributing
 
 Answer = tuple[bool, int]  # holds now, and the first instant (ms) at which that may change by itself
 Ask = Callable[[Profile, int], Answer]
@@ -66,6 +68,7 @@ class Builder(Protocol):
     """What a condition may ask of the plan that it is compiled into."""
 
     timezone: str
+    week_starts: str
 
     def feature(self, feature: Feature) -> int:
         """Register a feature, or widen the one with the same key; returns its id."""

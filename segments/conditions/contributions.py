@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from segments.conditions.furthest import furthest_match
+from segments.conditions.windows import compile_window
 from segments.definitions import model
-from segments.definitions.model import Selector
+from segments.definitions.selecting import Selector
 from segments.events import SESSION_STARTED, Event
 from segments.features.base import join_value, storable, to_micros
 from segments.features.latest import Source
@@ -34,7 +35,7 @@ Contributing = Callable[[Profile, Sequence[Event], int], list[Contribution]]
 
 
 def _count(spec: model.Count, builder: Builder) -> Contributing:
-    selector, opens = EventSelector(spec.selector()), _opening(spec.within, builder)
+    selector, opens = EventSelector(spec.selector()), compile_window(spec.within, builder).opens
 
     def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
         return [Contribution(each) for each in _inside(selector, events, opens(profile, now))]
@@ -44,7 +45,8 @@ def _count(spec: model.Count, builder: Builder) -> Contributing:
 
 def _aggregate(of: str) -> Callable[[model.Aggregate, Builder], Contributing]:
     def compiled(spec: model.Aggregate, builder: Builder) -> Contributing:
-        selector, read, opens = EventSelector(spec.selector()), getter(spec.property), _opening(spec.within, builder)
+        selector, read = EventSelector(spec.selector()), getter(spec.property)
+        opens = compile_window(spec.within, builder).opens
 
         def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
             return _making_up(of, _numbers(read, _inside(selector, events, opens(profile, now)))[-CAPACITY:])
@@ -56,7 +58,8 @@ def _aggregate(of: str) -> Callable[[model.Aggregate, Builder], Contributing]:
 
 def _distinct(spec: model.Aggregate, builder: Builder) -> Contributing:
     """Return what finds the newest event of each value."""
-    selector, read, opens = EventSelector(spec.selector()), getter(spec.property), _opening(spec.within, builder)
+    selector, read = EventSelector(spec.selector()), getter(spec.property)
+    opens = compile_window(spec.within, builder).opens
 
     def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
         values = ((read(event.properties), event) for event in _inside(selector, events, opens(profile, now)))
@@ -196,15 +199,6 @@ def _segment(name: str, builder: Builder) -> Contributing:
         return []
 
     return contributing
-
-
-def _opening(window: int, builder: Builder) -> Callable[[Profile, int], int]:
-    """Return what says when (ms) a window begins: the first instant that is in it."""
-
-    def opens(profile: Profile, now: int) -> int:
-        return now - window + 1
-
-    return opens
 
 
 def _inside(selector: EventSelector, events: Iterable[Event], opens: int) -> Iterable[Event]:

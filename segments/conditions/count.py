@@ -1,7 +1,7 @@
 """`count`: how many selected events are in the window."""
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Callable
 
 from segments.conditions.base import (
@@ -19,8 +19,8 @@ from segments.conditions.base import (
     needed_by,
     number_text,
 )
+from segments.conditions.windows import Window, compile_window
 from segments.definitions.model import Count
-from segments.durations import format_duration
 from segments.features.event_log import EventLog
 from segments.profile import Profile
 from segments.selectors import EventSelector
@@ -33,8 +33,23 @@ def compile_count(spec: Count, builder: Builder) -> Check:
     selector = EventSelector(spec.selector())
     operator, bound = spec.comparison()
     least = at_least(operator, bound)
-    feature = builder.feature(EventLog(selector, max(1, least + (operator == "eq")), spec.within))
-    window = spec.within
+    window = compile_window(spec.within, builder)
+    feature = builder.feature(EventLog(selector, max(1, least + (operator == "eq")), window.keep))
+
+    def value(profile: Profile, now: int) -> int:
+        log = profile.features.get(feature)
+        return len(log) - bisect_left(log, window.opens(profile, now)) if log else 0
+
+    newest = _sliding(feature, spec.within) if isinstance(spec.within, int) else _calendar(feature, window)
+    ask = comparing(operator, bound, newest)
+    effect = {"gt": RISES, "gte": RISES, "lt": FALLS, "lte": FALLS, "eq": UNKNOWN}[operator]
+    text = f"count of {selector.text} {window.text}"
+    fact = Fact(text, f"{SYMBOL[operator]} {number_text(bound)}", value, ask)
+    return Check(ask, {(feature, ""): effect, **window.effects}, (fact,), needed_by(ask, feature))
+
+
+def _sliding(feature: int, window: int) -> NewestAsk:
+    """Ask without a call of the window, which on the hot path costs more than the rest."""
 
     def newest(profile: Profile, needed: int, now: int) -> Answer:
         if needed <= 0:
@@ -45,15 +60,19 @@ def compile_count(spec: Count, builder: Builder) -> Check:
         leaves = log[-needed] + window
         return (True, leaves) if leaves > now else NO
 
-    def value(profile: Profile, now: int) -> int:
-        log = profile.features.get(feature)
-        return len(log) - bisect_right(log, now - window) if log else 0
+    return newest
 
-    ask = comparing(operator, bound, newest)
-    effect = {"gt": RISES, "gte": RISES, "lt": FALLS, "lte": FALLS, "eq": UNKNOWN}[operator]
-    text = f"count of {selector.text} in {format_duration(window)}"
-    fact = Fact(text, f"{SYMBOL[operator]} {number_text(bound)}", value, ask)
-    return Check(ask, {(feature, ""): effect}, (fact,), needed_by(ask, feature))
+
+def _calendar(feature: int, window: Window) -> NewestAsk:
+    def newest(profile: Profile, needed: int, now: int) -> Answer:
+        if needed <= 0:
+            return YES
+        log = profile.features.get(feature)
+        if log is None or len(log) < needed or log[-needed] < window.opens(profile, now):
+            return NO
+        return True, window.leaves(profile, now, log[-needed])
+
+    return newest
 
 
 def at_least(operator: str, bound: float) -> int:

@@ -2,8 +2,8 @@
 
 from segments.conditions.base import NO, SYMBOL, YES, Answer, Builder, Check, Fact, effect_of, needed_by, number_text
 from segments.conditions.count import at_least, comparing
+from segments.conditions.windows import compile_window
 from segments.definitions.model import Aggregate
-from segments.durations import format_duration
 from segments.features.distinct import DistinctValues
 from segments.profile import Profile
 from segments.selectors import EventSelector
@@ -14,8 +14,8 @@ def compile_distinct(spec: Aggregate, builder: Builder) -> Check:
     selector = EventSelector(spec.selector())
     operator, bound = spec.comparison()
     capacity = max(1, at_least(operator, bound) + (operator == "eq"))
-    feature = builder.feature(DistinctValues(selector, spec.property, capacity, spec.within))
-    window = spec.within
+    window = compile_window(spec.within, builder)
+    feature = builder.feature(DistinctValues(selector, spec.property, capacity, window.keep))
 
     def newest(profile: Profile, needed: int, now: int) -> Answer:
         if needed <= 0:
@@ -23,14 +23,15 @@ def compile_distinct(spec: Aggregate, builder: Builder) -> Check:
         values = profile.features.get(feature)
         if values is None or len(values) < needed:
             return NO
-        leaves = sorted(values.values())[-needed] + window
-        return (True, leaves) if leaves > now else NO
+        oldest = sorted(values.values())[-needed]
+        return (True, window.leaves(profile, now, oldest)) if oldest >= window.opens(profile, now) else NO
 
     def value(profile: Profile, now: int) -> int:
-        return sum(1 for time in profile.features.get(feature, {}).values() if time > now - window)
+        opens = window.opens(profile, now)
+        return sum(1 for time in profile.features.get(feature, {}).values() if time >= opens)
 
     ask = comparing(operator, bound, newest)
-    text = f"different {spec.property} of {selector.text} in {format_duration(window)}"
+    text = f"different {spec.property} of {selector.text} {window.text}"
     fact = Fact(text, f"{SYMBOL[operator]} {number_text(bound)}", value, ask)
-    needs = needed_by(ask, feature)
-    return Check(ask, {(feature, ""): effect_of(operator, rising=True)}, (fact,), needs)
+    effects = {(feature, ""): effect_of(operator, rising=True), **window.effects}
+    return Check(ask, effects, (fact,), needed_by(ask, feature))

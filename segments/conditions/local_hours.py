@@ -1,12 +1,11 @@
 """`local_time`: hours and days on the user's own clock."""
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from segments.conditions.base import UNKNOWN, Answer, Builder, Check, Fact
+from segments.conditions.windows import user_zone
 from segments.definitions.model import LocalTime
-from segments.features.latest import Latest
-from segments.local_time import LocalSchedule, parse_hours, zone
+from segments.local_time import LocalSchedule, parse_hours
 from segments.profile import Profile
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")  # strftime's depend on the machine's language
@@ -14,13 +13,8 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")  # strftime's depend o
 
 def compile_local_time(spec: LocalTime, builder: Builder) -> Check:
     """Compile local hours; the next change follows the zone's daylight saving."""
-    feature = builder.feature(Latest("context", "timezone"))
+    feature, zone_of = user_zone(builder)
     schedule = LocalSchedule(parse_hours(spec.hours) if spec.hours else None, spec.weekdays())
-    default = ZoneInfo(builder.timezone)
-
-    def zone_of(profile: Profile) -> ZoneInfo:
-        known = profile.features.get(feature)
-        return (zone(known) if type(known) is str else None) or default
 
     def ask(profile: Profile, now: int) -> Answer:
         return schedule.ask(zone_of(profile), now)

@@ -13,7 +13,8 @@ from segments.conditions.base import (
     needed_by,
     number_text,
 )
-from segments.definitions.model import Selector, Session
+from segments.definitions.model import Session
+from segments.definitions.selecting import Selector
 from segments.durations import format_duration
 from segments.features.base import MICROS
 from segments.features.session import SESSION_ID, SessionTotal

@@ -37,6 +37,7 @@ class Features:
 
     def __init__(self, definitions: Definitions) -> None:
         self.timezone = definitions.timezone
+        self.week_starts: str = definitions.week_starts
         self.by_key: dict[str, Feature] = {}
         self._gap = definitions.session.gap
 

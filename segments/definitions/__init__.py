@@ -2,7 +2,8 @@
 
 from segments.definitions.errors import DefinitionErrors, Problem
 from segments.definitions.loader import load_definitions, parse_definitions
-from segments.definitions.model import Condition, Definitions, Segment, Selector
+from segments.definitions.model import Condition, Definitions, Segment
+from segments.definitions.selecting import Selector
 
 __all__ = [
     "Condition",

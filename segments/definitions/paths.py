@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from segments.calendar import Period
 from segments.definitions import model
 
 
@@ -30,9 +31,15 @@ def context_paths(definitions: model.Definitions) -> set[str]:
     for part in parts(definitions):
         if isinstance(part, model.Context):
             found.add(part.path)
-        if isinstance(part, model.LocalTime):
+        if asks_local_time(part):
             found.add("timezone")
     return found
+
+
+def asks_local_time(part: BaseModel) -> bool:
+    """Say whether one part of a condition, without those inside it, depends on the user's time zone."""
+    windows = (getattr(part, name, None) for name in ("within", "not_within"))
+    return isinstance(part, model.LocalTime) or any(isinstance(each, Period) for each in windows)
 
 
 def trait_paths(definitions: model.Definitions) -> set[str]:

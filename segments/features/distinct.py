@@ -29,7 +29,7 @@ class DistinctValues:
     def join(self, before: Mapping[Any, int], after: Mapping[Any, int], at: int) -> dict[Any, int]:
         """Return the state that follows from what `before` knows of earlier than `at` (ms), and `after` from then on.
 
-        >>> from segments.definitions.model import Selector
+        >>> from segments.definitions.selecting import Selector
         >>> values = DistinctValues(EventSelector(Selector(event=["View"])), "product", capacity=2, window=100)
         >>> values.join({"a": 10, "b": 20, "c": 30}, {"b": 40}, at=30)
         {'a': 10, 'b': 40}

@@ -27,7 +27,7 @@ class EventLog:
     def join(self, before: list[int], after: list[int], at: int) -> list[int]:
         """Return the state that follows from what `before` knows of earlier than `at` (ms), and `after` from then on.
 
-        >>> from segments.definitions.model import Selector
+        >>> from segments.definitions.selecting import Selector
         >>> log = EventLog(EventSelector(Selector(event=["View"])), capacity=3, window=100)
         >>> log.join([10, 20, 30], [30, 115], at=30)
         [20, 30, 115]

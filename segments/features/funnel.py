@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from segments.definitions.model import Selector
+from segments.definitions.selecting import Selector
 from segments.events import ANY_EVENT, Event
 from segments.features.base import Input, States, join_value
 from segments.fields import getter

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from segments.definitions.model import Selector
+from segments.definitions.selecting import Selector
 from segments.events import ANY_EVENT, Event
 from segments.features.base import SUM_LIMIT, Input, States, to_micros
 from segments.fields import getter

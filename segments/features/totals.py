@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from segments.definitions.model import Selector
+from segments.definitions.selecting import Selector
 from segments.events import Event
 from segments.features.base import MICROS, SUM_LIMIT, Input, States, to_micros
 from segments.fields import getter

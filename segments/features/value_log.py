@@ -29,7 +29,7 @@ class ValueLog:
     def join(self, before: Sequence[list[int]], after: Sequence[list[int]], at: int) -> tuple[list[int], list[int]]:
         """Return the state that follows from what `before` knows of earlier than `at` (ms), and `after` from then on.
 
-        >>> from segments.definitions.model import Selector
+        >>> from segments.definitions.selecting import Selector
         >>> log = ValueLog(EventSelector(Selector(event=["Order"])), "total", window=100)
         >>> log.join([[10, 20, 30], [1, 2, 3]], [[30, 115], [3, 4]], at=30)
         ([20, 30, 115], [2, 3, 4])

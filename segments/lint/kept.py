@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict, defaultdict, deque
 from typing import Any
 
-from segments.definitions.model import Condition, Definitions, Selector
+from segments.calendar import reach
+from segments.definitions.model import Condition, Definitions
+from segments.definitions.selecting import Selector
 from segments.definitions.yaml_source import Path
 from segments.events import ANY_EVENT, Event
 from segments.features.base import join_value, to_micros
@@ -88,11 +90,11 @@ def _keepers(condition: Condition, path: Path) -> list[Keeper]:
     kind, spec = condition.kind()
     place = (*path, kind)
     if kind in ("sum", "avg", "min", "max"):
-        return [AmountKeeper(place, spec.selector(), spec.property, spec.within)]
+        return [AmountKeeper(place, spec.selector(), spec.property, reach(spec.within))]
     if kind == "absence" and spec.per:
         return [ValueKeeper(place, [spec.after], spec.per, spec.within)]
     if kind == "sequence" and spec.per:
-        return [ValueKeeper(place, spec.steps, spec.per, spec.within)]
+        return [ValueKeeper(place, spec.steps, spec.per, reach(spec.within))]
     return []
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from segments.definitions.model import Predicate, Selector
+from segments.calendar import Period, reach
+from segments.definitions.selecting import Predicate, Selector
 from segments.events import ANY_EVENT, SESSION_STARTED
 from segments.lint.values import ValueTest, possible
 
@@ -32,7 +33,7 @@ class Quantity(NamedTuple):
     kind: str
     events: Events | None = None
     what: str = ""
-    window: int = LIFETIME
+    window: int | Period = LIFETIME
 
     def least(self) -> float | None:
         """Return the smallest value that there can be, None when there is no bound."""
@@ -107,7 +108,11 @@ _GROWS_WITH_EVENTS = {
 }
 
 
-def _inside(short: int, long: int) -> bool:
+def _inside(short: int | Period, long: int | Period) -> bool:
     if long in (short, LIFETIME):
         return True
-    return NEWEST_SESSION not in (short, long) and short <= long
+    if NEWEST_SESSION in (short, long):
+        return False
+    if isinstance(long, Period):
+        return isinstance(short, Period) and long.holds(short)
+    return reach(short) <= long

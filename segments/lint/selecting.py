@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from segments.definitions.basis import Model
-from segments.definitions.model import Condition, Selector
+from segments.definitions.model import Condition
+from segments.definitions.selecting import Selector
 from segments.definitions.yaml_source import Path
 from segments.durations import format_duration
 from segments.lint.findings import Finding
@@ -41,7 +42,7 @@ def selecting(subject: Subject) -> Iterator[Finding]:
 def _windows(subject: Subject, spec: Any, path: Path) -> Iterator[Finding]:
     for field in ("within", "not_within", "lasts", "half_life") if isinstance(spec, Model) else ():
         window = getattr(spec, field, None)
-        if window is not None and window > _TEN_YEARS:
+        if isinstance(window, int) and window > _TEN_YEARS:
             message = f"{field} is {format_duration(window)}, and events older than ten years are refused"
             yield subject.finding("S106", (*path, field), message, "lifetime counts for ever and costs less state")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from segments.calendar import Period
 from segments.definitions.model import (
     Absence,
     Aggregate,
@@ -12,14 +13,13 @@ from segments.definitions.model import (
     Count,
     Lifetime,
     LocalTime,
-    Predicate,
     Recency,
     Score,
     Segment,
-    Selector,
     Sequence,
     Session,
 )
+from segments.definitions.selecting import Predicate, Selector
 from segments.features.base import MICROS
 from segments.lint.formula import WEEK, Clock, Flag, Formula, Known, compare, joined
 from segments.lint.quantities import LIFETIME, NEWEST_SESSION, Events, Quantity, events_of, tests_of
@@ -85,7 +85,7 @@ class Translator:
     def _events(self, spec: Any) -> Events:
         return events_of(Selector(event=spec.event, where=spec.where), self._types)
 
-    def _aggregate(self, kind: str, spec: Aggregate | Lifetime, window: int, holds: bool) -> Formula:
+    def _aggregate(self, kind: str, spec: Aggregate | Lifetime, window: int | Period, holds: bool) -> Formula:
         operator, bound = spec.comparison()
         events = self._events(spec)
         if kind in ("count", "distinct"):
@@ -107,8 +107,11 @@ class Translator:
         events, window = self._events(spec), spec.within or spec.not_within or 0
         seen = _some(events, window if spec.within else LIFETIME, holds)
         if spec.which == "first":
-            age = compare(Quantity("first age", events), "lt" if spec.within else "gte", window, holds=holds)
-            return joined([age, seen], all_of=holds)
+            if isinstance(window, Period):
+                first: Formula = Flag(f"first of {events} {window}", holds=holds is (spec.within is not None))
+            else:
+                first = compare(Quantity("first age", events), "lt" if spec.within else "gte", window, holds=holds)
+            return joined([first, seen], all_of=holds)
         if spec.within:
             return seen
         return joined([seen, _some(events, window, not holds)], all_of=holds)
@@ -146,7 +149,7 @@ class Translator:
         return joined([age, *(_some(step, spec.within, holds) for step in steps)], all_of=holds)
 
 
-def _some(events: Events, window: int, holds: bool) -> Formula:
+def _some(events: Events, window: int | Period, holds: bool) -> Formula:
     """Some selected event lies in the window, or none does."""
     return compare(Quantity("count", events, "", window), "gte", 1, holds=holds)
 

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from segments.definitions.model import Condition, Definitions, LocalTime, Segment, Session
-from segments.definitions.paths import parts
+from segments.calendar import Period
+from segments.definitions.model import Condition, Definitions, Segment, Session
+from segments.definitions.paths import asks_local_time, parts
 from segments.definitions.references import references, with_references
 from segments.events import SESSION_STARTED
 from segments.plan import Plan
@@ -65,9 +66,15 @@ def _moved_setting(before: Definitions, after: Definitions, segment: Segment) ->
     """Return the setting of the whole file that differs and that this segment depends on."""
     if before.session != after.session and any(_asks_sessions(part) for part in parts(segment)):
         return "session.gap"
-    if before.timezone != after.timezone and any(isinstance(part, LocalTime) for part in parts(segment)):
+    if before.timezone != after.timezone and any(map(asks_local_time, parts(segment))):
         return "timezone"
+    if before.week_starts != after.week_starts and any(_asks_weeks(part) for part in parts(segment)):
+        return "week_starts"
     return None
+
+
+def _asks_weeks(part: object) -> bool:
+    return Period.THIS_WEEK in (getattr(part, "within", None), getattr(part, "not_within", None))
 
 
 def _asks_sessions(part: object) -> bool:
@@ -125,7 +132,9 @@ def sides(
     listed = list(differing)
     new = restricted(after, [*(each.segment for each in listed), *others])
     old = renamed(restricted(before, [each.segment for each in listed]))
-    alike = all(getattr(old, name) == getattr(new, name) for name in ("session", "timezone", "properties"))
+    alike = all(
+        getattr(old, name) == getattr(new, name) for name in ("session", "timezone", "week_starts", "properties")
+    )
     if alike:
         return [new.model_copy(update={"segments": [*new.segments, *old.segments]})]
     return [new, old]

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from tests.oracle.calendar import is_period, opened
 from tests.oracle.history import Event, History
 from tests.oracle.values import amount, compares, duration_ms, exact, fulfils, is_number, key, reach
 
@@ -24,6 +25,13 @@ class Asked:
     now: int
     members: set[str] = field(default_factory=set)
     timezone: str = "UTC"
+    week_starts: str = "monday"
+
+    def opens(self, within: str) -> int:
+        """The first instant of a window at `now`."""
+        if not is_period(within):
+            return self.now - duration_ms(within) + 1
+        return opened(within, self.week_starts, zone_of(self.history, self.timezone), self.now)
 
 
 def holds(condition: dict[str, Any], asked: Asked) -> bool:
@@ -33,8 +41,8 @@ def holds(condition: dict[str, Any], asked: Asked) -> bool:
 
 
 def _windowed(arguments: Arguments, asked: Asked) -> list[Event]:
-    start = asked.now - duration_ms(arguments["within"])
-    return [event for event in asked.history.select(arguments) if start < event.t <= asked.now]
+    start = asked.opens(arguments["within"])
+    return [event for event in asked.history.select(arguments) if start <= event.t <= asked.now]
 
 
 def _numbers(events: list[Event], path: str) -> list[Fraction]:
@@ -80,8 +88,8 @@ def _recency(arguments: Arguments, asked: Asked) -> bool:
         return False
     x = min(times) if arguments.get("which") == "first" else max(times)
     if "within" in arguments:
-        return asked.now < x + duration_ms(arguments["within"])
-    return asked.now >= x + duration_ms(arguments["not_within"])
+        return x >= asked.opens(arguments["within"])
+    return x < asked.opens(arguments["not_within"])
 
 
 def decayed_points(arguments: Arguments, history: History) -> tuple[float, int | None]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tests.oracle.calendar import boundaries, is_period
 from tests.oracle.conditions import decayed_points, on_the_clock, zone_of
 from tests.oracle.history import History
 from tests.oracle.values import compares, duration_ms
@@ -24,11 +25,16 @@ def walk(node: Any) -> Iterator[dict[str, Any]]:
             yield from walk(inner)
 
 
+def is_duration(value: Any) -> bool:
+    """Whether what stands under a duration's name is one: a text, and no period of the calendar."""
+    return isinstance(value, str) and not is_period(value)
+
+
 def durations(definitions: Any) -> set[int]:
     """All durations a definition names, and `within + lasts`."""
     found: set[int] = set()
     for node in walk(definitions):
-        named = {name: duration_ms(node[name]) for name in DURATION_NAMES & node.keys() if isinstance(node[name], str)}
+        named = {name: duration_ms(node[name]) for name in DURATION_NAMES & node.keys() if is_duration(node[name])}
         found.update(named.values())
         if "lasts" in named:
             found.add(named["within"] + named["lasts"])
@@ -44,9 +50,13 @@ def candidates(definitions: Any, history: History, after: int, until: int) -> se
             found.update(_score_crossing(node["score"], history, after))
         if isinstance(node.get("confidence"), dict):
             found.update(_confidence_end(node["confidence"], history))
+        zone = zone_of(history, definitions.get("timezone", "UTC"))
         if isinstance(node.get("local_time"), dict):
-            zone = zone_of(history, definitions.get("timezone", "UTC"))
             found.update(_local_boundaries(node["local_time"], zone, after, until))
+        for name in ("within", "not_within"):
+            if isinstance(node.get(name), str) and is_period(node[name]):
+                starts = definitions.get("week_starts", "monday")
+                found.update(boundaries(node[name], starts, zone, after, until))
     return {instant for instant in found if after < instant <= until}
 
 

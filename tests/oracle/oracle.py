@@ -151,7 +151,8 @@ class User:
 
     def asked(self) -> Asked:
         """The question at the clock's instant."""
-        return Asked(self.history, self.clock, set(self.since), self.definitions.get("timezone", "UTC"))
+        settings = {name: self.definitions[name] for name in ("timezone", "week_starts") if name in self.definitions}
+        return Asked(self.history, self.clock, set(self.since), **settings)
 
     def faded(self, segment: dict[str, Any]) -> bool:
         """Whether the segment's confidence is below its limit."""

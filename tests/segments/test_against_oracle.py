@@ -16,7 +16,8 @@ from tests import strategies
 from tests.oracle import oracle
 from tests.oracle.records import records
 from tests.segments.support import TIME_LIMIT_S, examples, parsed
-from tests.strategies import LEAVES, MINUTE, Timeline
+from tests.strategies import LEAVES, Timeline
+from tests.vocabulary import MINUTE
 
 DAY = 24 * 60 * MINUTE
 pytestmark = pytest.mark.timeout(TIME_LIMIT_S)

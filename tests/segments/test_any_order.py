@@ -21,7 +21,7 @@ from tests import strategies
 from tests.oracle import oracle
 from tests.oracle.records import records
 from tests.segments.support import TIME_LIMIT_S, examples
-from tests.strategies import MINUTE
+from tests.vocabulary import MINUTE
 
 DAY = 24 * 60 * MINUTE
 USER = "u1"

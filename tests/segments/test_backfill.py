@@ -16,7 +16,8 @@ from segments.profile import Profile, decode_profile, encode_profile, mover
 from tests import strategies
 from tests.oracle.records import records
 from tests.segments.support import examples
-from tests.strategies import MINUTE, Timeline
+from tests.strategies import Timeline
+from tests.vocabulary import MINUTE, STARTS
 
 WEEK = 7 * 24 * 60 * MINUTE
 
@@ -98,7 +99,7 @@ def event(plan: Plan, at: int) -> Any:
 
 def test_while_it_warms_members_stay_and_nobody_enters() -> None:
     text = f"segments: [{{name: a, version: 2, when: {ONE_DAY}}}, {{name: b, when: {SPENT}}}]"
-    start, changes = strategies.STARTS[0], list[Change]()
+    start, changes = STARTS[0], list[Change]()
     before, warming = plan_of(text), plan_of(text, warming={"a": 1, "b": 1})
     profile = Profile()
     Engine(before).apply(profile, event(before, start), changes)

@@ -28,6 +28,7 @@ KINDS = [
     "trait",
     "context",
     "local_time",
+    "calendar",
     "all",
     "any",
     "not",

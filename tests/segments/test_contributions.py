@@ -15,11 +15,16 @@ from segments.events import SESSION_STARTED, Event
 from segments.explain import WholePlan, in_order
 from segments.profile import Profile
 from tests import strategies
+from tests.oracle import conditions as oracle
+from tests.oracle.history import History
+from tests.oracle.oracle import User
 from tests.oracle.records import records
 from tests.segments.support import examples, parsed
 from tests.strategies import LEAVES, Timeline
+from tests.vocabulary import PERIODS
 
 Said = tuple[Any, bool]
+DAY = 86_400_000
 EPSILON = 1e-4  # of a score, which is rounded to six digits
 
 
@@ -86,6 +91,7 @@ def real(events: Sequence[Event], found: Sequence[Contribution]) -> list[Event]:
 @st.composite
 def asked(draw: st.DrawFn, kind: str) -> Asked:
     condition = draw(strategies.conditions_of(kind))
+    assume("this_" not in str(condition) and "since_" not in str(condition))  # the event that told the zone moves it
     assume(SESSION_STARTED not in str(condition))  # removing an event can merge or split all later sessions
     return Asked(condition, draw(strategies.file_of([])))
 
@@ -155,3 +161,30 @@ def test_a_session_is_moved_by_what_counts_and_not_by_earlier_sessions(condition
             assert condition.said(without(events, each), now) != before
         elif each.message_id not in inside:
             assert condition.said(without(events, each), now) == before
+
+
+@pytest.mark.parametrize("kind", ["count", "distinct", "max", "sum"])
+def test_of_a_period_those_count_that_lie_in_it(kind: str) -> None:
+    @examples(40, 1_000, shrunk=True)
+    @given(strategies.conditions_of(kind), st.sampled_from(PERIODS), strategies.timelines(), st.data())
+    def inside(condition: dict[str, Any], period: str, timeline: Timeline, data: st.DataObject) -> None:
+        file = data.draw(strategies.file_of([]))
+        calendar = Asked({kind: condition[kind] | {"within": period}}, file)
+        ever = Asked({kind: condition[kind] | {"within": "3650d"}}, file)
+        events, now = calendar.events(timeline), timeline.until
+        opens = oracle.Asked(history(timeline, file), now, set(), **settings(file)).opens(period)
+        found = [each.event.message_id for each in calendar.contributions(events, now)]
+        newest = [event for event in events if event.time >= opens]
+        assert found == [each.event.message_id for each in ever.contributions(newest, now)]
+
+    inside()
+
+
+def settings(file: dict[str, Any]) -> dict[str, str]:
+    return {name: file[name] for name in ("timezone", "week_starts") if name in file}
+
+
+def history(timeline: Timeline, file: dict[str, Any]) -> History:
+    user = User(file | {"segments": []}, DAY, [])
+    list(user.run(timeline.events, None))
+    return user.history

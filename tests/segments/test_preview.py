@@ -64,6 +64,18 @@ def test_settings_of_the_file_change_what_depends_on_them() -> None:
     assert [(each.segment, each.through) for each in differences(file_of(*segments), zone)] == [("daytime", "timezone")]
 
 
+def test_what_the_calendar_moves_has_changed() -> None:
+    weekly = "{name: weekly, when: {count: {event: X, within: this_week, gte: 1}}}"
+    monthly = "{name: monthly, when: {recency: {event: X, not_within: this_month}}}"
+    before = file_of(weekly, monthly)
+    zone, weeks = (file_of(weekly, monthly, top=top) for top in ("timezone: Asia/Tokyo", "week_starts: sunday"))
+    assert [(each.segment, each.through) for each in differences(before, zone)] == [
+        ("weekly", "timezone"),
+        ("monthly", "timezone"),
+    ]
+    assert [(each.segment, each.through) for each in differences(before, weeks)] == [("weekly", "week_starts")]
+
+
 def test_only_what_is_asked_about_is_judged() -> None:
     old = file_of(segment("a", VIEWS % 1), segment("b", "{not: {segment: a}}"), segment("c", VIEWS % 2))
     new = file_of(segment("a", VIEWS % 1), segment("b", "{all: [{segment: a}]}"), segment("c", VIEWS % 2))
