@@ -1,0 +1,271 @@
+"""Each feature on its own: what it keeps after which events, how it is found again, how it grows."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from segments.definitions.selecting import Selector
+from segments.events import Event
+from segments.features import pending
+from segments.features.base import MICROS, SUM_LIMIT, Feature, join_value, storable, to_micros
+from segments.features.distinct import DistinctValues
+from segments.features.event_log import EventLog
+from segments.features.funnel import Funnel
+from segments.features.latest import Latest
+from segments.features.pending import Pending
+from segments.features.seen import Seen
+from segments.features.session import SESSION_ID, SessionSpan, SessionTotal
+from segments.features.totals import EventCount, Points, Total, total_value
+from segments.features.value_log import CAPACITY, ValueLog
+from segments.selectors import EventSelector
+
+ID = 5
+NOTHING = {"amount": None, "kind": None}
+
+
+def selector(name: str, **where: Any) -> EventSelector:
+    return EventSelector(Selector.model_validate({"event": name, "where": where}))
+
+
+A, B, C = selector("A"), selector("B"), selector("C")
+DEAR = selector("A", amount={"gt": 1})
+
+
+def event(name: str, time: int, **properties: Any) -> Event:
+    return Event("u", name, time, None, SimpleNamespace(**NOTHING | properties), None, None)
+
+
+def states(feature: Feature, *events: Event, before: dict[int, Any] | None = None) -> dict[int, Any]:
+    """All that is kept when these events have reached the feature, one after the other."""
+    kept = before or {}
+    for each in events:
+        for way in feature.inputs(ID):
+            if {each.name, "any"} & {*way.selector.names}:
+                way.update(kept, each, each.time)
+    return kept
+
+
+def state(feature: Feature, *events: Event) -> Any:
+    return states(feature, *events).get(ID)
+
+
+def times(*at: int) -> list[Event]:
+    return [event("A", time) for time in at]
+
+
+def kinds(*of: Any, name: str = "A") -> list[Event]:
+    """Events at 1, 2, 3 ... of these kinds."""
+    return [event(name, time, kind=kind) for time, kind in enumerate(of, 1)]
+
+
+def amounts(*of: Any) -> list[Event]:
+    """Events at 1, 2, 3 ... of these amounts."""
+    return [event("A", time, amount=amount) for time, amount in enumerate(of, 1)]
+
+
+FEATURES: list[Feature] = [
+    EventLog(A, 1, 10), EventLog(B, 1, 10), EventLog(DEAR, 1, 10),
+    DistinctValues(A, "kind", 1, 10), DistinctValues(B, "kind", 1, 10), DistinctValues(A, "amount", 1, 10),
+    ValueLog(A, "amount", 10), ValueLog(B, "amount", 10), ValueLog(A, "kind", 10),
+    Seen(A, "last"), Seen(A, "first"), Seen(B, "last"),
+    EventCount(A), EventCount(B), Total(A, "amount"), Total(B, "amount"), Total(A, "kind"),
+    Points({"A": 1}, None), Points({"A": 2}, None), Points({"A": 1, "B": 1}, None), Points({"A": 1}, 60),
+    SessionSpan(10), SessionTotal(A, None), SessionTotal(A, "amount"), SessionTotal(B, None),
+    Pending(A, B, None), Pending(B, A, None), Pending(A, C, None), Pending(A, B, "kind"),
+    Funnel([A, B], 10, None), Funnel([B, A], 10, None), Funnel([A, B], 11, None), Funnel([A, B], 10, "kind"),
+    Latest("traits", "plan"), Latest("context", "plan"), Latest("traits", "age"),
+]  # fmt: skip
+
+
+def test_features_that_differ_have_different_keys() -> None:
+    keys = [feature.key for feature in FEATURES]
+    assert sorted(set(keys)) == sorted(keys)
+
+
+def test_features_that_one_state_serves_have_one_key() -> None:
+    assert EventLog(A, 1, 10).key == EventLog(A, 9, 99).key
+    assert ValueLog(A, "amount", 10).key == ValueLog(A, "amount", 99).key
+    assert DistinctValues(A, "kind", 1, 10).key == DistinctValues(A, "kind", 9, 99).key
+    assert Points({"A": 1, "B": 2}, 60).key == Points({"B": 2, "A": 1}, 60).key
+
+
+@pytest.mark.parametrize("make", [lambda n, w: EventLog(A, n, w), lambda n, w: DistinctValues(A, "kind", n, w)])
+def test_a_wider_feature_serves_both(make: Any) -> None:
+    for one, other in (((2, 30), (1, 40)), ((1, 40), (2, 30))):
+        feature = make(*one)
+        feature.widen(make(*other))
+        assert (feature.capacity, feature.window) == (2, 40)
+
+
+def test_a_longer_window_of_amounts_serves_both() -> None:
+    for one, other in ((30, 40), (40, 30)):
+        feature = ValueLog(A, "amount", one)
+        feature.widen(ValueLog(A, "amount", other))
+        assert feature.window == 40
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [
+        EventLog(DEAR, 3, 10),
+        DistinctValues(DEAR, "amount", 3, 10),
+        ValueLog(DEAR, "amount", 10),
+        Seen(DEAR, "last"),
+        Seen(DEAR, "first"),
+        EventCount(DEAR),
+        Total(DEAR, "amount"),
+        SessionTotal(DEAR, None),
+        Pending(DEAR, B, None),
+        Pending(B, DEAR, None),
+        Funnel([DEAR, B], 10, None),
+    ],
+    ids=lambda feature: str(feature.key),
+)
+def test_only_events_that_fulfil_the_selector_count(feature: Feature) -> None:
+    session = {SESSION_ID: [1, 0, 0]}
+    assert ID not in states(feature, event("A", 1, amount=1), before=dict(session))
+    assert ID in states(feature, event("A", 1, amount=2), before=dict(session))
+
+
+@pytest.mark.parametrize(
+    ("feature", "events", "expected"),
+    [
+        # the newest times, as many as asked for; one that left the window goes with the next event
+        (EventLog(A, 3, 10), times(1), [1]),
+        (EventLog(A, 3, 10), times(1, 2, 2), [1, 2, 2]),
+        (EventLog(A, 3, 10), times(1, 2, 2, 3), [2, 2, 3]),
+        (EventLog(A, 3, 10), times(1, 5, 10), [1, 5, 10]),
+        (EventLog(A, 3, 10), times(1, 5, 11), [5, 11]),
+        # the newest time of each value; beyond the capacity the value seen longest ago is forgotten
+        (DistinctValues(A, "kind", 2, 10), kinds(None, [1]), None),
+        (DistinctValues(A, "kind", 2, 10), kinds("x", "y", "x"), {"x": 3, "y": 2}),
+        (DistinctValues(A, "kind", 2, 10), kinds("x", "y", "x", "z"), {"x": 3, "z": 4}),
+        # amounts with their times; what is no number is no amount
+        (ValueLog(A, "amount", 3), amounts("1", None, True), None),
+        (ValueLog(A, "amount", 3), amounts(1, 0.5, -2), ([1, 2, 3], [1_000_000, 500_000, -2_000_000])),
+        (ValueLog(A, "amount", 3), amounts(1, 0.5, -2, 0), ([2, 3, 4], [500_000, -2_000_000, 0])),
+        (ValueLog(A, "amount", 3), [*amounts(1, 2), event("A", 9, amount=3)], ([9], [3_000_000])),
+        (Seen(A, "last"), times(1, 4, 9), 9),
+        (Seen(A, "first"), times(1, 4, 9), 1),
+        (EventCount(A), times(1, 1, 2), 3),
+        # number, sum, smallest, largest
+        (Total(A, "amount"), amounts(None, "1"), None),
+        (Total(A, "amount"), amounts(2, None), [1, 2_000_000, 2_000_000, 2_000_000]),
+        (Total(A, "amount"), amounts(2, -1, 3), [3, 4_000_000, -1_000_000, 3_000_000]),
+        (Total(A, "amount"), amounts(*[1e12] * 10), [10, SUM_LIMIT, 10**18, 10**18]),
+        (Total(A, "amount"), amounts(*[-1e12] * 10), [10, -SUM_LIMIT, -(10**18), -(10**18)]),
+        # points: all kept as they are, or halved every ten
+        (Points({"A": 2.5, "B": -1}, None), times(1), [2_500_000, 1]),
+        (Points({"A": 2.5, "B": -1}, None), [*times(1, 2), event("B", 3)], [4_000_000, 3]),
+        (Points({"A": 1e12}, None), times(*range(10)), [SUM_LIMIT, 9]),
+        (Points({"A": -1e12}, None), times(*range(10)), [-SUM_LIMIT, 9]),
+        (Points({"A": 8}, 10), times(1), [8, 1]),
+        (Points({"A": 8}, 10), times(1, 11), [12.0, 11]),
+        (Points({"A": 8}, 10), times(1, 11, 31), [11.0, 31]),
+        # number of the session, its start, its last event; the gap alone begins a new one
+        (SessionSpan(10), times(3), [1, 3, 3]),
+        (SessionSpan(10), times(3, 12), [1, 3, 12]),
+        (SessionSpan(10), times(3, 12, 22), [2, 22, 22]),
+        (SessionSpan(10), times(3, 12, 22, 40), [3, 40, 40]),
+        # opened and closed; closing all closes each, and what is opened again is open
+        (Pending(A, B, None), times(1), [0, {"": [1, 0]}]),
+        (Pending(A, B, None), times(1, 4), [0, {"": [4, 0]}]),
+        (Pending(A, B, None), [*times(1), event("B", 2)], [0, {"": [0, 2]}]),
+        (Pending(A, B, None), [event("B", 2), *times(3)], [0, {"": [3, 2]}]),
+        (Pending(A, B, "kind"), kinds("x", None, "y"), [0, {"x": [1, 0], "y": [3, 0]}]),
+        (Pending(A, B, "kind"), [*kinds("x", "y"), event("B", 3, kind="x")], [0, {"y": [2, 0], "x": [0, 3]}]),
+        (Pending(A, B, "kind"), [*kinds("x", "y"), event("B", 3)], [3, {"x": [0, 3], "y": [0, 3]}]),
+    ],
+)  # fmt: skip
+def test_a_feature_keeps_what_its_conditions_need(feature: Feature, events: list[Event], expected: Any) -> None:
+    found = state(feature, *events)
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+def test_amounts_beyond_the_capacity_are_forgotten() -> None:
+    found = state(ValueLog(A, "amount", 10_000), *amounts(*range(CAPACITY + 2)))
+    assert [len(each) for each in found] == [CAPACITY, CAPACITY]
+    assert [each[0] for each in found] == [3, 2 * MICROS]
+
+
+@pytest.mark.parametrize("name", ["A", "B"])
+def test_the_value_touched_longest_ago_is_forgotten_beyond_the_capacity(name: str) -> None:
+    opened = kinds(*range(pending.CAPACITY), 0, name="A")
+    _, found = state(Pending(A, B, "kind"), *opened, event(name, 99, kind="new"))
+    assert [len(found), 0 in found, 1 in found] == [pending.CAPACITY, True, False]
+
+
+def test_first_and_last_say_when_they_moved() -> None:
+    for which, expected in (("last", [[ID], None, None]), ("first", [[ID], None, None])):
+        (way,) = Seen(A, which).inputs(ID)  # type: ignore[arg-type]
+        kept: dict[int, Any] = {}
+        assert [way.update(kept, each, each.time) for each in times(1, 4, 9)] == expected
+        assert (way.watched, way.always_judged) == (True, which == "last")
+
+
+def test_a_session_says_when_it_starts() -> None:
+    (way,) = SessionSpan(10).inputs(SESSION_ID)
+    kept: dict[int, Any] = {}
+    assert [way.update(kept, each, each.time) for each in times(3, 12, 22, 23)] == [True, False, True, False]
+
+
+def test_what_counts_in_a_session_begins_anew_with_the_next() -> None:
+    for feature, expected in ((SessionTotal(A, "amount"), [1, 2, 3 * MICROS]), (SessionTotal(A, None), [1, 3, 0])):
+        kept = states(feature, *amounts(1, 2, None), before={SESSION_ID: [1, 0, 0]})
+        assert kept[ID] == expected
+        kept[SESSION_ID] = [2, 5, 5]
+        assert states(feature, event("A", 5, amount=4), before=kept)[ID] == [2, 1, expected[2] and 4 * MICROS]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_sum_in_a_session_stays_inside_its_limit(sign: int) -> None:
+    found = states(SessionTotal(A, "amount"), *amounts(*[sign * 1e12] * 10), before={SESSION_ID: [1, 0, 0]})
+    assert found[ID] == [1, 10, sign * SUM_LIMIT]
+
+
+def test_one_value_of_a_total_in_its_own_unit() -> None:
+    total = [4, 6_000_000, -500_000, 2_500_000]
+    assert [total_value(total, of) for of in ("sum", "avg", "min", "max")] == [6.0, 1.5, -0.5, 2.5]
+    assert [total_value(None, of) for of in ("sum", "avg", "min", "max")] == [0.0, None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (3, 3 * MICROS), (-0.1, -100_000), (0.0000005, 0), (0.0000015, 2), (10**13, 10**18), (-(10**13), -(10**18)),
+        (1e300, 10**18), (-1e300, -(10**18)), (True, None), ("3", None), (None, None),
+    ],
+)  # fmt: skip
+def test_amounts_are_whole_millionths_inside_their_limit(value: Any, expected: int | None) -> None:
+    found = to_micros(value)
+    assert (found, type(found)) == (expected, type(expected))
+
+
+@pytest.mark.parametrize(
+    ("value", "joined", "kept"),
+    [
+        (1, 1, 1), (1.5, 1.5, 1.5), ("x", "x", "x"), (None, None, None),
+        (True, "\0True", True), (False, "\0False", False),
+        ("x" * 300, "x" * 256, "x" * 256), (2**63, 2**63 - 1, 2**63 - 1), (-(2**64), -(2**63), -(2**63)),
+        ({"a": 1}, None, True), ([1, "y" * 300, [2], {"a": 1}, None], None, [1, "y" * 256, True, True, None]),
+        ([7] * 65, None, [7] * 64),
+    ],
+)  # fmt: skip
+def test_values_are_kept_short(value: Any, joined: Any, kept: Any) -> None:
+    assert (join_value(value), storable(value)) == (joined, kept)
+    assert (type(join_value(value)), type(storable(value))) == (type(joined), type(kept))
+
+
+def test_what_two_parts_of_a_history_know_is_joined() -> None:
+    assert EventLog(A, 3, 100).join([10, 20, 30], [30, 115], at=30) == [20, 30, 115]
+    assert EventLog(A, 2, 100).join([10, 20, 30], [40], at=30) == [20, 40]
+    assert EventLog(A, 9, 100).join([10, 20, 30], [110], at=31) == [20, 30, 110]
+    log = ValueLog(A, "amount", 100)
+    assert log.join([[10, 20, 30], [1, 2, 3]], [[30, 110], [3, 4]], at=30) == ([20, 30, 110], [2, 3, 4])
+    many = list(range(CAPACITY))
+    assert ValueLog(A, "amount", 9_999).join([many, many], [[5_000], [7]], at=5_000)[0] == [*many[1:], 5_000]
+    values = DistinctValues(A, "kind", 2, 100)
+    assert values.join({"a": 10, "b": 20, "c": 30}, {"b": 40}, at=30) == {"a": 10, "b": 40}
+    assert values.join({"a": 10, "b": 20}, {"c": 40}, at=30) == {"b": 20, "c": 40}
