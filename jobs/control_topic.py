@@ -13,8 +13,8 @@ from pydantic import SecretStr
 
 from jobs.kafka_properties import consumer_options
 from jobs.settings import KafkaSettings
-from jobs.topics import Record, TopicError, TopicReader, explained
-from segments.control import ControlRecord, decode_control, encode_control
+from jobs.topics import NoTopic, Record, TopicError, TopicReader, explained
+from segments.control import ControlRecord, Release, decode_control, encode_control
 from segments.history import History, same_meaning
 from segments.record_times import event_time
 
@@ -71,6 +71,14 @@ def read_history(kafka: KafkaSettings) -> History:
     for _, record in control_records(kafka):
         history.add(record)
     return history
+
+
+def releases_told(kafka: KafkaSettings) -> list[Release]:
+    """Return the releases that the job was told, none where there is no control topic; raises TopicError."""
+    try:
+        return read_history(kafka).releases
+    except NoTopic:
+        return []
 
 
 def control_records(kafka: KafkaSettings) -> list[tuple[int, ControlRecord]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -16,11 +16,11 @@ from jobs.reconcile_redis import compare_redis
 from jobs.settings import Settings
 from jobs.topics import Record, TopicReader
 from segments.changes import encode_change
+from segments.control import Release
 from segments.definitions.model import Definitions
-from segments.engine import Engine
 from segments.events import EventDecoder, RejectedEvent
-from segments.plan import Plan
-from segments.processor import Outcome, Processor
+from segments.processor import Outcome
+from segments.replay import Replay
 
 _BATCH = 2_000
 _SHOWN_CHARS = 400
@@ -66,11 +66,13 @@ class Recomputation:
     A user's changes depend on this user's events alone, so the partitions may be given one after the other.
     """
 
-    def __init__(self, definitions: Definitions, settings: Settings) -> None:
-        plan = Plan(definitions, settings.plausibility)
+    def __init__(self, told: Definitions | Sequence[Release], settings: Settings) -> None:
+        times = settings.event_time
         self.changes: dict[str, list[bytes]] = {}
         self.counts: Counter[str] = Counter()
-        self._processor = Processor(Engine(plan, allowed_lateness=settings.event_time.allowed_lateness))
+        self._processor = Replay(
+            told, allowed_lateness=times.allowed_lateness, plausibility=settings.plausibility
+        ).processor
 
     def add(self, events: Iterable[tuple[bytes, int | None]]) -> None:
         """Apply events with the times (ms) of their records, each user's in order of arrival."""
@@ -86,6 +88,8 @@ class Recomputation:
     def advance(self, until: int) -> None:
         """Let happen what happens by itself up to and including `until` (ms)."""
         self._keep(self._processor.advance(until))
+        while self._processor.sweeping:
+            self._keep(self._processor.sweep(_BATCH))
 
     def users(self) -> int:
         """Return how many users have a profile."""
@@ -174,14 +178,16 @@ def reconcile(
     return result
 
 
-def reconcile_topics(definitions: Definitions, settings: Settings, *, bounded: bool = False) -> Reconciliation:
+def reconcile_topics(
+    told: Definitions | Sequence[Release], settings: Settings, *, bounded: bool = False
+) -> Reconciliation:
     """Read events, changes and memberships and compare them and Redis; raises TopicError, redis.RedisError.
 
     Of self-changes, the job must have written those due by the time of the partition that is furthest behind. A
     `bounded` job ends before its last watermark: of it only those due before the user's last event are required.
     """
     kafka = settings.kafka
-    replayed, written = Recomputation(definitions, settings), WrittenChanges()
+    replayed, written = Recomputation(told, settings), WrittenChanges()
     progress = NewestTimes(settings)
     with topic_reader(settings, kafka.events_topics) as reader:
         replayed.add(progress.watch(reader.to_the_end()))

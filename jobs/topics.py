@@ -22,6 +22,10 @@ class TopicError(RuntimeError):
     """Kafka cannot be reached, or a topic does not exist; the text says what to check."""
 
 
+class NoTopic(TopicError):
+    """A topic does not exist."""
+
+
 class Record(NamedTuple):
     """One record; `timestamp` in ms, None when the record has none."""
 
@@ -115,7 +119,7 @@ class TopicReader:
     def _partitions_of(self, topic: str) -> list[Any]:
         partitions = self._consumer.partitions_for_topic(topic)
         if not partitions:
-            raise TopicError(f"there is no topic '{topic}' at {self._servers}: check kafka.*_topic in the settings")
+            raise NoTopic(f"there is no topic '{topic}' at {self._servers}: check kafka.*_topic in the settings")
         return [TopicPartition(topic, number) for number in sorted(partitions)]
 
 

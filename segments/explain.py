@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from segments.changes import Change
 from segments.conditions.base import Fact
+from segments.control import Release
+from segments.definitions.loader import parse_definitions
 from segments.definitions.model import Definitions
 from segments.durations import format_duration
 from segments.engine import MESSAGE_IDS_KEPT, Engine
@@ -19,6 +22,7 @@ from segments.plan import Plan
 from segments.processor import Processor
 from segments.profile import NEVER, Profile
 from segments.rules import DUE, INSIDE, SINCE, Rule
+from segments.timeline import Timeline, timeline_of
 
 SHOWN = 10  # events of one condition, and events that were not counted
 _ALL = 1 << 31
@@ -29,7 +33,7 @@ class UnknownUser(LookupError):
 
 
 def explain(
-    definitions: Definitions,
+    told: Definitions | Sequence[Release],
     events: Iterable[tuple[bytes, int | None]],
     user_id: str,
     *,
@@ -39,7 +43,8 @@ def explain(
 ) -> Explanation:
     """Return where a user stands at `at` (ms, default: the newest event of anybody); events come with record times.
 
-    Events later than `at` are as if they had not come yet. Raises UnknownUser when none of the user's is left.
+    `told` is what always holds, or the releases that a job was told. Events later than `at` are as if they had not come
+    yet. Raises UnknownUser when none of the user's is left, DefinitionErrors when a release's definitions are wrong.
 
     >>> from segments.definitions import parse_definitions
     >>> definitions = parse_definitions("segments: [{name: seen, when: {recency: {event: any, within: 1h}}}]")
@@ -47,11 +52,19 @@ def explain(
     >>> [(standing.segment, standing.inside, standing.next_change_at) for standing in found.segments]
     [('seen', True, 1795345200000)]
     """
-    run = _Run(WholePlan(definitions, plausibility), allowed_lateness)
+
+    def compiled(definitions: Definitions) -> Engine:
+        return Engine(WholePlan(definitions, plausibility), allowed_lateness=allowed_lateness)
+
+    if isinstance(told, Definitions):
+        timeline = Timeline.of(compiled(told))
+    else:
+        timeline = timeline_of(told, lambda release: compiled(parse_definitions(release.definitions)))
+    run = _Run(timeline, allowed_lateness)
     selection = _Selection(EventDecoder(plausibility=plausibility), user_id, at)
     for seen, payload, written in selection.of(events):
         run.apply(seen, payload, written)
-    if not run.applied:
+    if not run.events:
         raise UnknownUser(_nothing(selection, run))
     now = selection.newest if at is None else at
     return run.explanation(user_id, now)
@@ -95,19 +108,23 @@ class _Selection:
 class _Run:
     """One user's events, applied one by one, with what became of each."""
 
-    def __init__(self, plan: Plan, allowed_lateness: int) -> None:
-        self.applied: list[Event] = []
+    def __init__(self, timeline: Timeline, allowed_lateness: int) -> None:
+        self.events = 0
         self.refused: list[NotCounted] = []
-        self._plan = plan
+        self._timeline = timeline
         self._lateness = allowed_lateness
-        self._processor = Processor(Engine(plan, allowed_lateness=allowed_lateness))
+        self._processor = Processor(timeline)
+        self._applied: list[tuple[bytes, int | None]] = []
+        self._names: dict[str | None, str] = {}  # of events, by message id
         self._last: dict[str, Change] = {}
 
     def apply(self, seen: Event, payload: bytes, written: int | None) -> None:
         outcome = self._processor.process([payload], [written])
         self._note(outcome.changes)
         if outcome.applied:
-            self.applied.append(self._plan.decoder.decode(payload, written))
+            self.events += 1
+            self._applied.append((payload, written))
+            self._names[seen.message_id] = seen.name
         elif outcome.late:
             older = format_duration(self._lateness)
             self._refuse(seen, "late", f"it came after an event that is more than {older} newer")
@@ -120,18 +137,27 @@ class _Run:
     def explanation(self, user_id: str, now: int) -> Explanation:
         """Return where the user stands at `now` (ms)."""
         self._note(self._processor.advance(now).changes)
-        profile = self._processor.profiles.open(user_id)
-        history = in_order(self._plan, self.applied)
-        names = {event.message_id: event.name for event in self.applied if event.message_id is not None}
-        standings = []
-        for rule in self._plan.rules:
-            last = self._last.get(rule.name)
-            change = None
-            if last is not None:
-                change = LastChange(last.action, last.at, last.cause, names.get(last.cause.message_id or ""))
-            standings.append(_standing(rule, profile, history, now, change))
+        profile, adopting = self._processor.profiles.open(user_id), list[Change]()
+        self._timeline.advance(user_id, profile, now, adopting)
+        self._note(adopting)
+        plan = self._timeline.engine(profile.release).plan
+        view = _View(profile, in_order(plan, self._read_by(plan)), now, _known_since(self._timeline, profile.release))
+        standings = [view.standing(rule, self._last_change(rule.name)) for rule in plan.rules]
         more = max(0, len(self.refused) - SHOWN)
-        return Explanation(user_id, now, len(self.applied), self.refused[more:], more, standings)
+        return Explanation(user_id, now, profile.release, self.events, self.refused[more:], more, standings)
+
+    def _read_by(self, plan: Plan) -> Iterator[Event]:
+        """Yield the applied events as the plan reads them; one that it refuses came under an older release."""
+        for payload, written in self._applied:
+            with suppress(RejectedEvent):
+                yield plan.decoder.decode(payload, written)
+
+    def _last_change(self, segment: str) -> LastChange | None:
+        last = self._last.get(segment)
+        if last is None:
+            return None
+        event = self._names.get(last.cause.message_id) if last.cause.kind == "event" else None
+        return LastChange(last.action, last.at, last.cause, event)
 
     def _note(self, changes: Iterable[Change]) -> None:
         self._last.update((change.segment, change) for change in changes)
@@ -157,32 +183,53 @@ def in_order(plan: Plan, applied: Iterable[Event]) -> list[Event]:
     return events
 
 
-def _standing(
-    rule: Rule, profile: Profile, history: Sequence[Event], now: int, last_change: LastChange | None
-) -> Standing:
-    member = profile.members.get(rule.segment_id)
-    inside = member is not None and member[INSIDE] == 1
-    since, due = (member[SINCE], member[DUE]) if member is not None else (0, NEVER)
-    return Standing(
-        segment=rule.name,
-        segment_version=rule.version,
-        inside=inside,
-        since=since if inside else None,
-        last_change=last_change,
-        next_change_at=rule.next_flip(profile, inside, since, due),
-        score=rule.score(profile, now),
-        confidence=rule.confidence(profile, now),
-        conditions=[_condition(fact, profile, history, now) for fact in rule.facts],
-        exit_conditions=[_condition(fact, profile, history, now) for fact in rule.exit_facts],
-    )
+class _View:
+    """A profile at an instant, with the events behind it. `since` says from when (ms) on each feature was kept."""
+
+    def __init__(self, profile: Profile, history: Sequence[Event], now: int, since: Mapping[int, int]) -> None:
+        self._profile = profile
+        self._history = history
+        self._now = now
+        self._since = since
+
+    def standing(self, rule: Rule, last_change: LastChange | None) -> Standing:
+        profile, now = self._profile, self._now
+        member = profile.members.get(rule.segment_id)
+        inside = member is not None and member[INSIDE] == 1
+        since, due = (member[SINCE], member[DUE]) if member is not None else (0, NEVER)
+        return Standing(
+            segment=rule.name,
+            segment_version=rule.version,
+            inside=inside,
+            since=since if inside else None,
+            last_change=last_change,
+            next_change_at=rule.next_flip(profile, inside, since, due),
+            score=rule.score(profile, now),
+            confidence=rule.confidence(profile, now),
+            conditions=[self._condition(fact) for fact in rule.facts],
+            exit_conditions=[self._condition(fact) for fact in rule.exit_facts],
+        )
+
+    def _condition(self, fact: Fact) -> Condition:
+        profile, now = self._profile, self._now
+        since = max((self._since.get(feature, 0) for feature in fact.features), default=0)
+        seen = [event for event in self._history if event.time >= since]
+        found = fact.contributing(profile, seen, now) if fact.contributing else []
+        counted = sorted(found, key=lambda each: each.event.time)
+        more = max(0, len(counted) - SHOWN)
+        events = [CountedEvent(e.message_id, e.name, e.time, adds) for e, adds in counted[more:]]
+        return Condition(fact.text, fact.expected, fact.value(profile, now), fact.ask(profile, now)[0], events, more)
 
 
-def _condition(fact: Fact, profile: Profile, history: Sequence[Event], now: int) -> Condition:
-    found = fact.contributing(profile, history, now) if fact.contributing else []
-    counted = sorted(found, key=lambda each: each.event.time)
-    more = max(0, len(counted) - SHOWN)
-    events = [CountedEvent(e.message_id, e.name, e.time, adds) for e, adds in counted[more:]]
-    return Condition(fact.text, fact.expected, fact.value(profile, now), fact.ask(profile, now)[0], events, more)
+def _known_since(timeline: Timeline, release: int) -> dict[int, int]:
+    """Return by feature id from when (ms) on a profile of the release has kept it without a break; 0: always."""
+    known: dict[int, int] = {}
+    features: tuple[int, ...] = ()
+    for place, (start, number) in enumerate(timeline.starts()):
+        if number <= release:
+            features = timeline.engine(number).plan.layout.features
+            known = {key: known.get(key, start if place else 0) for key in features}
+    return {feature: known[key] for feature, key in enumerate(features)}
 
 
 def _nothing(selection: _Selection, run: _Run) -> str:

@@ -66,13 +66,14 @@ class NotCounted(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """All segments of one user at one instant (`at`, ms); `events` counts what was applied.
+    """All segments of one user at one instant (`at`, ms), as that release defines them; `events` were applied.
 
     `not_counted` has the last ones that were not applied, `not_counted_more` says how many came before them.
     """
 
     user_id: str
     at: int
+    release: int
     events: int
     not_counted: list[NotCounted]
     not_counted_more: int

@@ -38,7 +38,7 @@ class ConfidenceRule:
         """Return what explanations say of it; a change has the confidence in a field of its own."""
         refreshed_by = EventSelector(spec.refreshed_by)
         text, expected = f"confidence since the last {refreshed_by.text}", f">= {number_text(spec.leave_below)}"
-        return Fact(text, expected, self.at, self.check.ask, contributing=newest_of(refreshed_by))
+        return Fact(text, expected, self.at, self.check.ask, False, newest_of(refreshed_by), (self._feature,))
 
     def at(self, profile: Profile, now: int) -> float:
         """Return the confidence at `now`, from 0 to 1."""

@@ -45,6 +45,10 @@ class Timeline:
         self.starts_at, self.newest = self._starts[-1]
         return True
 
+    def starts(self) -> list[tuple[int, int]]:
+        """Return from when (ms) on which release holds, in order."""
+        return list(self._starts)
+
     def layouts(self) -> dict[int, Layout]:
         """Return what the ids in profiles stand for, by release."""
         return {number: engine.plan.layout for number, engine in self._engines.items()}

@@ -30,8 +30,10 @@ from jobs.cli.inputs import (
 from jobs.cli.reports import ReportFormat, print_json
 from jobs.cli.submit import KAFKA, addresses
 from jobs.settings import Settings
+from segments.control import Release
 from segments.explain import UnknownUser
 from segments.explain import explain as explain_user
+from segments.explanation import Explanation
 from segments.record_times import with_record_times
 
 
@@ -67,13 +69,11 @@ def explain(
         raise BadInput("give either --events FILE, or where Kafka is: --bootstrap-servers or --run")
     instant = None if at is None else parse_instant(at)
     job, checked = checked_settings(settings, definitions, {**os.environ, **_overrides(bootstrap_servers, run)})
-    unknown = sorted(set(segment or []) - {each.name for each in checked.segments})
-    if unknown:
-        raise BadInput(f"--segment takes names of {job.definitions.path}: none is named '{unknown[0]}'")
+    told = _told(job) if events is None and definitions is None else []
     source = _from_file(events, mapping, order) if events is not None else _from_topics(job)
     try:
         found = explain_user(
-            checked,
+            told or checked,
             source,
             user,
             at=instant,
@@ -83,11 +83,18 @@ def explain(
     except UnknownUser as error:
         raise Failed(str(error.args[0])) from None
     if segment:
-        found = msgspec.structs.replace(found, segments=[each for each in found.segments if each.segment in segment])
+        found = _only(found, segment)
     if output is ReportFormat.json:
         print_json(found)
     else:
         print_explanation(found)
+
+
+def _only(found: Explanation, names: list[str]) -> Explanation:
+    unknown = sorted(set(names) - {each.segment for each in found.segments})
+    if unknown:
+        raise BadInput(f"--segment takes names of segments that are defined at that instant: '{unknown[0]}' is none")
+    return msgspec.structs.replace(found, segments=[each for each in found.segments if each.segment in names])
 
 
 def _overrides(bootstrap_servers: str | None, run: str | None) -> dict[str, str]:
@@ -97,6 +104,16 @@ def _overrides(bootstrap_servers: str | None, run: str | None) -> dict[str, str]
 
         overrides = addresses(Stack.attach(ROOT, run))
     return overrides if bootstrap_servers is None else overrides | {KAFKA: bootstrap_servers}
+
+
+def _told(job: Settings) -> list[Release]:
+    from jobs.control_topic import releases_told
+    from jobs.topics import TopicError
+
+    try:
+        return releases_told(job.kafka)
+    except TopicError as error:
+        raise Failed(str(error)) from None
 
 
 def _from_file(path: Path, mapping: str | None, order: Order) -> Iterable[tuple[bytes, int | None]]:

@@ -19,7 +19,8 @@ _WIDTH = 140  # where the output is no terminal
 def print_explanation(found: Explanation) -> None:
     """Print the segments, those that the user is in first, and the events that were not counted."""
     console = Console(width=None if sys.stdout.isatty() else _WIDTH, markup=False, highlight=False)
-    console.print(f"User {found.user_id} at {instant_text(found.at)} UTC, after {found.events:,} events")
+    release = f", release {found.release}" if found.release > 1 else ""
+    console.print(f"User {found.user_id} at {instant_text(found.at)} UTC, after {found.events:,} events{release}")
     console.print(_table(found.segments))
     _print_not_counted(console, found)
 

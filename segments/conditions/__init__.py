@@ -49,7 +49,8 @@ def compile_condition(condition: Condition, builder: Builder) -> Check:
     check = KINDS[kind](arguments, builder)
     if kind not in COMBINING:
         contributing = CONTRIBUTIONS[kind](arguments, builder)
-        check.facts = tuple(fact._replace(contributing=contributing) for fact in check.facts)
+        features = tuple(dict.fromkeys(feature for feature, _ in check.effects))
+        check.facts = tuple(fact._replace(contributing=contributing, features=features) for fact in check.facts)
     return check
 
 

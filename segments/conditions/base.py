@@ -38,7 +38,8 @@ Value = Callable[[Profile, int], Any]
 class Fact(NamedTuple):
     """A condition that has a value: how people read it, what it is compared with, what it is for a profile.
 
-    `contributing` finds the events that count in it; `compile_condition` fills it in.
+    `contributing` finds the events that count in it, `features` are the ids of those that it reads: `compile_condition`
+    fills both in.
     """
 
     text: str
@@ -47,6 +48,7 @@ class Fact(NamedTuple):
     ask: Ask
     is_score: bool = False
     contributing: Contributing | None = None
+    features: tuple[int, ...] = ()
 
 
 class Check:

@@ -1,16 +1,13 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from jobs.cli import app
 from jobs.cli.inputs import parse_instant
-from jobs.topics import Record
 from segments.changes import Cause, Change, decode_change
 from tests.conftest import ROOT
 
@@ -202,103 +199,6 @@ def test_replay_keeps_the_files_order_when_asked(events: Path, definitions: Path
     # u2's cart was filled at 10:15, but is seen after an event at 10:50: it was abandoned at 10:45 all the same
     found = [(c.segment, c.at, c.cause) for c in changes if c.user_id == "u2"]
     assert found == [("abandoner", T0 + 45 * MINUTE, Cause("event", "m3"))]
-
-
-def test_explain_as_json(events: Path, definitions: Path) -> None:
-    arguments = ("explain", "u2", "--events", events, "--definitions", definitions, "--format", "json")
-    found = json.loads(segments(*arguments, "--at", "2026-11-22T10:20:00Z").output)
-    assert (found["user_id"], found["at"], found["events"]) == ("u2", T0 + 20 * MINUTE, 1)
-    abandoner = next(each for each in found["segments"] if each["segment"] == "abandoner")
-    assert (abandoner["inside"], abandoner["since"]) == (False, None)
-    assert abandoner["next_change_at"] == T0 + 45 * MINUTE
-    later = json.loads(segments(*arguments).output)
-    abandoner = next(each for each in later["segments"] if each["segment"] == "abandoner")
-    assert (later["at"], abandoner["inside"], abandoner["since"]) == (T0 + 50 * MINUTE, True, T0 + 45 * MINUTE)
-    assert abandoner["conditions"][0]["value"] == "open for 35m"
-    assert abandoner["conditions"][0]["events"] == [
-        {"message_id": "m3", "event": "Product Added", "at": T0 + 15 * MINUTE, "adds": "c1"}
-    ]
-    assert abandoner["last_change"] == {
-        "action": "entered", "at": T0 + 45 * MINUTE, "cause": {"kind": "timer"}, "event": None
-    }  # fmt: skip
-    assert abandoner["exit_conditions"][0]["holds"] is False
-
-
-def test_explain_as_a_table(events: Path, definitions: Path) -> None:
-    result = segments("explain", "u1", "--events", events, "--definitions", definitions)
-    assert result.exit_code == 0
-    said = [" ".join(line.split()) for line in result.output.replace("│", " ").splitlines()]
-    assert said[0] == "User u1 at 2026-11-22 10:50:00 UTC, after 2 events"
-    assert "buyer in + count of Order Completed in 1h: 2 (>= 2)" in said
-    assert "2026-11-22 10:10:00 Order Completed m2" in said
-    assert "entered at 2026-11-22 10:10:00 by Order Completed m2" in said
-    assert "leaves at 2026-11-22 11:00:00 if nothing happens" in said
-    assert "Events of this user that were not counted: 1 duplicate" in said
-
-
-def test_explain_one_segment(events: Path, definitions: Path) -> None:
-    arguments = ("explain", "u1", "--events", events, "--definitions", definitions, "--segment")
-    assert [
-        each["segment"] for each in json.loads(segments(*arguments, "buyer", "--format", "json").output)["segments"]
-    ] == ["buyer"]
-    result = segments(*arguments, "bayer")
-    assert result.exit_code == 2
-    assert "none is named 'bayer'" in result.output
-
-
-def test_explain_knows_no_such_user(events: Path, definitions: Path) -> None:
-    result = segments("explain", "u9", "--events", events, "--definitions", definitions)
-    assert result.exit_code == 1
-    assert "no events of user 'u9'" in result.output
-
-
-def test_explain_before_the_users_first_event_says_when_that_is(events: Path, definitions: Path) -> None:
-    result = segments("explain", "u2", "--events", events, "--definitions", definitions, "--at", T0)
-    assert result.exit_code == 1
-    assert "the first is at 2026-11-22 10:15:00" in result.output
-
-
-def test_explain_in_the_files_order_has_late_events(definitions: Path, tmp_path: Path) -> None:
-    late = tmp_path / "late.ndjson"
-    late.write_bytes(event("u1", "Order Completed", 0, 9) + b"\n" + event("u1", "Order Completed", -90, 8) + b"\n")
-    result = segments("explain", "u1", "--events", late, "--definitions", definitions, "--order", "file")
-    assert "2026-11-22 08:30:00  Order Completed  m8: late" in result.output
-    assert "late" not in segments("explain", "u1", "--events", late, "--definitions", definitions).output
-
-
-class FakeReader:
-    """A topic with the events of a file."""
-
-    made: ClassVar[list[tuple[object, ...]]] = []
-    events: ClassVar[list[bytes]] = []
-
-    def __init__(self, servers: str, topics: list[str], *, properties: dict[str, str]) -> None:
-        self.made.append((servers, topics, properties))
-
-    def __enter__(self) -> "FakeReader":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def to_the_end(self, on_progress: Callable[[int, int], None]) -> Iterator[Record]:
-        for offset, value in enumerate(self.events, 1):
-            yield Record("web", 0, offset, None, value, T0 + 60 * MINUTE)
-            on_progress(offset, len(self.events))
-
-
-def test_explain_reads_the_topics_of_the_settings(
-    events: Path, definitions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("jobs.topics.TopicReader", FakeReader)
-    monkeypatch.setattr(FakeReader, "events", events.read_bytes().splitlines())
-    settings = tmp_path / "job.yaml"
-    settings.write_text("kafka: {events_topics: [web], consumer_properties: {client.id: me}}")
-    options = ("--definitions", definitions, "--settings", settings, "--bootstrap-servers", "broker:1")
-    result = segments("explain", "u1", *options, "--format", "json")
-    assert FakeReader.made == [("broker:1", ["web"], {"client.id": "me"})]
-    found = json.loads(result.output)
-    assert (found["events"], [each["reason"] for each in found["not_counted"]]) == (2, ["duplicate"])
-    assert segments("explain", "u9", *options).exit_code == 1
 
 
 @pytest.mark.parametrize("text", ["2026-11-22T10:00:00Z", "2026-11-22T11:00:00+01:00", "2026-11-22 10:00", str(T0)])

@@ -10,6 +10,7 @@ from jobs.reconcile_redis import compare_redis, fold
 from jobs.settings import Settings
 from jobs.topics import Record
 from segments.changes import Membership, Memberships, decode_change, encode_memberships
+from segments.control import Release
 from segments.definitions import parse_definitions
 from udfs.redis_writer import SegmentEntry
 
@@ -48,6 +49,18 @@ def test_a_recomputation_counts() -> None:
     replayed = recomputed(0)
     assert replayed.counts == {"events": 4, "dead letters": 1, "duplicates": 0, "late": 0}
     assert replayed.users() == 2
+
+
+def test_a_recomputation_follows_releases() -> None:
+    seen = "segments: [{name: seen, when: {recency: {event: any, within: 1h}}}]"
+    releases = [Release(1, 0, seen), Release(2, T0 + 30_000, seen.replace("1h", "10s"))]
+    replayed = Recomputation(releases, Settings())
+    replayed.add([event("u1", 0)])
+    replayed.advance(T0 + 30_000)
+    assert [(c.action, c.cause.kind) for c in map(decode_change, replayed.changes["u1"])] == [
+        ("entered", "event"),
+        ("exited", "definition"),
+    ]
 
 
 def test_equal_and_further_on_are_equal() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from segments.control import Release
 from segments.definitions import parse_definitions
 from segments.explain import SHOWN, UnknownUser, explain
 from segments.explanation import Condition, Explanation
@@ -125,6 +126,30 @@ def test_the_last_change_is_told_with_its_cause() -> None:
     assert outside.last_change is not None
     assert (outside.since, outside.last_change.action, outside.last_change.cause.kind) == (None, "exited", "timer")
     assert explained("{count: {event: Order, within: 5m, gte: 2}}", events).segments[0].last_change is None
+
+
+def test_releases_hold_from_their_instants_on_and_know_what_came_since() -> None:
+    seen = "segments: [{name: s, when: {count: {event: View, within: 1h, gte: 1}}}]"
+    more = seen.replace("segments: [", "segments: [{name: t, when: {count: {event: Add, within: 1h, gte: 2}}}, ")
+    releases = [Release(1, T0, seen), Release(2, T0 + 10 * MINUTE, more)]
+    events = [event(0, "View", 1), event(5, "Add", 2), event(12, "Add", 3)]
+    before = explain(releases, events, "u", at=T0 + 9 * MINUTE)
+    assert (before.release, [each.segment for each in before.segments]) == (1, ["s"])
+    after = explain(releases, events, "u")
+    assert after.release == 2
+    t, s = after.segments
+    assert (t.conditions[0].value, ids(t.conditions[0])) == (1, ["m3"])  # profiles did not keep an Add before
+    assert ids(s.conditions[0]) == ["m1"]
+
+
+def test_a_release_alone_moves_a_user_and_is_the_cause() -> None:
+    definitions = "segments: [{name: s, when: {count: {event: View, within: 1h, gte: 2}}}]"
+    releases = [Release(1, T0, definitions), Release(2, T0 + 10 * MINUTE, definitions.replace("gte: 2", "gte: 1"))]
+    events = [event(0, "View", 1)]
+    (standing,) = explain(releases, events, "u", at=T0 + 11 * MINUTE).segments
+    assert standing.last_change is not None
+    assert (standing.inside, standing.since, standing.last_change.cause.kind) == (True, T0 + 10 * MINUTE, "definition")
+    assert not explain(releases, events, "u").segments[0].inside
 
 
 def test_what_is_not_counted_is_named_with_the_reason() -> None:
