@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Container
+from collections.abc import Container, Mapping
+from types import MappingProxyType
 
 from segments.changes import TIMER, Action, Cause, Change, Membership, Memberships
 from segments.conditions.base import FALLS, RISES, UNKNOWN
@@ -14,6 +15,7 @@ from segments.routes import Judged, merge_judged
 from segments.rules import DUE, INSIDE, SINCE, Rule
 
 MESSAGE_IDS_KEPT = 64
+_NOTHING: Mapping[str, tuple[bool, int]] = MappingProxyType({})
 _KEY = 4  # bytes of a message id's checksum; 64 of them mistake a new id for a known one about once in 67 million
 
 
@@ -97,13 +99,24 @@ class Engine:
             self._judge(user_id, profile, due, now, TIMER, changes)
             profile.due = min((member[DUE] for member in profile.members.values()), default=NEVER)
 
-    def judge_all(self, user_id: str, profile: Profile, now: int, cause: Cause, changes: list[Change]) -> None:
-        """Judge every rule anew at `now` (ms), whatever was known of when it could change."""
+    def judge_all(
+        self,
+        user_id: str,
+        profile: Profile,
+        now: int,
+        cause: Cause,
+        changes: list[Change],
+        stood: Mapping[str, tuple[bool, int]] = _NOTHING,
+    ) -> None:
+        """Judge every rule anew at `now` (ms), whatever was known of when it could change.
+
+        `stood` says how users stood so far (inside, since) with rules that were evaluated under another name.
+        """
         members = profile.members
         for rule in self.plan.rules:
             member = members.pop(rule.segment_id, None)
             inside, since = (member[INSIDE] == 1, member[SINCE]) if member is not None else (False, 0)
-            holds, due = rule.decide(profile, inside, since, now)
+            holds, due = rule.decide(profile, *stood.get(rule.name, (inside, since)), now)
             if holds or due != NEVER:
                 members[rule.segment_id] = (1, since if inside else now, due) if holds else (0, 0, due)
             if holds != inside:
@@ -121,14 +134,18 @@ class Engine:
                 if member[INSIDE]:
                     self._emit(user_id, profile, rule, entered=False, now=now, cause=cause, changes=changes)
 
+    def standing(self, profile: Profile, name: str) -> tuple[bool, int]:
+        """Return whether the user is in a segment of the plan, and since when (ms)."""
+        member = profile.members.get(self.plan.segment_id(name))
+        return (False, 0) if member is None else (member[INSIDE] == 1, member[SINCE])
+
     def memberships(self, user_id: str, profile: Profile) -> Memberships:
         """Return what the user is in, as of the profile's clock."""
         now = profile.clock
         current = {}
         rule_of = self.plan.rule
         for segment_id, (inside, since, _) in profile.members.items():
-            if inside:
-                rule = rule_of(segment_id)
+            if inside and not (rule := rule_of(segment_id)).is_shadow:
                 current[rule.name] = (
                     Membership(rule.version, since, rule.score(profile, now), rule.confidence(profile, now))
                     if rule.has_detail
@@ -189,7 +206,7 @@ class Engine:
         cause: Cause | str | None,
         changes: list[Change],
     ) -> None:
-        profile.seq += 1
+        profile.count(hidden=rule.is_shadow)
         known = cause if isinstance(cause, Cause) else Cause("event", cause)
         changes.append(self.change(user_id, profile, rule, "entered" if entered else "exited", now, known))
 
@@ -203,7 +220,7 @@ class Engine:
             rule.version,
             action,
             now,
-            profile.seq,
+            profile.shadow_seq if rule.is_shadow else profile.seq,
             cause,
             rule.because(profile, now, entered=entered),
             rule.score(profile, now),

@@ -13,6 +13,7 @@ from segments.events import Event, RejectedEvent
 from segments.profile import Profile
 from segments.profiles import Profiles
 from segments.rewind import Rewinder
+from segments.shadow_names import in_shadow
 from segments.timeline import Timeline
 
 
@@ -47,7 +48,8 @@ class Processor:
         self.profiles.recent.allowed_lateness = self.engine.allowed_lateness
         self._rewinder = Rewinder(self.timeline, self.profiles.recent)
         self._watermark = 0
-        self._swept = 0  # users, by number, that follow the newest release
+        self.reached = self.timeline.release_at(0)
+        self._swept = 0  # users, by number, that follow the release that event time has reached
 
     @property
     def engine(self) -> Engine:
@@ -62,8 +64,7 @@ class Processor:
         if not self.timeline.accept(release):
             return False
         self.profiles.layouts = self.timeline.layouts()
-        self.profiles.settle()
-        self._swept = 0
+        self._reach()
         return True
 
     def process(  # noqa: C901, PLR0912 - the inner loop of everything; its calls are what it saves
@@ -130,25 +131,30 @@ class Processor:
             recent.note_time(user_id, profile, until)
             timeline.advance(user_id, profile, until, outcome.changes)
         if until > self._watermark:
-            if self._watermark < timeline.starts_at <= until:
-                self.profiles.settle()  # now all users have a number, and can be swept
             self._watermark = until
+            self._reach()
             recent.forget(until)
         self._finish(outcome, 0)
         return outcome
 
     @property
     def sweeping(self) -> int:
-        """How many users are still to be looked at: the newest release holds, and they may be behind it."""
-        return self.profiles.numbered - self._swept if self._watermark >= self.timeline.starts_at else 0
+        """How many users are still to be looked at: they may be behind the release that event time has reached."""
+        return self.profiles.numbered - self._swept if self._watermark else 0
+
+    def _reach(self) -> None:
+        reached = self.timeline.release_at(self._watermark)
+        if reached != self.reached:
+            self.reached = reached
+            self._swept = 0
+            self.profiles.settle()  # now all users have a number, and can be swept
 
     def sweep(self, users: int) -> Outcome:
-        """Have up to so many of the users that are behind follow the newest release."""
+        """Have up to so many of the users that are behind follow the release that event time has reached."""
         outcome = Outcome()
-        timeline, profiles = self.timeline, self.profiles
-        left = self.sweeping
+        profiles, left = self.profiles, self.sweeping
         while left and users:
-            user_id = profiles.behind(self._swept, timeline.newest)
+            user_id = profiles.behind(self._swept, self.reached)
             self._swept += 1
             left -= 1
             if user_id is not None:
@@ -173,7 +179,7 @@ class Processor:
             packed = timeline.decoder_at(event.time).pack(event)
             self.profiles.recent.note(event.user_id, profile, event.time, packed)
         timeline.step(event.user_id, profile, event, changes)
-        if self._watermark >= timeline.starts_at:  # for others the newest release holds already
+        if profile.release != self.reached:  # for others that release holds already
             self._catch_up(event.user_id, profile, changes)
 
     def _insert(self, place: int, profile: Profile, event: Event, outcome: Outcome) -> Profile:
@@ -198,7 +204,8 @@ class Processor:
     def _tell(self, outcome: Outcome, told: int) -> int:
         """Say what the users are in whose changes come after the first `told`; returns how many changes are told of."""
         open_, engine, changes = self.profiles.open, self.timeline.engine, outcome.changes
-        for user_id in {change.user_id: None for change in islice(changes, told, None)}:
+        seen = (change.user_id for change in islice(changes, told, None) if not in_shadow(change.segment))
+        for user_id in dict.fromkeys(seen):
             profile = open_(user_id)
             outcome.current[user_id] = engine(profile.release).memberships(user_id, profile)
         return len(changes)

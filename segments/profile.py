@@ -17,6 +17,7 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
 
     `due` and `release` come first so that `due_of` and `release_of` can read them without decoding the rest. Ids are
     those of the release's plan; a profile without events has release 0. `clock` is when the newest thing happened.
+    `seq` and `shadow_seq` are the numbers of the newest changes that people and that the shadow's readers see.
     """
 
     due: int = NEVER
@@ -27,6 +28,15 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
     seen: bytes = b""
     features: dict[int, Any] = msgspec.field(default_factory=dict)
     members: dict[int, tuple[int, int, int]] = msgspec.field(default_factory=dict)
+    shadow_seq: int = 0
+
+    def count(self, *, hidden: bool) -> int:
+        """Return the number of the user's next change; those of the shadow are counted by themselves."""
+        if hidden:
+            self.shadow_seq += 1
+            return self.shadow_seq
+        self.seq += 1
+        return self.seq
 
 
 class _ProfileOfFormat1(msgspec.Struct, array_like=True, gc=False):

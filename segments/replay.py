@@ -8,13 +8,13 @@ from itertools import chain
 
 from segments.changes import Change
 from segments.control import Release
-from segments.definitions.loader import parse_definitions
 from segments.definitions.model import Definitions
 from segments.engine import Engine
 from segments.events import Plausibility
 from segments.plan import Plan
 from segments.processor import Outcome, Processor
 from segments.record_times import with_record_times
+from segments.shadow import definitions_of
 from segments.timeline import timeline_of
 
 _BATCH = 1_000
@@ -40,7 +40,7 @@ class Replay:
         self.processor = Processor(
             engine_of(definitions)
             if isinstance(definitions, Definitions)
-            else timeline_of(definitions, lambda release: engine_of(parse_definitions(release.definitions)))
+            else timeline_of(definitions, lambda release: engine_of(definitions_of(release)))
         )
         self.counts: Counter[str] = Counter()
         self.newest: int | None = None

@@ -43,7 +43,7 @@ class Rewinder:
         made: list[Change] = []
         redone = self._redo(event.user_id, recent, place, made)
         self._timeline.advance(event.user_id, redone, profile.clock, made)
-        redone.seen, redone.seq = profile.seen, profile.seq
+        redone.seen, redone.seq, redone.shadow_seq = profile.seen, profile.seq, profile.shadow_seq
         self._tell(event, profile, redone, made, changes)
         return redone
 
@@ -75,7 +75,7 @@ class Rewinder:
             (was, was_since), (inside, since) = told.get(rule.name, _OUT), true.get(rule.name, _OUT)
             if was == inside and (not inside or was_since == since):
                 continue
-            after.seq += 1
+            seq = after.count(hidden=rule.is_shadow)
             made_it = newest.get(rule.name)
             if inside:
                 action: Action = "updated" if was else "entered"
@@ -87,9 +87,7 @@ class Rewinder:
             if made_it is None or not is_made:
                 made_it = engine.change(event.user_id, after, rule, action, at, cause)
             due = rule.next_flip(after, inside, since, _due_of(after, rule))
-            changes.append(
-                msgspec.structs.replace(made_it, action=action, seq=after.seq, cause=cause, next_change_at=due)
-            )
+            changes.append(msgspec.structs.replace(made_it, action=action, seq=seq, cause=cause, next_change_at=due))
 
     def _standings(self, profile: Profile) -> _Standing:
         rule = self._timeline.engine(profile.release).plan.rule

@@ -9,6 +9,7 @@ from segments.conditions.contributions import newest_of
 from segments.definitions.model import Confidence, Segment
 from segments.profile import NEVER, Profile
 from segments.selectors import EventSelector
+from segments.shadow_names import in_shadow
 
 INSIDE, SINCE, DUE = 0, 1, 2  # places in a stored membership: (1 or 0, since (ms), due (ms))
 _FLIPS_LOOKED_AT = 256
@@ -60,6 +61,7 @@ class Rule:
     ) -> None:
         self.name = segment.name
         self.version = segment.version
+        self.is_shadow = in_shadow(segment.name)
         self.segment_id = segment_id
         self.index = index
         self.dependents: tuple[Rule, ...] = ()

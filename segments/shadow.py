@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 
-from segments.definitions import DefinitionErrors, Problem
+from segments.control import Release
+from segments.definitions import DefinitionErrors, Problem, parse_definitions
 from segments.definitions.model import Condition, Definitions, Segment
+from segments.plan import Plan
 from segments.preview.versions import differences
+from segments.shadow_names import SHADOW, in_shadow, plain_name
 
-SHADOW = "@shadow"  # no segment's own name can end like this
 _SETTINGS = ("timezone", "session", "properties")
-
-
-def in_shadow(name: str) -> bool:
-    """Say whether a name is one of the shadow's."""
-    return name.endswith(SHADOW)
-
-
-def plain_name(name: str) -> str:
-    """Return the name that people know.
-
-    >>> plain_name("loyal@shadow")
-    'loyal'
-    """
-    return name.removesuffix(SHADOW)
 
 
 def shadowed(live: Definitions, shadow: Definitions) -> list[str]:
@@ -47,6 +36,23 @@ def in_one_plan(live: Definitions, shadow: Definitions) -> Definitions:
     names = set(shadowed(live, shadow))
     hidden = [_renamed(segment, names) for segment in shadow.segments if segment.name in names]
     return live.model_copy(update={"segments": [*live.segments, *hidden]})
+
+
+@lru_cache(maxsize=64)
+def promoted(old: Plan, new: Plan) -> tuple[str, ...]:
+    """Return the segments that were in the shadow of one plan and are live, and the same, in the next."""
+    hidden = {segment.name: segment for segment in old.definitions.segments if in_shadow(segment.name)}
+    names = {plain_name(name) for name in hidden}
+    live = (segment for segment in new.definitions.segments if segment.name in names)
+    return tuple(segment.name for segment in live if _renamed(segment, names) == hidden[segment.name + SHADOW])
+
+
+def definitions_of(release: Release) -> Definitions:
+    """Return all that a release has evaluated, its shadow under inner names; raises DefinitionErrors."""
+    live = parse_definitions(release.definitions, f"release {release.number}")
+    if release.shadow is None:
+        return live
+    return in_one_plan(live, parse_definitions(release.shadow, f"the shadow of release {release.number}"))
 
 
 def _renamed(segment: Segment, names: Collection[str]) -> Segment:

@@ -10,6 +10,8 @@ from segments.control import Release
 from segments.engine import Engine
 from segments.events import Event, EventDecoder
 from segments.profile import UNJUDGED, Layout, Profile, mover
+from segments.shadow import promoted
+from segments.shadow_names import SHADOW
 
 DEFINITION = Cause("definition")
 
@@ -87,10 +89,11 @@ class Timeline:
         old, new = self._engines[profile.release], self._engines[number]
         old.advance(user_id, profile, start - 1, changes)
         now = profile.clock = max(start, profile.clock)
+        stood = {name: old.standing(profile, name + SHADOW) for name in promoted(old.plan, new.plan)}
         old.dismiss(user_id, profile, {rule.name for rule in new.plan.rules}, now, DEFINITION, changes)
         mover(old.plan.layout, new.plan.layout)(profile)
         profile.release = number
-        new.judge_all(user_id, profile, now, DEFINITION, changes)
+        new.judge_all(user_id, profile, now, DEFINITION, changes, stood)
 
     def advance(self, user_id: str, profile: Profile, until: int, changes: list[Change]) -> None:
         """Let everything happen that happens without events up to and including `until` (ms)."""

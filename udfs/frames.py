@@ -7,13 +7,17 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Literal
 
+from msgspec import structs
+
 from segments.changes import Change, Memberships, encode_change, encode_memberships
 from segments.events import RejectedEvent
+from segments.shadow_names import plain_name
 
 _HEAD = struct.Struct("<B3xI")
 _TIME = struct.Struct("<q")
 _CONTROL = struct.Struct("<qq")
 _NO_WATERMARK = -(2**63)
+END_OF_INPUT = 2**63 - 1  # in place of a checkpoint's number
 _RECORD = struct.Struct("<BBqii")
 _ABSENT = -1
 
@@ -113,6 +117,11 @@ def watermark_of(frame: bytes) -> int | None:
     return None if watermark == _NO_WATERMARK else watermark
 
 
+def checkpoint_of(frame: bytes) -> int:
+    """Return the checkpoint that a MARKER frame is about, or `END_OF_INPUT`."""
+    return int(_TIME.unpack_from(frame, _HEAD.size)[0])
+
+
 def shards_of(frame: bytes) -> list[int]:
     """Return the shards that a MARKER or START frame is about."""
     _, count = _HEAD.unpack_from(frame)
@@ -161,6 +170,12 @@ class OutputFrame:
                 key_length = len(key)
             value = encode_change(change)
             parts += pack(_CHANGES, 0, change.at, key_length, len(value)), key, value
+
+    def add_shadow_changes(self, changes: Iterable[Change]) -> None:
+        """Append changes of segments in the shadow under the names that people know, keyed by user."""
+        for change in changes:
+            named = structs.replace(change, segment=plain_name(change.segment))
+            self.add(Target.SHADOW_CHANGES, change.user_id.encode(), encode_change(named), change.at)
 
     def add_memberships(self, memberships: Iterable[Memberships]) -> None:
         """Append current memberships for the compacted topic, keyed by user; a user in no segment is a tombstone."""

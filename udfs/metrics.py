@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from udfs.frames import Kind
 
 
 class WorkerMetrics:
-    """Counters of one worker: events, duplicates, late, dead_letters (also by reason), changes, state_bytes_written."""
+    """What one worker counts: events and their fates, changes, bytes written, users behind a release."""
 
     def __init__(self, group: Any, trace: Path | None) -> None:
         self._group = group
@@ -25,11 +26,17 @@ class WorkerMetrics:
         self._dead_letters = group.counter("dead_letters")
         self._by_reason: dict[str, Any] = {}
         self.changes = group.counter("changes")
+        self.shadow_changes = group.counter("shadow_changes")
         self.written = group.counter("state_bytes_written")
         self._busy: dict[str, float] = {}
         self._frames: Counter[str] = Counter()
         self._total = 0
         self._first = self._last = 0.0
+
+    def tell(self, release: Callable[[], int], behind: Callable[[], int]) -> None:
+        """Have operators see which release event time has reached, and how many users are behind it."""
+        self._group.gauge("release", release)
+        self._group.gauge("users_behind", behind)
 
     def processed(self, outcome: Outcome, events: int) -> None:
         """Count one batch of events."""

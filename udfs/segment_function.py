@@ -14,19 +14,31 @@ from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
-from segments.definitions import parse_definitions
-from segments.engine import Engine
+from segments.audit import encode_audit
+from segments.definitions import DefinitionErrors
 from segments.events import Plausibility
-from segments.plan import Plan
-from segments.processor import Outcome, Processor
+from segments.processor import Outcome
 from segments.profiles import Profiles
+from segments.shadow_names import in_shadow
 from udfs import beam_sampler
-from udfs.frames import ControlFrame, EventFrame, Kind, OutputFrame, Target, kind_of, shards_of, watermark_of
+from udfs.frames import (
+    END_OF_INPUT,
+    ControlFrame,
+    EventFrame,
+    Kind,
+    OutputFrame,
+    Target,
+    checkpoint_of,
+    kind_of,
+    shards_of,
+    watermark_of,
+)
 from udfs.keyed_state import ShardKeys
 from udfs.memory import collect, collect_only_on_demand
 from udfs.metrics import WorkerMetrics
 from udfs.profile_log import ProfileLog
 from udfs.redis_writer import RedisOptions, RedisWriter
+from udfs.releases import IDLE_SLICE_S, SLICE_S, Releases
 from udfs.told import Told
 
 _log = logging.getLogger(__name__)
@@ -58,12 +70,9 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         collect_only_on_demand()
         beam_sampler.switch_off()
         self._told = Told(options.told)
-        current = self._told.history.current
-        if current is None:
-            raise ValueError("the job was told no definitions: the control records hold no release")
-        plan = Plan(parse_definitions(current.definitions), options.plausibility)
         self._profiles = Profiles(options.shards)
-        self._processor = Processor(Engine(plan, allowed_lateness=options.allowed_lateness), self._profiles)
+        self._releases = Releases(self._told, self._profiles, options.plausibility, options.allowed_lateness)
+        self._processor = self._releases.processor
         self._log = ProfileLog(self._profiles)
         self._is_first = context.get_index_of_this_subtask() == 0
         self._keys = ShardKeys(context)
@@ -73,6 +82,8 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         self._redis = RedisWriter(options.redis) if options.redis else None
         trace = Path(options.trace) / f"worker-{context.get_index_of_this_subtask()}.json" if options.trace else None
         self._metrics = WorkerMetrics(context.get_metrics_group(), trace)
+        self._metrics.tell(lambda: self._releases.number, lambda: self._releases.behind)
+        self._swept = False  # since the last marker: then shards have changed that it does not name
 
     def close(self) -> None:
         """Leave Redis and write the trace."""
@@ -87,11 +98,13 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         kind = kind_of(frame)
         if kind == Kind.EVENTS:
             yield from self._events(EventFrame(frame))
+            yield from self._follow(SLICE_S)
         elif kind == Kind.TICK:
-            watermark = watermark_of(frame)
-            if watermark is not None:
-                yield from self._publish(self._processor.advance(watermark), OutputFrame())
+            yield from self._tick(watermark_of(frame))
+            yield from self._follow(IDLE_SLICE_S)
         elif kind == Kind.MARKER:
+            if checkpoint_of(frame) == END_OF_INPUT:
+                yield from self._follow(None)
             self._save(shards_of(frame))
         elif kind == Kind.CONTROL:
             yield from self._hear(ControlFrame(frame))
@@ -100,18 +113,42 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         self._metrics.handled(kind, time.perf_counter() - started)
 
     def _start(self, shards: list[int]) -> None:
+        self._releases.shards = shards
         for shard in shards:
             self._keys.turn_to(shard)
-            self._told.load(shard, self._state)
+            for record in self._told.load(shard, self._state):
+                self._releases.remember(record)
         for shard in shards:
             self._keys.turn_to(shard)
             self._log.load(shard, self._state)
 
     def _hear(self, frame: ControlFrame) -> Iterator[bytes]:
         try:
-            self._told.hear(frame.payload)
+            record = self._told.hear(frame.payload)
+            if record is not None:
+                self._releases.accept(record)
         except msgspec.DecodeError as error:
             yield from self._refuse(frame, "not_control", str(error))
+        except DefinitionErrors as error:
+            yield from self._refuse(frame, "not_usable", str(error))
+        yield from self._follow(SLICE_S)
+
+    def _tick(self, watermark: int | None) -> Iterator[bytes]:
+        if watermark is not None:
+            self._releases.passed(watermark)
+            yield from self._publish(self._processor.advance(watermark), OutputFrame())
+
+    def _follow(self, seconds: float | None) -> Iterator[bytes]:
+        """Have users follow the releases, and say so when all of this worker do."""
+        for outcome in self._releases.sweep(seconds):
+            self._swept = True
+            yield from self._publish(outcome, OutputFrame())
+        output = OutputFrame()
+        for done in self._releases.finished():
+            self._swept = True
+            output.add(Target.AUDIT, None, encode_audit(done), done.finished)
+        if output:
+            yield output.to_bytes()
 
     def _refuse(self, frame: ControlFrame, reason: str, detail: str) -> Iterator[bytes]:
         """Leave a control record aside: one subtask of all that got it says so in a dead letter."""
@@ -127,10 +164,11 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         if self._redis:
             self._redis.flush()
         with self._keys.writing_together():
-            for shard in shards:
+            for shard in self._releases.shards if self._swept else shards:
                 self._keys.turn_to(shard)
                 written = self._log.append(shard, self._state) + self._told.save(shard, self._state)
                 self._metrics.written.inc(written)
+        self._swept = False
         collect()  # now, when all profiles are bytes
 
     def _events(self, frame: EventFrame) -> Iterator[bytes]:
@@ -153,17 +191,24 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             )
         self._metrics.processed(outcome, len(frame.payloads))
         if frame.watermark is not None:
+            self._releases.passed(frame.watermark)
             passed = self._processor.advance(frame.watermark)
             outcome.changes += passed.changes
             outcome.current |= passed.current
         yield from self._publish(outcome, output)
 
     def _publish(self, outcome: Outcome, output: OutputFrame) -> Iterator[bytes]:
+        changes = outcome.changes
+        if self._releases.has_shadow:
+            hidden = [change for change in changes if in_shadow(change.segment)]
+            changes = [change for change in changes if not in_shadow(change.segment)]
+            output.add_shadow_changes(hidden)
+            self._metrics.shadow_changes.inc(len(hidden))
         if self._redis:  # with no changes too: so an idle worker soon learns what became of its last batch
-            self._redis.write(outcome.changes)
-        if outcome.changes:
-            output.add_changes(outcome.changes)
+            self._redis.write(changes)
+        if changes:
+            output.add_changes(changes)
             output.add_memberships(outcome.memberships)
-            self._metrics.changes.inc(len(outcome.changes))
+            self._metrics.changes.inc(len(changes))
         if output:
             yield output.to_bytes()

@@ -13,8 +13,14 @@ from segments.history import History
 
 PLACE = -1  # in the map state of a shard; the profile log counts from 0
 
+
+class _Kept(msgspec.Struct, array_like=True, frozen=True):
+    records: list[bytes]
+    done: list[int]
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[bytes]).decode
+_decode = msgspec.msgpack.Decoder(_Kept).decode
 
 
 class ToldState(Protocol):
@@ -30,13 +36,17 @@ class ToldState(Protocol):
 
 
 class Told:
-    """All records a worker knows, each once, and where they are written: whole, to each shard, since shards move."""
+    """All records a worker knows, each once; `done` are the releases that it said all its users follow.
+
+    They are written whole to the state of each shard, since shards move.
+    """
 
     def __init__(self, known: Iterable[bytes]) -> None:
         self.history = History(map(decode_control, known))
-        self._written: dict[int, int] = {}  # by shard: how many records its state holds
+        self.done: set[int] = set()
+        self._written: dict[int, tuple[int, int]] = {}  # by shard: how many records and done ones its state holds
         self._loaded: dict[int, bytes] = {}
-        self._packed = (0, b"")
+        self._packed = ((0, 0), b"")
 
     def hear(self, payload: bytes) -> ControlRecord | None:
         """Return a record that is new, None for one that is known; raises msgspec.DecodeError."""
@@ -49,16 +59,20 @@ class Told:
         if found_there is None:
             return []
         packed = bytes(found_there)
-        entries = _decode(lzma.decompress(packed)) if packed not in self._loaded.values() else []
+        if packed in self._loaded.values():
+            self._loaded[shard] = packed
+            return []
+        kept = _decode(lzma.decompress(packed))
+        self.done = self.done & set(kept.done) if self._loaded else set(kept.done)  # done is what all shards call so
         self._loaded[shard] = packed
-        return [record for record in map(decode_control, entries) if self.history.add(record)]
+        return [record for record in map(decode_control, kept.records) if self.history.add(record)]
 
     def save(self, shard: int, state: ToldState) -> int:
         """Write all records to a shard's state if it lacks some; returns the bytes written."""
-        if self._written.get(shard) == len(self.history.records):
+        if self._written.get(shard) == self._size():
             return 0
         packed = self._pack()
-        self._written[shard] = len(self.history.records)
+        self._written[shard] = self._size()
         if self._loaded.pop(shard, None) == packed:
             return 0
         state.put(PLACE, packed)
@@ -66,8 +80,11 @@ class Told:
 
     def _pack(self) -> bytes:
         """Return all records as bytes: releases repeat each other, and so take little more than one."""
-        known = len(self.history.records)
-        if self._packed[0] != known:
-            content = _encode([encode_control(record) for record in self.history.records])
-            self._packed = (known, lzma.compress(content, preset=1))
+        size = self._size()
+        if self._packed[0] != size:
+            kept = _Kept([encode_control(record) for record in self.history.records], sorted(self.done))
+            self._packed = (size, lzma.compress(_encode(kept), preset=1))
         return self._packed[1]
+
+    def _size(self) -> tuple[int, int]:
+        return len(self.history.records), len(self.done)

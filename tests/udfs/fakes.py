@@ -9,8 +9,10 @@ from typing import Any
 
 from pyflink.common import Row
 
+from segments.audit import ReleaseDone, decode_audit
 from segments.profiles import shard_of
 from tests.udfs.wire import Output, Raw, control_frame, events_frame, marker_frame, read_output, start_frame, tick_frame
+from udfs.frames import Target
 from udfs.segment_function import FunctionOptions, SegmentFunction
 
 Shards = dict[int, dict[int, bytes]]
@@ -53,9 +55,13 @@ class Metrics:
     def __init__(self, counts: Counter[str], prefix: str = "") -> None:
         self._counts = counts
         self._prefix = prefix
+        self.gauges: dict[str, Callable[[], int]] = {}
 
     def counter(self, name: str) -> CountedNumber:
         return CountedNumber(self._counts, self._prefix + name)
+
+    def gauge(self, name: str, read: Callable[[], int]) -> None:
+        self.gauges[self._prefix + name] = read
 
     def add_group(self, name: str, extra: str) -> Metrics:
         return Metrics(self._counts, f"{self._prefix}{name}.{extra}.")
@@ -69,6 +75,8 @@ class Worker:
     ) -> None:
         self.state: Shards = {} if state is None else state
         self.counts: Counter[str] = Counter()
+        self.metrics = Metrics(self.counts)
+        self.audit: list[ReleaseDone] = []
         self._shards = options.shards
         self._owned = range(options.shards) if owned is None else owned
         self._key = self._owned[0]
@@ -77,12 +85,13 @@ class Worker:
         assert self.send(start_frame(self._owned)) == []
 
     def send(self, frame: bytes) -> list[Output]:
-        """Hand over one row and return the records to Kafka."""
+        """Hand over one row and return the records to Kafka, less those to the audit topic."""
         self._key = self._owned[0]
         frames = list(self._function.process_element(frame, self))
-        assert len(frames) <= 1
         assert all(frames)
-        return [record for output in frames for record in read_output(output)]
+        records = [record for output in frames for record in read_output(output)]
+        self.audit += (decode_audit(each.value or b"") for each in records if each.target == Target.AUDIT)
+        return [each for each in records if each.target != Target.AUDIT]
 
     def events(self, *events: Raw, watermark: int | None = None) -> list[Output]:
         return self.send(events_frame(events) if watermark is None else events_frame(events, watermark))
@@ -108,7 +117,7 @@ class Worker:
         return KeyedMapState(self.state, lambda: self._key)
 
     def get_metrics_group(self) -> Metrics:
-        return Metrics(self.counts)
+        return self.metrics
 
     def get_index_of_this_subtask(self) -> int:
         return 0

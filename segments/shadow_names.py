@@ -1,0 +1,19 @@
+"""The inner names of segments in the shadow."""
+
+from __future__ import annotations
+
+SHADOW = "@shadow"  # no segment's own name can end like this
+
+
+def in_shadow(name: str) -> bool:
+    """Say whether a name is one of the shadow's."""
+    return name.endswith(SHADOW)
+
+
+def plain_name(name: str) -> str:
+    """Return the name that people know.
+
+    >>> plain_name("loyal@shadow")
+    'loyal'
+    """
+    return name.removesuffix(SHADOW)

@@ -1,0 +1,128 @@
+"""Releases in a worker: what it was told is compiled, users follow a slice at a time, and it says when all have."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+
+from segments.audit import ReleaseDone
+from segments.control import ControlRecord, Release
+from segments.definitions import DefinitionErrors
+from segments.engine import Engine
+from segments.events import Plausibility
+from segments.plan import Plan
+from segments.processor import Outcome, Processor
+from segments.profiles import Profiles
+from segments.shadow import definitions_of
+from segments.shadow_names import in_shadow
+from segments.timeline import Timeline
+from udfs.told import Told
+
+SLICE_S = 0.15  # of each frame with events: those that wait come next
+IDLE_SLICE_S = 0.4  # of each frame without
+_USERS_A_SLICE = 500
+
+_log = logging.getLogger(__name__)
+
+
+class Releases:
+    """The processor of a worker, and how far its users are with what it was told."""
+
+    def __init__(self, told: Told, profiles: Profiles, plausibility: Plausibility, allowed_lateness: int) -> None:
+        """Compile what was told so far; raises DefinitionErrors when no release of it can be used."""
+
+        def compiled(release: Release) -> Engine:
+            return Engine(Plan(definitions_of(release), plausibility), allowed_lateness=allowed_lateness)
+
+        timeline = Timeline(compiled)
+        self._profiles = profiles
+        self._passed: set[int] = set()  # releases whose instant event time had passed when the worker heard of them
+        self._told = told
+        self._known: dict[int, Release] = {}
+        self._watermark = 0
+        self._users = self._changes = self._shadow_changes = 0
+        self._take_all(told.history.records, timeline)
+        self.processor = Processor(timeline, profiles)
+        self.shards: list[int] = []
+
+    def _take_all(self, records: Iterable[ControlRecord], timeline: Timeline) -> None:
+        """Have the timeline begin with all that can be used; an old release may say what this version does not know."""
+        failed: DefinitionErrors | None = None
+        for record in records:
+            if isinstance(record, Release):
+                try:
+                    timeline.accept(record)
+                    self._known[record.number] = record
+                except DefinitionErrors as error:
+                    failed = error
+                    _log.error("release %d cannot be used: %s", record.number, error)
+        if failed is not None and not timeline.newest:
+            raise failed
+
+    @property
+    def number(self) -> int:
+        """The release that event time has reached."""
+        return self.processor.reached
+
+    @property
+    def has_shadow(self) -> bool:
+        """Say whether any known release evaluates segments that nobody sees."""
+        return any(release.shadow is not None for release in self._known.values())
+
+    @property
+    def behind(self) -> int:
+        """How many users are still to be looked at."""
+        return self.processor.sweeping
+
+    def remember(self, record: ControlRecord) -> None:
+        """Take in a record of Flink's state: what cannot be used any more is left out."""
+        try:
+            self.accept(record)
+        except DefinitionErrors as error:
+            _log.error("a release in the state cannot be used: %s", error)
+
+    def accept(self, record: ControlRecord) -> None:
+        """Take in a record that is new; raises DefinitionErrors when it cannot be used."""
+        if isinstance(record, Release) and self.processor.accept(record):
+            self._known[record.number] = record
+            if record.effective_at <= self._watermark:
+                self._passed.add(record.number)
+
+    def passed(self, watermark: int) -> None:
+        """Note that event time has come to `watermark` (ms)."""
+        self._watermark = max(self._watermark, watermark)
+
+    def sweep(self, seconds: float | None) -> Iterator[Outcome]:
+        """Have users follow for about so many seconds, None: until all have; yields what that leads to."""
+        until = time.perf_counter() + seconds if seconds is not None else float("inf")
+        while (left := self.processor.sweeping) and time.perf_counter() < until:
+            outcome = self.processor.sweep(_USERS_A_SLICE)
+            self._users += left - self.processor.sweeping
+            hidden = sum(in_shadow(change.segment) for change in outcome.changes)
+            self._shadow_changes += hidden
+            self._changes += len(outcome.changes) - hidden
+            yield outcome
+
+    def finished(self) -> Iterator[ReleaseDone]:
+        """Yield the releases that all users of this worker follow now, each once."""
+        waiting = self._known.keys() - self._told.done
+        if not waiting or self.processor.sweeping:
+            return
+        reached = self.processor.reached if self._watermark else 0
+        for number in sorted(waiting):
+            if number > reached and (reached or len(self._profiles)):
+                return
+            release = self._known[number]
+            self._told.done.add(number)
+            yield ReleaseDone(
+                number,
+                release.effective_at,
+                number in self._passed,
+                self.shards,
+                self._users,
+                self._changes,
+                self._shadow_changes,
+                int(time.time() * 1_000),
+            )
+            self._users = self._changes = self._shadow_changes = 0
