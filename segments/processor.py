@@ -140,7 +140,10 @@ class Processor:
     @property
     def sweeping(self) -> int:
         """How many users are still to be looked at: they may be behind the release that event time has reached."""
-        return self.profiles.numbered - self._swept if self._watermark else 0
+        knows = (
+            self._watermark or self.reached == self.timeline.newest
+        )  # a worker that starts has yet to learn the time
+        return self.profiles.numbered - self._swept if knows else 0
 
     def _reach(self) -> None:
         reached = self.timeline.release_at(self._watermark)
