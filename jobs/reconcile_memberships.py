@@ -49,6 +49,8 @@ def _difference(state: State | None, found: Memberships | str | None) -> str | N
     if state is None:
         return "the memberships topic has a record, the segment topic no change"
     if found is None:
+        if not state[1]:
+            return None  # who is in no segment any more has a tombstone, which compaction removes
         return f"the segment topic is at change {state[0]}, the memberships topic has no record"
     if isinstance(found, str):
         return f"the newest record of the memberships topic is {found}"
