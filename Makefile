@@ -23,7 +23,7 @@ MVN := mvn -q -B -ntp
 # Maven with the JDK that jobs/stack/java.py finds; that script says what to install when there is none.
 WITH_JDK = home="$$($(PYTHON) jobs/stack/java.py)" && JAVA_HOME="$$home"
 
-.PHONY: help setup tools demo test test-quick test-java test-stack check fix lock bench up down clean
+.PHONY: help setup tools demo test test-quick test-java test-stack check fix lock bench bench-rules up down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -65,6 +65,9 @@ lock: $(VENV_READY) ## Resolve the dependencies anew into the lock files
 
 bench: setup ## Measure everything and write benchmarks/report.json (QUICK=1: six minutes, on less data)
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
+
+bench-rules: setup ## Measure releases, previews, disorder and thresholds into the same report (QUICK=1: on less data)
+	@$(BIN)/python -m benchmarks --suite rules $(if $(QUICK),--quick)
 
 up: setup ## Start Kafka, Redis and Flink on this machine
 	@$(BIN)/python -m jobs.stack up

@@ -1,4 +1,4 @@
-"""All measurements in one run: `python -m benchmarks [--quick]`.
+"""All measurements in one run: `python -m benchmarks [--suite rules] [--quick]`.
 
 One after the other, never two at once. Writes benchmarks/report.json, benchmarks/report.png and docs/benchmarks.md.
 """
@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
-from benchmarks.cases import CASES, Case, Context, Numbers
+from benchmarks.cases import CASES, RULES_CASES, Case, Context, Numbers
 from benchmarks.cases.servers import Servers
 from benchmarks.cases.sizes import FULL, QUICK, Sizes
 from benchmarks.plot import plot
@@ -31,6 +32,15 @@ _PACKAGES = ("apache-flink", "bytewax", "confluent-kafka", "msgspec", "orjson", 
 _SAY_EVERY_S = 5.0
 _QUIET = 0.5  # load average of a machine that does nothing else
 
+
+class Suite(StrEnum):
+    """Which measurements."""
+
+    JOB = "job"
+    RULES = "rules"
+
+
+SUITES = {Suite.JOB: CASES, Suite.RULES: RULES_CASES}
 app = typer.Typer(add_completion=False)
 console = Console()
 
@@ -38,6 +48,7 @@ console = Console()
 @app.command()
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="less data, six minutes")] = False,
+    suite: Annotated[Suite, typer.Option(help="the job and its peers, or what definitions can do")] = Suite.JOB,
     only: Annotated[list[str] | None, typer.Option(help="only this measurement; may be repeated")] = None,
     report: Annotated[Path, typer.Option(help="file that the figures are merged into")] = REPORT,
     events: Annotated[int | None, typer.Option(min=2_000, help="at most so many events, for trying things")] = None,
@@ -46,7 +57,7 @@ def bench(
 ) -> None:
     """Measure, show and write the figures; exits with 1 when a measurement fails, 2 when asked for one that is none."""
     sizes = (QUICK if quick else FULL).scaled(events, users, latency_rate)
-    cases = _chosen(only)
+    cases = _chosen(SUITES[suite], only)
     busy = os.getloadavg()[0]
     if busy > _QUIET:
         console.print(f"[yellow]The machine is busy (load {busy:.1f}): the figures will be worse than they should be.")
@@ -62,12 +73,12 @@ def bench(
         raise typer.Exit(1)
 
 
-def _chosen(only: Sequence[str] | None) -> list[Case]:
-    names = [case.name for case in CASES]
+def _chosen(cases: Sequence[Case], only: Sequence[str] | None) -> list[Case]:
+    names = [case.name for case in cases]
     unknown = sorted(set(only or ()) - set(names))
     if unknown:
         raise typer.BadParameter(f"there is no measurement {', '.join(unknown)}; there are {', '.join(names)}")
-    return [case for case in CASES if not only or case.name in only]
+    return [case for case in cases if not only or case.name in only]
 
 
 def _measure_all(cases: Sequence[Case], sizes: Sizes, report: Path) -> dict[str, Numbers]:

@@ -95,6 +95,34 @@ BARS = (
         _number("memory", "bytes_per_profile"),
         at_most=1024,
     ),
+    Bar(
+        "rules_swap_pause_s",
+        "a release: the longest an event waits, s",
+        ("rules_swap",),
+        _number("rules_swap", "pause_s"),
+        at_most=2,
+    ),
+    Bar(
+        "rules_swap_all_users_s",
+        "a release: until all users follow it, s",
+        ("rules_swap",),
+        _number("rules_swap", "all_users_s"),
+        at_most=60,
+    ),
+    Bar(
+        "rules_preview_s",
+        "a preview over recorded events, s",
+        ("rules_preview",),
+        _number("rules_preview", "seconds"),
+        at_most=90,
+    ),
+    Bar(
+        "rules_lateness_ratio",
+        "throughput out of order / in order",
+        ("rules_lateness",),
+        _number("rules_lateness", "usual_ratio"),
+        at_least=0.85,
+    ),
 )
 
 

@@ -6,8 +6,8 @@ import msgspec
 
 from segments.profile import Profile, decode_profile, profile_encoder
 
-_EVENTS_A_STRETCH = 32
-_STRETCHES_KEPT = 32
+_EVENTS_A_STRETCH = 8
+_STRETCHES_KEPT = 128
 _STRETCH_BYTES = 48  # at most, what MessagePack adds to a stretch
 _PAGE_BITS = 19  # users are forgotten by pages of 524,288 ms
 
@@ -41,7 +41,7 @@ class RecentEvents:
     """The recent events of a worker's users.
 
     A user is kept until event time is more than `allowed_lateness` (ms) past the last event or timer of that user. Of a
-    user with very many events at least the newest 992 are kept.
+    user with very many events at least the newest 1,016 are kept.
     """
 
     def __init__(self, allowed_lateness: int = 3_600_000) -> None:

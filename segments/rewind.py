@@ -61,9 +61,12 @@ class Rewinder:
 
     def _events(self, user_id: str, stretch: Stretch) -> Iterator[Event]:
         """Return the stretch's events in order of time, as the definitions read them that hold at their time."""
-        for packed in sorted(stretch.events.splitlines(), key=packed_time):
+        timeline = self._timeline
+        newest, starts_at = timeline.engine(timeline.newest).plan.decoder, timeline.starts_at
+        for time, packed in sorted(((packed_time(line), line) for line in stretch.events.splitlines()), key=_time_of):
+            decoder = newest if time >= starts_at else timeline.decoder_at(time)
             with suppress(msgspec.ValidationError):  # packed before a release was heard of that refuses this event
-                yield self._timeline.decoder_at(packed_time(packed)).unpack(user_id, packed)
+                yield decoder.unpack(user_id, packed)
 
     def _tell(self, event: Event, before: Profile, after: Profile, made: list[Change], changes: list[Change]) -> None:
         """Append what differs between what was told and what is true now, segment by segment."""
@@ -98,6 +101,10 @@ class Rewinder:
 
 
 _OUT = (False, 0)
+
+
+def _time_of(packed: tuple[int, bytes]) -> int:
+    return packed[0]
 
 
 def _due_of(profile: Profile, rule: Rule) -> int:

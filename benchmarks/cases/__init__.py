@@ -7,6 +7,9 @@ from benchmarks.cases import (
     job,
     latency,
     memory,
+    rules_lateness,
+    rules_preview,
+    rules_swap,
     segments_growth,
     textbook_pyflink,
     users_growth,
@@ -26,4 +29,10 @@ CASES = (
     Case("latency", "latency at half the job's throughput", latency.measure),
 )
 
-__all__ = ["CASES", "BenchmarkError", "Case", "Context", "Numbers"]
+RULES_CASES = (
+    Case("rules_lateness", "events out of order against events in order", rules_lateness.measure),
+    Case("rules_preview", "a preview over recorded events", rules_preview.measure),
+    Case("rules_swap", "a release in the running job", rules_swap.measure),
+)
+
+__all__ = ["CASES", "RULES_CASES", "BenchmarkError", "Case", "Context", "Numbers"]

@@ -21,6 +21,9 @@ class Sizes:
     memory_users: int
     latency_warmup_s: int
     latency_s: int
+    lateness_events: int
+    preview_events: int
+    swap_users: int
     latency_rate: float | None = None  # events/s; None: half of what the job has managed
 
     def scaled(self, events: int | None, users: int | None, rate: float | None) -> Sizes:
@@ -40,6 +43,9 @@ class Sizes:
             growth_events=min(self.growth_events, most),
             segments_events=min(self.segments_events, most),
             memory_users=min(self.memory_users, crowd),
+            lateness_events=min(self.lateness_events, most),
+            preview_events=min(self.preview_events, most),
+            swap_users=min(self.swap_users, crowd),
             latency_rate=rate or self.latency_rate,
         )
 
@@ -57,6 +63,9 @@ FULL = Sizes(
     memory_users=1_000_000,
     latency_warmup_s=40,
     latency_s=60,
+    lateness_events=300_000,
+    preview_events=5_000_000,
+    swap_users=1_160_000,  # so many that a million of them have an event
 )
 QUICK = Sizes(
     name="quick",
@@ -71,4 +80,7 @@ QUICK = Sizes(
     memory_users=200_000,
     latency_warmup_s=20,
     latency_s=20,
+    lateness_events=100_000,
+    preview_events=400_000,
+    swap_users=100_000,
 )

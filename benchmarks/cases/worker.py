@@ -61,11 +61,13 @@ class Worker:
         self._out_of_orderness = times.out_of_orderness
         self.applied = 0
         self.changes = 0
+        self.rewound = 0
 
     def handle(self, batch: Batch) -> bytes:
         """Apply a batch and return its encoded records, as one EVENTS frame of the job does."""
         outcome = self.processor.process(batch.payloads, batch.written_at)
         self.applied += outcome.applied
+        self.rewound += outcome.rewound
         return self._encoded(outcome)
 
     def tick(self, batch: Batch) -> bytes:

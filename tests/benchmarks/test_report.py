@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from benchmarks import __main__ as command
 from benchmarks import report
-from benchmarks.cases import CASES
+from benchmarks.cases import CASES, RULES_CASES
 from benchmarks.cases.case import BenchmarkError, Case, Context, Numbers
 from benchmarks.cases.job import throughput
 from benchmarks.cases.latency import summary
@@ -30,17 +30,21 @@ MEASURED: dict[str, dict[str, Any]] = {
     "textbook_pyflink": {"events_per_s": 4_000.0},
     "bytewax": {"events_per_s": 20_000.0},
     "latency": {"p50_ms": 80.0, "p99_ms": 700.0},
+    "rules_swap": {"pause_s": 0.5, "all_users_s": 40.0},
+    "rules_preview": {"seconds": 30.0},
+    "rules_lateness": {"usual_ratio": 0.9},
 }
 KEYS = [
     "job_events_per_s", "job_vs_bare_loop", "job_vs_textbook_pyflink", "job_vs_bytewax", "engine_step_vs_orjson",
     "latency_p50_ms", "latency_p99_ms", "users_1m_vs_10k", "segments_1000_vs_10", "bytes_per_profile",
+    "rules_swap_pause_s", "rules_swap_all_users_s", "rules_preview_s", "rules_lateness_ratio",
 ]  # fmt: skip
 
 
 def test_every_case_has_a_figure_and_every_figure_its_cases() -> None:
     assert [bar.key for bar in report.BARS] == KEYS
     beside = {"bytewax_light"}  # shown next to the figure that counts
-    assert {case.name for case in CASES} - beside == {name for bar in report.BARS for name in bar.cases}
+    assert {case.name for case in (*CASES, *RULES_CASES)} - beside == {name for bar in report.BARS for name in bar.cases}
 
 
 def test_figures_follow_from_the_numbers_of_the_cases() -> None:

@@ -127,8 +127,8 @@ def test_of_a_very_busy_user_the_newest_thousand_events_are_kept() -> None:
     recent = running.profiles.recent.get("bot")
     assert recent is not None
     kept = sum(stretch.count for stretch in recent.stretches)
-    assert 992 <= kept <= 1_024
-    outcome = take(running, page("bot", T + 5_000 - 993), page("bot", T + 5))
+    assert 1_016 <= kept <= 1_024
+    outcome = take(running, page("bot", T + 5_000 - 1_017), page("bot", T + 5))
     assert (outcome.rewound, outcome.late) == (1, [1])
 
 
