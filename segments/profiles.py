@@ -73,7 +73,7 @@ class Profiles:
         self._shards = shards
         self._encode = profile_encoder()
         self.layouts = layouts or {}
-        self.recent = RecentEvents()
+        self.recent = RecentEvents(name_of=self._name_of)
         self._numbers: dict[str, int] = {}
         self._users: list[str] = []
         self._blobs: list[bytes] = []
@@ -200,6 +200,10 @@ class Profiles:
         newest = max(self.layouts)
         translate = _translator(layout, self.layouts[newest], newest)
         return ((user_id, translate(blob)) for user_id, blob in profiles.items())
+
+    def _name_of(self, user_id: str) -> str:
+        number = self._numbers.get(user_id)
+        return user_id if number is None else self._users[number]
 
     def _number(self, user_id: str) -> int:
         """Return the user's number; a new user gets the next one."""

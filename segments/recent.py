@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from segments.profile import Profile, decode_profile, profile_encoder
@@ -9,44 +11,44 @@ from segments.profile import Profile, decode_profile, profile_encoder
 _EVENTS_A_STRETCH = 8
 _STRETCHES_KEPT = 128
 _STRETCH_BYTES = 48  # at most, what MessagePack adds to a stretch
-_PAGE_BITS = 19  # users are forgotten by pages of 524,288 ms
+_PAGE_BITS = 16  # users are forgotten by pages of 65,536 ms
 
 
 class Stretch(msgspec.Struct, array_like=True, gc=False):
     """Events of a user that came after a snapshot: `base` is the profile before them, empty for a new user.
 
-    A late event belongs here when its time is `since` (ms) or later. `began` is the first event's time. The `events`
-    are packed, one a line, in the order in which they came.
+    The `events` are packed, one a line, in the order in which they came; `began` is the first one's time. `happened`
+    says when (ms, event time) the newest thing happened to the user, `before` is the stretch before this one.
     """
 
     base: bytes
-    since: int
     began: int
+    happened: int
     count: int = 0
     events: bytes = b""
-
-
-class Recent(msgspec.Struct, array_like=True, gc=False):
-    """A user's stretches, oldest first, and when (ms, event time) the newest thing happened."""
-
-    stretches: tuple[Stretch, ...]
-    happened: int
+    before: Stretch | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Recent).decode
+_decode = msgspec.msgpack.Decoder(Stretch).decode
+
+
+def _as_it_is(user_id: str) -> str:
+    return user_id
 
 
 class RecentEvents:
-    """The recent events of a worker's users.
+    """The recent events of a worker's users: by user the newest stretch.
 
     A user is kept until event time is more than `allowed_lateness` (ms) past the last event or timer of that user. Of a
-    user with very many events at least the newest 1,016 are kept.
+    user with very many events at least the newest 1,016 are kept. `name_of` returns a user's id in an object that is
+    kept anyway.
     """
 
-    def __init__(self, allowed_lateness: int = 3_600_000) -> None:
+    def __init__(self, allowed_lateness: int = 3_600_000, name_of: Callable[[str], str] = _as_it_is) -> None:
         self.allowed_lateness = allowed_lateness
-        self._users: dict[str, Recent] = {}
+        self._name_of = name_of
+        self._users: dict[str, Stretch] = {}
         self._pages: dict[int, list[str]] = {}
         self._encode = profile_encoder()
 
@@ -55,38 +57,41 @@ class RecentEvents:
 
     def note(self, user_id: str, profile: Profile, time: int, packed: bytes) -> None:
         """Keep an event (packed, at `time` in ms) that is about to be applied to the profile."""
-        recent = self._users.get(user_id)
-        if recent is None:
-            recent = self._begin(user_id, profile, time)
-        stretch = recent.stretches[-1]
-        if not stretch.count:
+        stretch = self._users.get(user_id)
+        if stretch is None:
+            stretch = self._begin(user_id, profile, time)
+        elif not stretch.count:
             stretch.began = time
         elif stretch.count >= _EVENTS_A_STRETCH or time - stretch.began > self.allowed_lateness:
-            stretch = self._next(recent, profile, time)
+            stretch = self._next(user_id, stretch, profile, time)
         stretch.events += packed
         stretch.count += 1
-        if time > recent.happened:
-            self._happened(user_id, recent, time)
+        if time > stretch.happened:
+            self._happened(user_id, stretch, time)
 
     def note_time(self, user_id: str, profile: Profile, until: int) -> None:
         """Keep the profile as it is before time alone changes it, up to `until` (ms)."""
-        recent = self._users.get(user_id)
-        if recent is None:
+        stretch = self._users.get(user_id)
+        if stretch is None:
             self._begin(user_id, profile, until)
-        elif until > recent.happened:
-            self._happened(user_id, recent, until)
+        elif until > stretch.happened:
+            self._happened(user_id, stretch, until)
 
-    def get(self, user_id: str) -> Recent | None:
-        """Return what is kept of a user."""
-        return self._users.get(user_id)
+    def get(self, user_id: str) -> list[Stretch]:
+        """Return the stretches of a user, newest first."""
+        found, stretch = [], self._users.get(user_id)
+        while stretch is not None:
+            found.append(stretch)
+            stretch = stretch.before
+        return found
 
     def forget(self, watermark: int) -> None:
         """Forget the users to whom nothing happened for longer than the allowed lateness before `watermark` (ms)."""
         oldest = (watermark - self.allowed_lateness) >> _PAGE_BITS
         for page in [page for page in self._pages if page < oldest]:
             for user_id in self._pages.pop(page):
-                recent = self._users.get(user_id)
-                if recent is not None and recent.happened >> _PAGE_BITS == page:
+                stretch = self._users.get(user_id)
+                if stretch is not None and stretch.happened >> _PAGE_BITS == page:
                     del self._users[user_id]
 
     def snapshot(self, profile: Profile) -> bytes:
@@ -100,43 +105,49 @@ class RecentEvents:
 
     def encode(self, user_id: str) -> bytes | None:
         """Return what is kept of a user as bytes, None when there is nothing."""
-        recent = self._users.get(user_id)
-        return None if recent is None else _encode(recent)
+        stretch = self._users.get(user_id)
+        return None if stretch is None else _encode(stretch)
 
     def size(self, user_id: str) -> int:
         """Return about how many bytes a user adds to what is written, never fewer."""
-        recent = self._users.get(user_id)
-        if recent is None:
-            return 0
-        kept = sum(len(stretch.base) + len(stretch.events) + _STRETCH_BYTES for stretch in recent.stretches)
-        return kept + 4 * len(user_id) + _STRETCH_BYTES
+        stretches = self.get(user_id)
+        kept = sum(len(stretch.base) + len(stretch.events) + _STRETCH_BYTES for stretch in stretches)
+        return kept + 4 * len(user_id) + _STRETCH_BYTES if stretches else 0
 
     def load(self, user_id: str, blob: bytes | None) -> None:
         """Take in what `encode` returned."""
         self._users.pop(user_id, None)
         if blob is not None:
-            recent = self._users[user_id] = _decode(blob)
-            self._pages.setdefault(recent.happened >> _PAGE_BITS, []).append(user_id)
+            self._keep(self._name_of(user_id), _decode(blob))
 
-    def _happened(self, user_id: str, recent: Recent, time: int) -> None:
-        if time >> _PAGE_BITS > recent.happened >> _PAGE_BITS:
-            self._pages.setdefault(time >> _PAGE_BITS, []).append(user_id)
-        recent.happened = time
+    def _keep(self, user_id: str, stretch: Stretch) -> None:
+        self._users[user_id] = stretch
+        self._pages.setdefault(stretch.happened >> _PAGE_BITS, []).append(user_id)
 
-    def _begin(self, user_id: str, profile: Profile, time: int) -> Recent:
-        stretch = Stretch(self.snapshot(profile), open_from(profile), time)
-        recent = self._users[user_id] = Recent((stretch,), time)
-        self._pages.setdefault(time >> _PAGE_BITS, []).append(user_id)
-        return recent
+    def _happened(self, user_id: str, stretch: Stretch, time: int) -> None:
+        if time >> _PAGE_BITS > stretch.happened >> _PAGE_BITS:
+            self._pages.setdefault(time >> _PAGE_BITS, []).append(self._name_of(user_id))
+        stretch.happened = time
 
-    def _next(self, recent: Recent, profile: Profile, time: int) -> Stretch:
-        """Begin a new stretch, and let go of those that no event within the allowed lateness can belong to."""
-        stretch = Stretch(self.snapshot(profile), open_from(profile), time)
-        kept = [*recent.stretches, stretch][-_STRETCHES_KEPT:]
-        while len(kept) > 1 and kept[1].since <= time - self.allowed_lateness:
-            del kept[0]
-        recent.stretches = tuple(kept)
+    def _begin(self, user_id: str, profile: Profile, time: int) -> Stretch:
+        stretch = Stretch(self.snapshot(profile), time, time)
+        self._keep(self._name_of(user_id), stretch)
         return stretch
+
+    def _next(self, user_id: str, stretch: Stretch, profile: Profile, time: int) -> Stretch:
+        """Begin a new stretch, and let go of those that no event within the allowed lateness can belong to."""
+        following = Stretch(self.snapshot(profile), time, stretch.happened, before=stretch)
+        self._users[user_id] = following
+        oldest = time - self.allowed_lateness
+        kept = 1
+        each = following
+        while each.before is not None:
+            if kept == _STRETCHES_KEPT or (each.before.began <= oldest and open_from(base_of(each)) <= oldest):
+                each.before = None
+                break
+            each = each.before
+            kept += 1
+        return following
 
 
 def open_from(profile: Profile) -> int:
@@ -148,14 +159,6 @@ def open_from(profile: Profile) -> int:
     (5, 8)
     """
     return profile.clock if profile.clock == profile.newest else profile.clock + 1
-
-
-def place_for(recent: Recent, time: int) -> int | None:
-    """Return which stretch an event at `time` (ms) belongs to, None when it comes before all of them."""
-    for place in range(len(recent.stretches) - 1, -1, -1):
-        if recent.stretches[place].since <= time:
-            return place
-    return None
 
 
 def base_of(stretch: Stretch) -> Profile:

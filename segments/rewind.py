@@ -11,7 +11,7 @@ from segments.changes import Action, Cause, Change
 from segments.engine import seen_before
 from segments.events import Event, packed_time
 from segments.profile import NEVER, Profile
-from segments.recent import Recent, RecentEvents, Stretch, base_of, open_from, place_for
+from segments.recent import RecentEvents, Stretch, base_of, open_from
 from segments.rules import DUE, INSIDE, SINCE, Rule
 from segments.timeline import Timeline
 
@@ -30,33 +30,33 @@ class Rewinder:
 
         Appends what is different from what was told, as the next changes of the user.
         """
-        recent = self._recent.get(event.user_id)
-        place = place_for(recent, event.time) if recent is not None else None
-        if recent is None or place is None or event.time < profile.newest - self._recent.allowed_lateness:
+        if event.time < profile.newest - self._recent.allowed_lateness:
             return "late"
+        place = _place_for(self._recent.get(event.user_id), event.time)
+        if place is None:
+            return "late"
+        base, stretches = place
         if event.message_id is not None and seen_before(profile, event.message_id):
             return "duplicate"
         self._timeline.catch_up(event.user_id, profile, profile.clock, changes)
-        stretch = recent.stretches[place]
+        stretch = stretches[0]
         stretch.events += self._timeline.decoder_at(event.time).pack(event)
         stretch.count += 1
         made: list[Change] = []
-        redone = self._redo(event.user_id, recent, place, made)
+        redone = self._redo(event.user_id, base, stretches, made)
         self._timeline.advance(event.user_id, redone, profile.clock, made)
         redone.seen, redone.seq, redone.shadow_seq = profile.seen, profile.seq, profile.shadow_seq
         self._tell(event, profile, redone, made, changes)
         return redone
 
-    def _redo(self, user_id: str, recent: Recent, place: int, made: list[Change]) -> Profile:
-        """Return the profile after all events from a stretch on, in order of time; renew the snapshots between them."""
-        timeline = self._timeline
-        profile = base_of(recent.stretches[place])
-        for number, stretch in enumerate(recent.stretches[place:]):
+    def _redo(self, user_id: str, profile: Profile, stretches: list[Stretch], made: list[Change]) -> Profile:
+        """Apply all events of stretches, oldest first, in order of time; renew the snapshots between them."""
+        step = self._timeline.step
+        for number, stretch in enumerate(stretches):
             if number:
                 stretch.base = self._recent.snapshot(profile)
-                stretch.since = open_from(profile)
             for event in self._events(user_id, stretch):
-                timeline.step(user_id, profile, event, made)
+                step(user_id, profile, event, made)
         return profile
 
     def _events(self, user_id: str, stretch: Stretch) -> Iterator[Event]:
@@ -101,6 +101,15 @@ class Rewinder:
 
 
 _OUT = (False, 0)
+
+
+def _place_for(newest_first: list[Stretch], time: int) -> tuple[Profile, list[Stretch]] | None:
+    """Return the profile to which an event at `time` (ms) happens, and the stretches from its own on, oldest first."""
+    for number, stretch in enumerate(newest_first):
+        base = base_of(stretch)
+        if open_from(base) <= time:
+            return base, newest_first[number::-1]
+    return None
 
 
 def _time_of(packed: tuple[int, bytes]) -> int:

@@ -44,7 +44,9 @@ KEYS = [
 def test_every_case_has_a_figure_and_every_figure_its_cases() -> None:
     assert [bar.key for bar in report.BARS] == KEYS
     beside = {"bytewax_light"}  # shown next to the figure that counts
-    assert {case.name for case in (*CASES, *RULES_CASES)} - beside == {name for bar in report.BARS for name in bar.cases}
+    assert {case.name for case in (*CASES, *RULES_CASES)} - beside == {
+        name for bar in report.BARS for name in bar.cases
+    }
 
 
 def test_figures_follow_from_the_numbers_of_the_cases() -> None:

@@ -124,9 +124,7 @@ def test_without_lateness_nothing_is_kept_and_only_the_newest_is_applied() -> No
 def test_of_a_very_busy_user_the_newest_thousand_events_are_kept() -> None:
     running = processor()
     take(running, *(page("bot", T + number) for number in range(5_000)))
-    recent = running.profiles.recent.get("bot")
-    assert recent is not None
-    kept = sum(stretch.count for stretch in recent.stretches)
+    kept = sum(stretch.count for stretch in running.profiles.recent.get("bot"))
     assert 1_016 <= kept <= 1_024
     outcome = take(running, page("bot", T + 5_000 - 1_017), page("bot", T + 5))
     assert (outcome.rewound, outcome.late) == (1, [1])
@@ -135,9 +133,9 @@ def test_of_a_very_busy_user_the_newest_thousand_events_are_kept() -> None:
 def test_what_is_kept_of_a_steady_user_does_not_grow() -> None:
     running = processor()
     take(running, *(page("u", T + number * 10 * MINUTE) for number in range(2_000)))
-    recent = running.profiles.recent.get("u")
-    assert recent is not None
-    assert sum(stretch.count for stretch in recent.stretches) <= 16  # at most two lateness' worth of events, and one
+    assert (
+        sum(stretch.count for stretch in running.profiles.recent.get("u")) <= 16
+    )  # at most two lateness' worth of events, and one
 
 
 def test_an_event_that_nothing_reads_is_kept_all_the_same() -> None:
