@@ -28,6 +28,7 @@ class Outcome:
     duplicates: int = 0
     applied: int = 0
     rewound: int = 0  # of the applied ones: those that came out of order
+    followed: int = 0  # users that a sweep had follow a release
 
     @property
     def memberships(self) -> list[Memberships]:
@@ -162,18 +163,20 @@ class Processor:
             left -= 1
             if user_id is not None:
                 users -= 1
-                self._catch_up(user_id, profiles.open(user_id), outcome.changes)
+                outcome.followed += self._catch_up(user_id, profiles.open(user_id), outcome.changes)
                 profiles.settle_if_many()
         self._finish(outcome, 0)
         return outcome
 
-    def _catch_up(self, user_id: str, profile: Profile, changes: list[Change]) -> None:
-        due, until = profile.due, max(self._watermark, profile.clock)
-        if profile.release != self.timeline.newest:
+    def _catch_up(self, user_id: str, profile: Profile, changes: list[Change]) -> bool:
+        """Have a user follow the releases up to now; returns whether there was one to follow."""
+        due, until, release = profile.due, max(self._watermark, profile.clock), profile.release
+        if release != self.timeline.newest:
             self.profiles.recent.note_time(user_id, profile, until)
             self.timeline.advance(user_id, profile, until, changes)
         if profile.due < due:
             self.profiles.schedule(user_id, profile.due)
+        return profile.release != release
 
     def _step(self, profile: Profile, event: Event, changes: list[Change]) -> None:
         """Apply an event in order to a profile that is new, or behind, or while an older release holds."""

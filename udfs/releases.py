@@ -96,9 +96,9 @@ class Releases:
     def sweep(self, seconds: float | None) -> Iterator[Outcome]:
         """Have users follow for about so many seconds, None: until all have; yields what that leads to."""
         until = time.perf_counter() + seconds if seconds is not None else float("inf")
-        while (left := self.processor.sweeping) and time.perf_counter() < until:
+        while self.processor.sweeping and time.perf_counter() < until:
             outcome = self.processor.sweep(_USERS_A_SLICE)
-            self._users += left - self.processor.sweeping
+            self._users += outcome.followed
             hidden = sum(in_shadow(change.segment) for change in outcome.changes)
             self._shadow_changes += hidden
             self._changes += len(outcome.changes) - hidden
