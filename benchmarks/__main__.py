@@ -40,7 +40,6 @@ class Suite(StrEnum):
     RULES = "rules"
 
 
-SUITES = {Suite.JOB: CASES, Suite.RULES: RULES_CASES}
 app = typer.Typer(add_completion=False)
 console = Console()
 
@@ -57,7 +56,7 @@ def bench(
 ) -> None:
     """Measure, show and write the figures; exits with 1 when a measurement fails, 2 when asked for one that is none."""
     sizes = (QUICK if quick else FULL).scaled(events, users, latency_rate)
-    cases = _chosen(SUITES[suite], only)
+    cases = _chosen(CASES if suite == Suite.JOB else RULES_CASES, only)
     busy = os.getloadavg()[0]
     if busy > _QUIET:
         console.print(f"[yellow]The machine is busy (load {busy:.1f}): the figures will be worse than they should be.")
