@@ -136,5 +136,5 @@ class explained:  # noqa: N801 - reads as a phrase where it is used
         """Translate."""
         if isinstance(error, KafkaError):
             reason = str(error) or type(error).__name__
-            hint = "is it running, and is the address right?"
+            hint = "is it running, and are its address and kafka.consumer_properties right?"
             raise TopicError(f"cannot use Kafka at {self._servers}: {reason}; {hint}") from None
