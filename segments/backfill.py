@@ -10,7 +10,9 @@ from collections.abc import Collection, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 
+from segments.control import Release
 from segments.definitions.references import references
+from segments.events import SESSION_STARTED
 from segments.features.base import Feature, States
 from segments.features.distinct import DistinctValues
 from segments.features.event_log import EventLog
@@ -57,11 +59,33 @@ def backfill_of(plan: Plan, known: Iterable[Feature], running: Mapping[str, int]
     for rule in plan.rules:  # in dependency order
         segment = segments[rule.name]
         replays = (segment.backfill or plan.definitions.backfill) == "replay"
-        own = plan.features_of(rule.name) & lacking if replays else frozenset[int]()
+        own = _with_sessions(plan, plan.features_of(rule.name)) & lacking if replays else frozenset[int]()
         wanted |= own
         if own or any(name in warming for name in references(segment)):
             warming[rule.name] = running.get(rule.name, segment.version)
     return Backfill(frozenset(wanted), warming, _reach(plan, wanted))
+
+
+class Knowledge:
+    """What profiles hold in full, release by release; ask in the order of their numbers."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._known: list[Feature] = []
+        self._versions: dict[str, int] = {}
+        self._lacking = Backfill()
+
+    def after(self, release: Release, plan: Plan) -> tuple[Backfill, Backfill]:
+        """Return what a release lacks, and what is filled in as it takes effect; the first one lacks nothing."""
+        filled, lacking = Backfill(), Backfill()
+        if release.filled is not None and release.filled.of == self._number:
+            filled = self._lacking
+        elif self._number:
+            lacking = backfill_of(plan, self._known, self._versions)
+        self._number, self._lacking = release.number, lacking
+        self._known = [feature for number, feature in plan.features.items() if number not in lacking.features]
+        self._versions = {rule.name: lacking.warming.get(rule.name, rule.version) for rule in plan.rules}
+        return lacking, filled
 
 
 def _covers(known: Feature | None, wanted: Feature) -> bool:
@@ -71,6 +95,12 @@ def _covers(known: Feature | None, wanted: Feature) -> bool:
     widened = copy(known)
     widened.widen(wanted)
     return vars(widened) == vars(known)
+
+
+def _with_sessions(plan: Plan, features: frozenset[int]) -> frozenset[int]:
+    """Return the features, with that of sessions if one of them selects what the engine makes at a session's start."""
+    inputs = (each for number in features for each in plan.features[number].inputs(number))
+    return features | {SESSION_ID} if any(SESSION_STARTED in each.selector.names for each in inputs) else features
 
 
 def _reach(plan: Plan, features: Collection[int]) -> int | None:

@@ -9,14 +9,29 @@ from typing import Literal
 
 import msgspec
 
-ReleaseAction = Literal["submit", "release", "shadow", "promote", "withdraw", "rollback"]
+ReleaseAction = Literal["submit", "release", "shadow", "promote", "withdraw", "rollback", "backfill"]
+
+
+class Filled(msgspec.Struct, frozen=True):
+    """What `run` of a side job handed over for release `of`: aggregates of all recorded events before `cut` (ms).
+
+    The oldest of them is of `since` (ms). `chunks` says by shard in how many pieces they came, `users` of how many.
+    """
+
+    of: int
+    run: int
+    cut: int
+    since: int
+    chunks: tuple[int, ...]
+    users: int
 
 
 class Release(msgspec.Struct, frozen=True, tag_field="kind", tag="release", omit_defaults=True):
     """All definitions that hold from `effective_at` (ms, event time) on; `number` counts releases from 1.
 
     `definitions` is the text of a whole `segments.yaml`. `shadow` is one whose new and changed segments are evaluated
-    without anybody seeing them; None: none. `released_at` is the wall clock's time in ms.
+    without anybody seeing them; None: none. `released_at` is the wall clock's time in ms. `filled` completes what the
+    release before lacked: its definitions are the same, and now all its segments are judged.
     """
 
     number: int
@@ -27,6 +42,7 @@ class Release(msgspec.Struct, frozen=True, tag_field="kind", tag="release", omit
     released_at: int = 0
     by: str = ""
     note: str = ""
+    filled: Filled | None = None
 
 
 class Thresholds(msgspec.Struct, frozen=True, tag_field="kind", tag="thresholds", omit_defaults=True):

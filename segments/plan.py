@@ -41,6 +41,7 @@ class Plan:
         warming: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.definitions = definitions
+        self.plausibility = plausibility
         self.warming = warming
         self.timezone = definitions.timezone
         self.week_starts: str = definitions.week_starts

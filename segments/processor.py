@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from segments.backfill_chunks import Chunk
 from segments.changes import Change, Memberships
 from segments.control import Release
 from segments.engine import Engine, seen_before
 from segments.events import Event, RejectedEvent
-from segments.profile import Profile
+from segments.profile import Profile, decode_profile
 from segments.profiles import Profiles
 from segments.rewind import Rewinder
 from segments.shadow_names import in_shadow
@@ -36,6 +37,7 @@ class Outcome:
         return list(self.current.values())
 
 
+_FORGOTTEN_BY = 1 << 20  # ms after which recent events are forgotten that could still be asked for
 _AT_HAND = 250  # events after which the profiles touched are still in the processor's caches
 
 
@@ -48,6 +50,9 @@ class Processor:
         self.profiles.layouts = self.timeline.layouts()
         self.profiles.recent.allowed_lateness = self.engine.allowed_lateness
         self._rewinder = Rewinder(self.timeline, self.profiles.recent)
+        self.timeline.backfills.kept = self._rewinder.events
+        self._waiting: list[Release] = []  # for what is to be filled in as they take effect
+        self._keep_events()
         self._watermark = 0
         self.reached = self.timeline.release_at(0)
         self._swept = 0  # users, by number, that follow the release that event time has reached
@@ -62,11 +67,59 @@ class Processor:
 
         Raises what is wrong with its definitions.
         """
+        if self._waiting or not self._has_all_for(release):
+            self._waiting.append(release)
+            return True
         if not self.timeline.accept(release):
             return False
         self.profiles.layouts = self.timeline.layouts()
         self._reach()
+        self._keep_events()
         return True
+
+    def hand(self, chunk: Chunk) -> bool:
+        """Take in aggregates that a side job found; False when they are known already.
+
+        A release that they complete takes effect once all of the shards that are owned here have come.
+        """
+        if not self.timeline.backfills.handed.take(chunk):
+            return False
+        while self._waiting and self._has_all_for(self._waiting[0]):
+            waiting, self._waiting = self._waiting, []
+            for release in waiting:
+                self.accept(release)
+        return True
+
+    def _has_all_for(self, release: Release) -> bool:
+        filled = release.filled
+        if filled is None or release.number <= self.timeline.newest:
+            return True
+        return self.timeline.backfills.handed.is_whole(filled, self.profiles.owned or range(len(filled.chunks)))
+
+    def _keep_events(self) -> None:
+        """Keep all events since a release that lacks something: they will be filled in with the rest."""
+        timeline, recent = self.timeline, self.profiles.recent
+        if timeline.backfills.lacking(timeline.newest):
+            recent.keep_from = min(timeline.starts_at, recent.keep_from or timeline.starts_at)
+
+    def _open_users_filled_in(self) -> None:
+        """Give those a profile of whom only recorded events are known, so that the sweep comes to them."""
+        backfills, profiles = self.timeline.backfills, self.profiles
+        filled = backfills.filled(self.reached)
+        if filled is not None:
+            for user_id, blob in backfills.handed.users(filled).items():
+                if not profiles.has(user_id):
+                    states, profile = decode_profile(blob), profiles.open(user_id)
+                    profile.release, profile.newest, profile.clock = filled.of, states.newest, states.clock
+
+    def _forget_backfills(self) -> None:
+        """Let go of what is in the profiles for good: no late event makes them adopt an earlier release anew."""
+        timeline, recent = self.timeline, self.profiles.recent
+        settled = timeline.starts_at + recent.allowed_lateness + _FORGOTTEN_BY
+        if recent.keep_from is not None and self._watermark > settled and not self.sweeping:
+            timeline.backfills.handed.forget(timeline.newest - 1)
+            recent.keep_from = None
+            self._keep_events()
 
     def process(  # noqa: C901, PLR0912 - the inner loop of everything; its calls are what it saves
         self,
@@ -84,7 +137,7 @@ class Processor:
         timeline, profiles, decoded = self.timeline, self.profiles, self.profiles.decoded
         engine, release, holds_from = self.engine, timeline.newest, timeline.starts_at
         decode, pack, step = engine.plan.decoder.decode, engine.plan.decoder.pack, engine.step
-        note, lateness = profiles.recent.note, engine.allowed_lateness
+        note, keeps = profiles.recent.note, profiles.recent.wanted
         changes = outcome.changes
         for place, payload in enumerate(payloads):
             try:
@@ -112,7 +165,7 @@ class Processor:
             else:
                 outcome.applied += 1
                 if profile.release == release:
-                    if lateness:
+                    if keeps:
                         note(user_id, profile, time, pack(event))
                     step(profile, event, changes)
                 else:
@@ -135,6 +188,7 @@ class Processor:
             self._watermark = until
             self._reach()
             recent.forget(until)
+            self._forget_backfills()
         self._finish(outcome, 0)
         return outcome
 
@@ -151,6 +205,7 @@ class Processor:
         if reached != self.reached:
             self.reached = reached
             self._swept = 0
+            self._open_users_filled_in()
             self.profiles.settle()  # now all users have a number, and can be swept
 
     def sweep(self, users: int) -> Outcome:
@@ -181,7 +236,7 @@ class Processor:
     def _step(self, profile: Profile, event: Event, changes: list[Change]) -> None:
         """Apply an event in order to a profile that is new, or behind, or while an older release holds."""
         timeline = self.timeline
-        if self.engine.allowed_lateness:
+        if self.profiles.recent.wanted:
             packed = timeline.decoder_at(event.time).pack(event)
             self.profiles.recent.note(event.user_id, profile, event.time, packed)
         timeline.step(event.user_id, profile, event, changes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import msgspec
 
@@ -101,6 +101,11 @@ class Profiles:
             number = self._numbers.get(user_id)
             profile = self.decoded[user_id] = Profile() if number is None else decode_profile(self._blobs[number])
         return profile
+
+    @property
+    def owned(self) -> Collection[int]:
+        """The shards that were loaded here."""
+        return self._owned
 
     def owns(self, user_id: str) -> bool:
         """Say whether the user's shard was loaded here; always, as long as no shard was loaded."""

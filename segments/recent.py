@@ -42,11 +42,12 @@ class RecentEvents:
 
     A user is kept until event time is more than `allowed_lateness` (ms) past the last event or timer of that user. Of a
     user with very many events at least the newest 1,016 are kept. `name_of` returns a user's id in an object that is
-    kept anyway.
+    kept anyway. While `keep_from` is an instant (ms) all events since then are kept, whatever comes.
     """
 
     def __init__(self, allowed_lateness: int = 3_600_000, name_of: Callable[[str], str] = _as_it_is) -> None:
         self.allowed_lateness = allowed_lateness
+        self.keep_from: int | None = None
         self._name_of = name_of
         self._users: dict[str, Stretch] = {}
         self._pages: dict[int, list[str]] = {}
@@ -54,6 +55,11 @@ class RecentEvents:
 
     def __len__(self) -> int:
         return len(self._users)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody will ask for events."""
+        return self.allowed_lateness > 0 or self.keep_from is not None
 
     def note(self, user_id: str, profile: Profile, time: int, packed: bytes) -> None:
         """Keep an event (packed, at `time` in ms) that is about to be applied to the profile."""
@@ -87,7 +93,7 @@ class RecentEvents:
 
     def forget(self, watermark: int) -> None:
         """Forget the users to whom nothing happened for longer than the allowed lateness before `watermark` (ms)."""
-        oldest = (watermark - self.allowed_lateness) >> _PAGE_BITS
+        oldest = self._let_go(watermark) >> _PAGE_BITS
         for page in [page for page in self._pages if page < oldest]:
             for user_id in self._pages.pop(page):
                 stretch = self._users.get(user_id)
@@ -134,20 +140,38 @@ class RecentEvents:
         self._keep(self._name_of(user_id), stretch)
         return stretch
 
+    def _let_go(self, now: int) -> int:
+        """Return the newest instant (ms) of which no event is asked for any more."""
+        oldest = now - self.allowed_lateness
+        return oldest if self.keep_from is None else min(oldest, self.keep_from - 1)
+
     def _next(self, user_id: str, stretch: Stretch, profile: Profile, time: int) -> Stretch:
         """Begin a new stretch, and let go of those that no event within the allowed lateness can belong to."""
         following = Stretch(self.snapshot(profile), time, stretch.happened, before=stretch)
         self._users[user_id] = following
-        oldest = time - self.allowed_lateness
+        oldest = self._let_go(time)
         kept = 1
         each = following
         while each.before is not None:
-            if kept == _STRETCHES_KEPT or (each.before.began <= oldest and open_from(base_of(each)) <= oldest):
+            if each.before.began <= oldest and open_from(base_of(each)) <= oldest:
                 each.before = None
+                break
+            if kept == _STRETCHES_KEPT:
+                if self.keep_from is None:
+                    each.before = None
+                else:
+                    _join(each.before, each)
                 break
             each = each.before
             kept += 1
         return following
+
+
+def _join(before: Stretch, after: Stretch) -> None:
+    """Have `after` begin where the stretch before it did."""
+    after.base, after.began, after.before = before.base, before.began, before.before
+    after.events = before.events + after.events
+    after.count += before.count
 
 
 def open_from(profile: Profile) -> int:

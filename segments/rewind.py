@@ -49,6 +49,11 @@ class Rewinder:
         self._tell(event, profile, redone, made, changes)
         return redone
 
+    def events(self, user_id: str, first: int, last: int) -> list[Event]:
+        """Return the recent events of a user from one instant (ms) up to and including another, in order of time."""
+        stretches = reversed(self._recent.get(user_id))
+        return [event for stretch in stretches for event in self._events(user_id, stretch, first, last)]
+
     def _redo(self, user_id: str, profile: Profile, stretches: list[Stretch], made: list[Change]) -> Profile:
         """Apply all events of stretches, oldest first, in order of time; renew the snapshots between them."""
         step = self._timeline.step
@@ -59,11 +64,13 @@ class Rewinder:
                 step(user_id, profile, event, made)
         return profile
 
-    def _events(self, user_id: str, stretch: Stretch) -> Iterator[Event]:
+    def _events(self, user_id: str, stretch: Stretch, first: int = 0, last: int = NEVER) -> Iterator[Event]:
         """Return the stretch's events in order of time, as the definitions read them that hold at their time."""
         timeline = self._timeline
         newest, starts_at = timeline.engine(timeline.newest).plan.decoder, timeline.starts_at
         for time, packed in sorted(((packed_time(line), line) for line in stretch.events.splitlines()), key=_time_of):
+            if not first <= time <= last:
+                continue
             decoder = newest if time >= starts_at else timeline.decoder_at(time)
             with suppress(msgspec.ValidationError):  # packed before a release was heard of that refuses this event
                 yield decoder.unpack(user_id, packed)

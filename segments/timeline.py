@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable
 
+from segments.backfills import Backfills
 from segments.changes import Cause, Change
 from segments.control import Release
 from segments.engine import Engine
@@ -28,6 +29,7 @@ class Timeline:
         self._starts: list[tuple[int, int]] = []  # effective_at and number, in order
         self.newest = 0
         self.starts_at = 0
+        self.backfills = Backfills()
 
     @classmethod
     def of(cls, engine: Engine) -> Timeline:
@@ -40,8 +42,7 @@ class Timeline:
         """Take in a release; False when its number is known already. It never holds before an earlier number does."""
         if release.number in self._engines:
             return False
-        engine = self._compile(release)
-        self._engines[release.number] = engine
+        self._engines[release.number] = self.backfills.prepared(release, self._compile(release))
         earlier = [start for start, number in self._starts if number < release.number]
         insort(self._starts, (max([release.effective_at, *earlier]), release.number))
         self.starts_at, self.newest = self._starts[-1]
@@ -93,6 +94,7 @@ class Timeline:
         old.dismiss(user_id, profile, {rule.name for rule in new.plan.rules}, now, DEFINITION, changes)
         mover(old.plan.layout, new.plan.layout)(profile)
         profile.release = number
+        self.backfills.fill(number, user_id, profile)
         new.judge_all(user_id, profile, now, DEFINITION, changes, stood)
 
     def advance(self, user_id: str, profile: Profile, until: int, changes: list[Change]) -> None:

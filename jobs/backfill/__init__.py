@@ -1,0 +1,1 @@
+"""The side job that fills in what a release lacks, from recorded events."""

@@ -1,0 +1,52 @@
+"""Users put together from recorded events, on all cores: what each has to have filled in, by shard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from jobs.recording import Recording, Timed
+from segments.backfill import Backfill
+from segments.backfill_chunks import collected
+from segments.definitions import parse_definitions
+from segments.engine import Engine
+from segments.events import Plausibility
+from segments.plan import Plan
+from segments.profiles import shard_of
+
+ByShard = dict[int, dict[str, bytes]]  # by user an encoded profile
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a process needs to know; `cut` in ms."""
+
+    definitions: str
+    plausibility: Plausibility
+    backfill: Backfill
+    cut: int
+    shards: int
+
+
+def fill_in(work: Work, users: Iterator[list[Timed]]) -> ByShard:
+    """Return what the users of one partition of a recording have to have filled in."""
+    engine = Engine(still_plan(work.definitions, work.plausibility))
+    found: ByShard = {}
+    for user_id, profile in collected(engine, work.backfill, users, work.cut):
+        found.setdefault(shard_of(user_id, work.shards), {})[user_id] = profile
+    return found
+
+
+def still_plan(definitions: str, plausibility: Plausibility | None = None) -> Plan:
+    """Return the plan of definitions whose aggregates are kept and whose segments nobody asks about."""
+    parsed = parse_definitions(definitions)
+    return Plan(parsed, plausibility, warming={segment.name: segment.version for segment in parsed.segments})
+
+
+def fill_in_all(recording: Recording, work: Work, progress: Callable[[int], None]) -> ByShard:
+    """Return what all users of a recording have to have filled in; `progress` is told the events done."""
+    whole: ByShard = {shard: {} for shard in range(work.shards)}
+    for part in recording.each(fill_in, work, progress):
+        for shard, profiles in part.items():
+            whole[shard] |= profiles
+    return whole

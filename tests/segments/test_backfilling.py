@@ -1,0 +1,268 @@
+"""A release with `backfill: replay` in the middle of a stream ends where a run ends that always had its definitions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segments.backfill_chunks import Chunk, Handed, chunks_of, collected, decode_chunk, encode_chunk
+from segments.changes import Change
+from segments.control import Filled, Release
+from segments.definitions import parse_definitions
+from segments.engine import Engine
+from segments.plan import Plan
+from segments.processor import Processor
+from segments.profile import Layout
+from segments.timeline import timeline_of
+from tests import strategies
+from tests.oracle.records import records
+from tests.segments.support import TIME_LIMIT_S, examples
+from tests.vocabulary import MINUTE, STARTS
+
+DAY = 24 * 60 * MINUTE
+Definitions = dict[str, Any]
+Events = list[tuple[int, dict[str, Any]]]
+pytestmark = pytest.mark.timeout(TIME_LIMIT_S)
+
+
+class Run:
+    """A processor that is told releases, chunks, events and instants, and restarted in between."""
+
+    def __init__(self, first: Release, lateness: int = DAY) -> None:
+        self._lateness = lateness
+        self._told: list[Release] = [first]
+        self.chunks: list[Chunk] = []
+        self.changes: list[Change] = []
+        self.processor = Processor(timeline_of(self._told, self._engine))
+
+    def _engine(self, release: Release) -> Engine:
+        return Engine(Plan(parse_definitions(release.definitions)), allowed_lateness=self._lateness)
+
+    def take(self, events: Events) -> None:
+        for payload, written in records(events):
+            self.changes += self.processor.process([payload], [written]).changes
+
+    def release(self, release: Release) -> None:
+        self._told.append(release)
+        assert self.processor.accept(release)
+
+    def hand(self, chunk: Chunk) -> None:
+        self.chunks.append(decode_chunk(encode_chunk(chunk)))
+        assert self.processor.hand(self.chunks[-1])
+        assert not self.processor.hand(self.chunks[-1])
+
+    def restart(self) -> None:
+        saved = list(self.processor.profiles.all_of(0))
+        self.processor = Processor(timeline_of(self._told[:1], self._engine))
+        for release in self._told[1:]:
+            self.processor.accept(release)
+        for chunk in self.chunks:
+            self.processor.hand(chunk)
+        self.processor.profiles.load(0, saved)
+
+    def tick(self, until: int) -> None:
+        self.changes += self.processor.advance(until).changes
+        while self.processor.sweeping:
+            self.changes += self.processor.sweep(1).changes
+
+    def members(self) -> set[tuple[str, str]]:
+        """Who is in what, as one knows who read the changes."""
+        inside: set[tuple[str, str]] = set()
+        for change in self.changes:
+            (inside.discard if change.action == "exited" else inside.add)((change.user_id, change.segment))
+        return inside
+
+
+@st.composite
+def plain_definitions(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Segments in which a user is for what is so now, whatever was before: no modifiers."""
+    made: list[dict[str, Any]] = []
+    for name in ("alpha", "beta", "gamma")[: draw(st.integers(1, 3))]:
+        when = draw(strategies.conditions(tuple(each["name"] for each in made), 1))
+        made.append({"name": name, "when": when})
+    return made
+
+
+def one_a_millisecond(events: Events) -> Events:
+    return [
+        (t + number, {**event, "timestamp": t + number, "messageId": f"m{number}"})
+        for number, (t, event) in enumerate(events)
+    ]
+
+
+def text(definitions: Definitions) -> str:
+    return yaml.safe_dump(definitions, sort_keys=False)
+
+
+def side_job(run: Run, release: int, definitions: str, events: Events, cut: int) -> tuple[list[Chunk], Filled]:
+    """What a side job hands over that read all events before the cut."""
+    parsed = parse_definitions(definitions)
+    still = Engine(Plan(parsed, warming={segment.name: 1 for segment in parsed.segments}))
+    by_user: dict[str, list[tuple[bytes, int]]] = {}
+    for (_, event), record in zip(events, records(events), strict=True):
+        by_user.setdefault(event["userId"], []).append(record)
+    lacking = run.processor.timeline.backfills.lacking(release)
+    found = collected(still, lacking, by_user.values(), cut)
+    chunks = list(chunks_of(release, 1, 0, still.plan.layout, found))
+    return chunks, Filled(release, 1, cut, 0, (len(chunks),), len(by_user))
+
+
+@examples(200, 5_000)
+@given(plain_definitions(), plain_definitions(), strategies.timelines(), st.data())
+def test_it_ends_as_if_it_had_always_been_so(
+    old: list[Definitions], new: list[Definitions], timeline: strategies.Timeline, data: st.DataObject
+) -> None:
+    events = one_a_millisecond(timeline.events)
+    file = data.draw(strategies.file_of(new))
+    before, after = text({**file, "segments": old}), text({**file, "backfill": "replay"})
+    instants = st.integers(events[0][0] - 1, timeline.until) | st.sampled_from([at for at, _ in events])
+    released, complete = sorted((data.draw(instants), data.draw(instants)))
+    lateness = data.draw(st.sampled_from((DAY, 0)))
+    always, run = Run(Release(1, 0, after), lateness), Run(Release(1, 0, before), lateness)
+
+    heard = data.draw(st.integers(0, sum(at < released for at, _ in events)))
+    run.take(events[:heard])
+    run.release(Release(2, released, after))
+    warming = set(run.processor.timeline.backfills.lacking(2).warming)
+    so_far = len(run.changes)
+    arriving = data.draw(st.permutations(events[heard:])) if lateness else events[heard:]
+    in_time = next((place for place, (at, _) in enumerate(arriving) if at >= complete), len(arriving))
+    told = data.draw(st.integers(0, in_time))
+    run.take(arriving[:told])
+    assert [each for each in run.changes[so_far:] if each.segment in warming and each.at >= released] == []
+
+    chunks, filled = side_job(run, 2, after, events, released)
+    handed: list[Release | Chunk] = [Release(3, complete, after, action="backfill", filled=filled), *chunks]
+    for record in data.draw(st.permutations(handed)) if warming else []:
+        if isinstance(record, Release):
+            run.release(record)
+        else:
+            run.hand(record)
+    for event in arriving[told:]:
+        run.take([event])
+        if data.draw(st.integers(0, 5)) == 0:
+            run.restart()
+    always.take(events)
+    for until in (timeline.until + 1_000, timeline.until + 2 * MINUTE, timeline.until + 7 * MINUTE):
+        run.tick(until)
+        always.tick(until)
+        assert run.members() == always.members()
+
+
+OLD = "segments: [{name: active, when: {count: {event: Order, within: 1h, gte: 1}}}]"
+NEW = """backfill: replay
+segments:
+  - {name: active, when: {count: {event: Order, within: 1h, gte: 1}}}
+  - {name: loyal, when: {lifetime: {of: count, event: Order, gte: 3}}}"""
+START = STARTS[0]
+RELEASED, COMPLETE = START + 10 * MINUTE, START + 20 * MINUTE
+
+
+def order(at: int, user: str = "u1") -> tuple[int, dict[str, Any]]:
+    return at, {"type": "track", "event": "Order", "userId": user, "messageId": f"{user}{at}", "timestamp": at}
+
+
+def released_run(lateness: int = 0) -> Run:
+    run = Run(Release(1, 0, OLD), lateness)
+    run.take([order(START), order(START + 1)])
+    run.release(Release(2, RELEASED, NEW))
+    run.tick(RELEASED)
+    return run
+
+
+def hand_all(run: Run, events: Events) -> Filled:
+    chunks, filled = side_job(run, 2, NEW, events, RELEASED)
+    for chunk in chunks:
+        run.hand(chunk)
+    return filled
+
+
+def completion(filled: Filled) -> Release:
+    return Release(3, COMPLETE, NEW, action="backfill", filled=filled)
+
+
+def test_everybody_is_judged_at_the_instant_of_completion() -> None:
+    run = released_run()
+    run.take([order(RELEASED + 1)])
+    run.release(completion(hand_all(run, [order(START), order(START + 1)])))
+    run.tick(COMPLETE + 5)
+    (change,) = [change for change in run.changes if change.segment == "loyal"]
+    assert (change.action, change.at, change.cause.kind) == ("entered", COMPLETE, "definition")
+    assert change.because[0].value == 3
+
+
+def test_who_has_no_profile_gets_one() -> None:
+    run = released_run()
+    recorded = [order(START), order(START + 1), *(order(START + number, "silent") for number in range(3))]
+    run.release(completion(hand_all(run, recorded)))
+    run.tick(COMPLETE)
+    assert ("silent", "loyal") in run.members()
+    assert ("u1", "loyal") not in run.members()
+
+
+def test_a_completion_heard_of_late_gives_profiles_too() -> None:
+    run = released_run()
+    run.tick(COMPLETE + MINUTE)
+    run.release(completion(hand_all(run, [order(START + number, "silent") for number in range(3)])))
+    run.tick(COMPLETE + MINUTE)
+    assert ("silent", "loyal") in run.members()
+
+
+def test_a_completion_waits_for_all_that_was_handed_over_and_what_follows_waits_with_it() -> None:
+    run = released_run()
+    chunks, filled = side_job(run, 2, NEW, [order(START), order(START + 1), order(START + 2)], RELEASED)
+    run.release(completion(filled))
+    run.release(Release(4, COMPLETE + MINUTE, OLD))
+    run.tick(COMPLETE + 2 * MINUTE)
+    assert run.processor.timeline.newest == 2
+    run.hand(chunks[0])
+    assert run.processor.timeline.newest == 4
+
+
+def test_when_no_late_event_can_ask_for_it_again_all_is_forgotten() -> None:
+    run = released_run()
+    run.take([order(RELEASED + 1 + number) for number in range(2_000)])
+    recent, backfills = run.processor.profiles.recent, run.processor.timeline.backfills
+    assert len(run.processor.timeline.backfills.kept("u1", RELEASED, COMPLETE)) == 2_000
+    filled = hand_all(run, [order(START), order(START + 1)])
+    run.release(completion(filled))
+    run.tick(COMPLETE)
+    assert (recent.keep_from, set(backfills.handed.users(filled))) == (RELEASED, {"u1"})
+    run.tick(COMPLETE + DAY)
+    run.tick(COMPLETE + 2 * DAY)
+    assert (recent.keep_from, len(recent), set(backfills.handed.users(filled))) == (None, 0, set())
+
+
+def test_another_release_begins_anew() -> None:
+    run = released_run()
+    run.release(Release(3, RELEASED + MINUTE, NEW.replace("loyal,", "loyal, description: those who come back,")))
+    backfills = run.processor.timeline.backfills
+    assert dict(backfills.lacking(3).warming) == {"loyal": 1}
+    run.tick(COMPLETE + DAY)
+    run.tick(COMPLETE + DAY + 1)
+    assert run.processor.profiles.recent.keep_from == RELEASED + MINUTE
+    run.release(Release(4, RELEASED + 2 * MINUTE, OLD))
+    assert not backfills.lacking(4)
+    run.tick(COMPLETE + 2 * DAY)
+    run.tick(COMPLETE + 2 * DAY + 1)
+    assert run.processor.profiles.recent.keep_from is None
+
+
+def test_many_users_come_in_several_chunks() -> None:
+    profiles = [(f"u{number}", b"x" * 100_000) for number in range(20)]
+    chunks = list(chunks_of(2, 7, 5, Layout((1, 2)), profiles))
+    assert [(chunk.index, len(chunk.profiles)) for chunk in chunks] == [(0, 8), (1, 8), (2, 4)]
+    assert max(len(encode_chunk(chunk)) for chunk in chunks) < 1_000_000
+    handed, filled = Handed(), Filled(2, 7, 0, 0, (0, 0, 0, 0, 0, 3), 20)
+    for chunk in chunks[:2]:
+        handed.take(chunk)
+    assert not handed.is_whole(filled, [5])
+    handed.take(chunks[2])
+    assert handed.is_whole(filled, [0, 5])
+    assert handed.of_shard(5) == chunks
+    assert handed.of_shard(0) == []
+    assert not handed.is_whole(Filled(2, 8, 0, 0, (1,), 1), [0])
