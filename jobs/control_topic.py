@@ -41,7 +41,7 @@ def create_control_topics(kafka: KafkaSettings) -> None:
         admin = KafkaAdminClient(
             bootstrap_servers=kafka.bootstrap_servers.split(","),
             request_timeout_ms=_ADMIN_TIMEOUT_MS,
-            **_security(kafka.producer_properties),
+            **security(kafka.producer_properties),
         )
         try:
             missing = {name: how for name, how in wanted.items() if name not in set(admin.list_topics())}
@@ -60,7 +60,8 @@ def _create(admin: KafkaAdminClient, name: str, how: dict[str, object]) -> None:
         raise TopicError(f"topic '{name}' is missing and cannot be created ({error}): create it yourself") from None
 
 
-def _security(properties: Mapping[str, str | SecretStr]) -> dict[str, Any]:
+def security(properties: Mapping[str, str | SecretStr]) -> dict[str, Any]:
+    """Return those of the settings' properties by which a client proves who it is, as kafka-python names them."""
     options = consumer_options(properties)
     return {name: value for name, value in options.items() if name.startswith(("security_", "sasl_", "ssl_"))}
 
@@ -100,7 +101,7 @@ def append(kafka: KafkaSettings, record: ControlRecord) -> None:
             bootstrap_servers=kafka.bootstrap_servers.split(","),
             acks="all",
             max_request_size=16 * 1024 * 1024,
-            **_security(kafka.producer_properties),
+            **security(kafka.producer_properties),
         )
         try:
             written = producer.send(kafka.control_topic, encode_control(record)).get(timeout=_TIMEOUT_S)

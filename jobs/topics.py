@@ -82,6 +82,15 @@ class TopicReader:
         """Leave Kafka."""
         self._consumer.close()
 
+    def go_to(self, instant: int) -> None:
+        """Go on, in each partition, with the first record that was written at `instant` (ms) or later."""
+        with explained(self._servers):
+            found = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, instant))
+            ends = self._consumer.end_offsets(self._partitions)
+            for part in self._partitions:
+                at = found.get(part)
+                self._consumer.seek(part, ends[part] if at is None else at.offset)
+
     def poll(self, seconds: float) -> list[Record]:
         """Return what has come, waiting up to `seconds` for something; raises TopicError."""
         with explained(self._servers):

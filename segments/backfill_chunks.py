@@ -14,6 +14,7 @@ from segments.features.session import SESSION_ID
 from segments.profile import Layout, Profile, decode_profile, encode_profile, mover
 
 CHUNK_BYTES = 900_000  # of profiles in one record, below the 1 MB that Kafka takes unless told otherwise
+_HEAD = b"\x97"  # of a chunk as MessagePack: a list of seven
 _ENTRY_BYTES = 8  # at most, what MessagePack adds to a user id and a profile
 
 UserEvents = Sequence[tuple[bytes, int]]  # a user's events by time, each with when (ms) its record was written
@@ -49,12 +50,12 @@ def decode_chunk(payload: bytes) -> Chunk:
 
 
 def is_chunk(payload: bytes) -> bool:
-    """Say whether a record is a chunk; what else the job is told is JSON.
+    """Say whether a record looks like a chunk; what else the job is told is JSON.
 
     >>> is_chunk(encode_chunk(Chunk(2, 1, 118, 0, (), {}))), is_chunk(b"{}")
     (True, False)
     """
-    return payload[:1] != b"{"
+    return payload[:1] == _HEAD
 
 
 def collected(engine: Engine, backfill: Backfill, users: Iterable[UserEvents], cut: int) -> Iterator[tuple[str, bytes]]:
@@ -97,13 +98,13 @@ class Handed:
     """What side jobs handed over to one worker, until it is in the profiles."""
 
     def __init__(self) -> None:
-        self.done = 0  # the newest release whose completion is in the profiles for good
+        self._done: dict[int, int] = {}  # by shard: the newest release whose chunks are in the profiles for good
         self._chunks: dict[tuple[int, int], dict[tuple[int, int], Chunk]] = {}
         self._profiles: dict[tuple[int, int], dict[str, bytes]] = {}
 
     def take(self, chunk: Chunk) -> bool:
         """Take a chunk in; False when it is known, or no longer of use."""
-        if chunk.release <= self.done:
+        if chunk.release <= self.done(chunk.shard):
             return False
         run, place = (chunk.release, chunk.run), (chunk.shard, chunk.index)
         pieces = self._chunks.setdefault(run, {})
@@ -115,10 +116,9 @@ class Handed:
 
     def is_whole(self, filled: Filled, shards: Iterable[int]) -> bool:
         """Say whether all chunks of these shards came, or are in the profiles already."""
-        if filled.of <= self.done:
-            return True
         pieces = self._chunks.get((filled.of, filled.run), {})
-        return all((shard, index) in pieces for shard in shards for index in range(filled.chunks[shard]))
+        lacking = [shard for shard in shards if self.done(shard) < filled.of]
+        return all((shard, index) in pieces for shard in lacking for index in range(filled.chunks[shard]))
 
     def users(self, filled: Filled) -> Mapping[str, bytes]:
         """Return the encoded states of all users that something was handed over of."""
@@ -141,6 +141,15 @@ class Handed:
 
     def forget(self, release: int) -> None:
         """Forget what was handed over for releases up to this one: it is in the profiles for good."""
-        self.done = max(self.done, release)
         for run in [run for run in self._chunks if run[0] <= release]:
+            for shard in {shard for shard, _ in self._chunks[run]}:
+                self.finish(shard, release)
             del self._chunks[run], self._profiles[run]
+
+    def finish(self, shard: int, release: int) -> None:
+        """Note that what was handed over of a shard, for releases up to this one, is in its profiles for good."""
+        self._done[shard] = max(self.done(shard), release)
+
+    def done(self, shard: int) -> int:
+        """Return the newest release for which nothing more is expected of a shard, 0 for none."""
+        return self._done.get(shard, 0)

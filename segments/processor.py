@@ -52,6 +52,7 @@ class Processor:
         self._rewinder = Rewinder(self.timeline, self.profiles.recent)
         self.timeline.backfills.kept = self._rewinder.events
         self._waiting: list[Release] = []  # for what is to be filled in as they take effect
+        self._settled = 0  # the newest release that no late event can have adopted anew
         self._keep_events()
         self._watermark = 0
         self.reached = self.timeline.release_at(0)
@@ -84,11 +85,19 @@ class Processor:
         """
         if not self.timeline.backfills.handed.take(chunk):
             return False
+        self._accept_waiting()
+        return True
+
+    def handed_before(self, shard: int, release: int) -> None:
+        """Note that what was handed over of a shard is in its profiles, for releases up to this one."""
+        self.timeline.backfills.handed.finish(shard, release)
+        self._accept_waiting()
+
+    def _accept_waiting(self) -> None:
         while self._waiting and self._has_all_for(self._waiting[0]):
             waiting, self._waiting = self._waiting, []
             for release in waiting:
                 self.accept(release)
-        return True
 
     def _has_all_for(self, release: Release) -> bool:
         filled = release.filled
@@ -98,9 +107,9 @@ class Processor:
 
     def _keep_events(self) -> None:
         """Keep all events since a release that lacks something: they will be filled in with the rest."""
-        timeline, recent = self.timeline, self.profiles.recent
-        if timeline.backfills.lacking(timeline.newest):
-            recent.keep_from = min(timeline.starts_at, recent.keep_from or timeline.starts_at)
+        lacking = self.timeline.backfills.lacking
+        starts = (start for start, number in self.timeline.starts() if number > self._settled and lacking(number))
+        self.profiles.recent.keep_from = min(starts, default=None)
 
     def _open_users_filled_in(self) -> None:
         """Give those a profile of whom only recorded events are known, so that the sweep comes to them."""
@@ -117,8 +126,8 @@ class Processor:
         timeline, recent = self.timeline, self.profiles.recent
         settled = timeline.starts_at + recent.allowed_lateness + _FORGOTTEN_BY
         if recent.keep_from is not None and self._watermark > settled and not self.sweeping:
-            timeline.backfills.handed.forget(timeline.newest - 1)
-            recent.keep_from = None
+            self._settled = timeline.newest - 1
+            timeline.backfills.handed.forget(self._settled)
             self._keep_events()
 
     def process(  # noqa: C901, PLR0912 - the inner loop of everything; its calls are what it saves

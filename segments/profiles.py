@@ -107,6 +107,10 @@ class Profiles:
         """The shards that were loaded here."""
         return self._owned
 
+    def own(self, shards: Iterable[int]) -> None:
+        """Take shards over, before or with what is loaded of them."""
+        self._owned.update(shards)
+
     def owns(self, user_id: str) -> bool:
         """Say whether the user's shard was loaded here; always, as long as no shard was loaded."""
         return not self._owned or shard_of(user_id, self._shards) in self._owned
@@ -183,7 +187,7 @@ class Profiles:
 
         Raises ValueError when a segment has a format that this version does not know.
         """
-        self._owned.add(shard)
+        self.own([shard])
         for segment in segments:
             for user_id, blob in self._profiles_in(segment):
                 self._blobs[self._number(user_id)] = blob

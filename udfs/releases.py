@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from segments.audit import ReleaseDone
 from segments.control import ControlRecord, Release
@@ -42,9 +43,13 @@ class Releases:
         self._known: dict[int, Release] = {}
         self._watermark = 0
         self._users = self._changes = self._shadow_changes = 0
-        self._take_all(told.history.records, timeline)
+        records = told.history.records
+        at_once = list(takewhile(lambda record: not (isinstance(record, Release) and record.filled), records))
+        self._take_all(at_once, timeline)
         self.processor = Processor(timeline, profiles)
         self.shards: list[int] = []
+        for record in records[len(at_once) :]:  # these wait for what was handed over
+            self.remember(record)
 
     def _take_all(self, records: Iterable[ControlRecord], timeline: Timeline) -> None:
         """Have the timeline begin with all that can be used; an old release may say what this version does not know."""

@@ -15,6 +15,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
 from segments.audit import encode_audit
+from segments.backfill_chunks import Chunk, decode_chunk, is_chunk
 from segments.definitions import DefinitionErrors
 from segments.events import Plausibility
 from segments.processor import Outcome
@@ -33,6 +34,7 @@ from udfs.frames import (
     shards_of,
     watermark_of,
 )
+from udfs.handed_log import HandedLog
 from udfs.keyed_state import ShardKeys
 from udfs.memory import collect, collect_only_on_demand
 from udfs.metrics import WorkerMetrics
@@ -74,6 +76,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         self._releases = Releases(self._told, self._profiles, options.plausibility, options.allowed_lateness)
         self._processor = self._releases.processor
         self._log = ProfileLog(self._profiles)
+        self._handed = HandedLog(self._processor)
         self._is_first = context.get_index_of_this_subtask() == 0
         self._keys = ShardKeys(context)
         self._state = context.get_map_state(
@@ -114,16 +117,21 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
 
     def _start(self, shards: list[int]) -> None:
         self._releases.shards = shards
+        self._profiles.own(shards)
         for shard in shards:
             self._keys.turn_to(shard)
             for record in self._told.load(shard, self._state):
                 self._releases.remember(record)
+            self._handed.load(shard, self._state)
         for shard in shards:
             self._keys.turn_to(shard)
             self._log.load(shard, self._state)
 
     def _hear(self, frame: ControlFrame) -> Iterator[bytes]:
         try:
+            if is_chunk(frame.payload):
+                self._take(decode_chunk(frame.payload))
+                return
             record = self._told.hear(frame.payload)
             if record is not None:
                 self._releases.accept(record)
@@ -132,6 +140,11 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         except DefinitionErrors as error:
             yield from self._refuse(frame, "not_usable", str(error))
         yield from self._follow(SLICE_S)
+
+    def _take(self, chunk: Chunk) -> None:
+        """Take in what a side job found, if it is of a shard that is owned here."""
+        if chunk.shard in self._releases.shards:
+            self._processor.hand(chunk)
 
     def _tick(self, watermark: int | None) -> Iterator[bytes]:
         if watermark is not None:
@@ -167,7 +180,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             for shard in self._releases.shards if self._swept else shards:
                 self._keys.turn_to(shard)
                 written = self._log.append(shard, self._state) + self._told.save(shard, self._state)
-                self._metrics.written.inc(written)
+                self._metrics.written.inc(written + self._handed.save(shard, self._state))
         self._swept = False
         collect()  # now, when all profiles are bytes
 

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import BinaryIO
+from typing import Protocol
 
 from jobs.topics import Record
 from segments.events import EventDecoder, Plausibility, RejectedEvent
+
+
+class Output(Protocol):
+    """Where lines go."""
+
+    def write(self, line: bytes, /) -> object:
+        """Write a line."""
+        ...
 
 
 class EventFilter:
@@ -22,7 +30,7 @@ class EventFilter:
         self._decode = EventDecoder(plausibility=plausibility).decode
         self._newest: dict[str, int] = {}
 
-    def write(self, records: Iterable[Record], out: BinaryIO) -> None:
+    def write(self, records: Iterable[Record], out: Output) -> None:
         """Write one event a line, in the order of the records."""
         for record in records:
             why = self._refusal(record)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from jobs.recording import Recording, Timed
 from segments.backfill import Backfill
 from segments.backfill_chunks import collected
-from segments.definitions import parse_definitions
+from segments.control import Release
 from segments.engine import Engine
 from segments.events import Plausibility
 from segments.plan import Plan
 from segments.profiles import shard_of
+from segments.shadow import definitions_of
 
 ByShard = dict[int, dict[str, bytes]]  # by user an encoded profile
 
@@ -21,7 +22,7 @@ ByShard = dict[int, dict[str, bytes]]  # by user an encoded profile
 class Work:
     """What a process needs to know; `cut` in ms."""
 
-    definitions: str
+    release: Release
     plausibility: Plausibility
     backfill: Backfill
     cut: int
@@ -30,16 +31,16 @@ class Work:
 
 def fill_in(work: Work, users: Iterator[list[Timed]]) -> ByShard:
     """Return what the users of one partition of a recording have to have filled in."""
-    engine = Engine(still_plan(work.definitions, work.plausibility))
+    engine = Engine(still_plan(work.release, work.plausibility))
     found: ByShard = {}
     for user_id, profile in collected(engine, work.backfill, users, work.cut):
         found.setdefault(shard_of(user_id, work.shards), {})[user_id] = profile
     return found
 
 
-def still_plan(definitions: str, plausibility: Plausibility | None = None) -> Plan:
-    """Return the plan of definitions whose aggregates are kept and whose segments nobody asks about."""
-    parsed = parse_definitions(definitions)
+def still_plan(release: Release, plausibility: Plausibility | None = None) -> Plan:
+    """Return a release's plan in which aggregates are kept and no segment is judged; raises DefinitionErrors."""
+    parsed = definitions_of(release)
     return Plan(parsed, plausibility, warming={segment.name: segment.version for segment in parsed.segments})
 
 

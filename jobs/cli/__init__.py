@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from jobs.cli.backfill import backfill
 from jobs.cli.cost import cost
 from jobs.cli.definitions import schema, validate
 from jobs.cli.demo import demo
@@ -38,6 +39,7 @@ app.command()(release)
 app.command()(rollback)
 app.command()(promote)
 app.command()(withdraw)
+app.command()(backfill)
 app.command()(history)
 app.command()(validate)
 app.command()(lint)

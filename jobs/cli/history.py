@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -31,10 +32,11 @@ class ReleaseReport(msgspec.Struct, frozen=True):
 
 
 class HistoryReport(msgspec.Struct, frozen=True):
-    """All releases, oldest first, or those that changed one segment."""
+    """All releases, oldest first, or those that changed one segment. `warming` are segments not complete yet."""
 
     segment: str | None
     releases: list[ReleaseReport]
+    warming: list[str]
 
 
 @for_people()
@@ -51,11 +53,13 @@ def history(
 
     Exit codes: 0 done, 1 Kafka gave no answer, 2 wrong settings, or no release ever had this segment.
     """
+    from jobs.backfill.job import pending
     from jobs.control_topic import read_history
 
     with explained():
         known = read_history(connected(settings, bootstrap_servers, run).kafka)
-    report = history_report(known, name)
+    lacking = pending(known)
+    report = history_report(known, name, list(lacking.backfill.warming) if lacking is not None else [])
     if name is not None and not report.releases:
         raise BadInput(f"no release changed a segment named '{name}'")
     if form is ReportFormat.json:
@@ -64,7 +68,7 @@ def history(
         _print(report)
 
 
-def history_report(known: History, name: str | None = None) -> HistoryReport:
+def history_report(known: History, name: str | None = None, warming: Sequence[str] = ()) -> HistoryReport:
     """Return what each release changed, or those that changed one segment and only that."""
     reports = []
     before: str | None = None
@@ -86,7 +90,7 @@ def history_report(known: History, name: str | None = None) -> HistoryReport:
                     hidden,
                 )
             )
-    return HistoryReport(name, reports)
+    return HistoryReport(name, reports, [each for each in warming if name is None or each == name])
 
 
 def _only(diffs: list[SegmentDiff], name: str | None) -> list[SegmentDiff]:
@@ -103,6 +107,8 @@ def _print(report: HistoryReport) -> None:
             _print_diff(diff, "", report.segment is not None)
         for diff in each.in_shadow:
             _print_diff(diff, "shadow: ", report.segment is not None)
+    if report.warming:
+        typer.echo(f"warming: {', '.join(report.warming)}; segments backfill completes them")
 
 
 def _print_diff(diff: SegmentDiff, where: str, in_full: bool) -> None:

@@ -26,6 +26,7 @@ from jobs.cli.inputs import (
     parse_instant,
 )
 from jobs.cli.submit import KAFKA, addresses
+from jobs.recording import default_workers
 from jobs.settings import Settings
 from segments.definitions import parse_definitions
 from segments.lint import lint as examine
@@ -186,8 +187,10 @@ def tell(job: Settings, intent: Intent, wait: bool | None) -> None:
         _show(before, planned)
         write_release(job.kafka, planned)
         typer.echo(f"release {planned.number} takes effect at {instant_text(planned.effective_at)} UTC of event time")
-        if wait if wait is not None else intent.at is None:
-            _await(job, planned)
+        waits = wait if wait is not None else intent.at is None
+        if waits:
+            await_done(job, planned)
+        _fill_in(job, intent.by, waits)
 
 
 def _check(path: Path) -> None:
@@ -225,7 +228,23 @@ def diff_line(diff: SegmentDiff) -> str:
     return f"{diff.kind:<9} {diff.segment}{through}"
 
 
-def _await(job: Settings, planned: Release) -> None:
+def _fill_in(job: Settings, by: str, now: bool) -> None:
+    """Fill in what the release lacks, or say what does."""
+    from jobs.backfill.job import pending
+    from jobs.cli.backfill import fill_in
+    from jobs.control_topic import read_history
+
+    wanted = pending(read_history(job.kafka), job.plausibility)
+    if wanted is None:
+        return
+    if now:
+        fill_in(job, wanted, None, default_workers(), by, wait=True)
+    else:
+        typer.echo(f"warming: {', '.join(wanted.backfill.warming)}; segments backfill completes them, once it holds")
+
+
+def await_done(job: Settings, planned: Release) -> None:
+    """Wait until all users follow a release, and say what came of it; raises Failed, TopicError."""
     from jobs.release import await_release
 
     shards, started, known = job.flink.shards, time.monotonic(), 0
