@@ -8,6 +8,7 @@ from jobs.cli.backfill import backfill
 from jobs.cli.cost import cost
 from jobs.cli.definitions import schema, validate
 from jobs.cli.demo import demo
+from jobs.cli.diff import diff
 from jobs.cli.errors import EXIT_CODES
 from jobs.cli.explain import explain
 from jobs.cli.funnel import funnel
@@ -41,6 +42,7 @@ app.command()(promote)
 app.command()(withdraw)
 app.command()(backfill)
 app.command()(history)
+app.command()(diff)
 app.command()(validate)
 app.command()(lint)
 app.command()(cost)

@@ -17,6 +17,7 @@ from segments.cost import cost_schema
 from segments.definitions.schema import definitions_schema
 from segments.explanation import explanation_schema
 from segments.lint import lint_schema
+from segments.shadow_diff import shadow_comparison_schema
 
 
 class Published(StrEnum):
@@ -26,6 +27,7 @@ class Published(StrEnum):
     changes = "changes"
     memberships = "memberships"
     lint = "lint"
+    diff = "diff"
     cost = "cost"
     explanation = "explanation"
 
@@ -35,6 +37,7 @@ _SCHEMAS: dict[Published, Callable[[], dict[str, Any]]] = {
     Published.changes: changes_schema,
     Published.memberships: memberships_schema,
     Published.lint: lint_schema,
+    Published.diff: shadow_comparison_schema,
     Published.cost: cost_schema,
     Published.explanation: explanation_schema,
 }
