@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,6 +73,16 @@ def read_history(kafka: KafkaSettings) -> History:
     for _, record in control_records(kafka):
         history.add(record)
     return history
+
+
+def answers(kafka: KafkaSettings) -> bool:
+    """Say whether anything listens at the first address: a Kafka client would try for half a minute."""
+    host, _, port = kafka.bootstrap_servers.split(",", maxsplit=1)[0].rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1.0).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def releases_told(kafka: KafkaSettings) -> list[Release]:

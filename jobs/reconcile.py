@@ -21,6 +21,7 @@ from segments.definitions.model import Definitions
 from segments.events import EventDecoder, RejectedEvent
 from segments.processor import Outcome
 from segments.replay import Replay
+from segments.shadow_names import in_shadow
 
 _BATCH = 2_000
 _SHOWN_CHARS = 400
@@ -101,7 +102,7 @@ class Recomputation:
 
     def _keep(self, outcome: Outcome) -> None:
         for change in outcome.changes:
-            if change.user_id != HEARTBEAT_USER:
+            if change.user_id != HEARTBEAT_USER and not in_shadow(change.segment):
                 self.changes.setdefault(change.user_id, []).append(encode_change(change))
 
 

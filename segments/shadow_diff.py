@@ -111,7 +111,7 @@ def _compared(name: str, live: Members, shadow: Members, days: float, sample: in
 
 
 def _why_not(user: str, name: str, live: Members, shadow: Members) -> tuple[int, list[Reason]]:
-    """Return since when and why only the live segment has a user: why the shadow let go, or why the live one took in."""
+    """Return since when and why only the live segment has a user: why the shadow let go, else why the other has it."""
     change = shadow.left[name].get(user) or live.inside[name][user]
     return change.at, change.because
 

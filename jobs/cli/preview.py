@@ -1,9 +1,11 @@
 """`segments preview`: who would enter and leave if a definitions file were released."""
 
 # ruff: noqa: PLR0913, PLR0917 - a command's options are its parameters
+# ruff: noqa: PLC0415 - what loads Kafka is imported when it is used
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -25,8 +27,11 @@ from jobs.cli.inputs import (
     checked_settings,
 )
 from jobs.cli.preview_text import print_preview
+from jobs.cli.submit import addresses, attached
 from jobs.preview import Request, run_preview
 from jobs.recording import NoEvents, default_workers
+from jobs.settings import KafkaSettings
+from segments.control import Release
 from segments.definitions import Definitions, parse_definitions
 from segments.preview.page import preview_page
 from segments.preview.report import Preview, encode_report
@@ -48,7 +53,11 @@ def preview(
     new: Annotated[Path, typer.Argument(help="The definitions to be released.")],
     events: Annotated[Path, typer.Option(help="Recorded events: NDJSON or CSV, .gz or not.")],
     against: Annotated[
-        Path | None, typer.Option(help="The running definitions.", show_default=f"{SHIPPED_DEFINITIONS} at git's HEAD")
+        Path | None,
+        typer.Option(
+            help="The running definitions.",
+            show_default=f"the newest release, else {SHIPPED_DEFINITIONS} at git's HEAD",
+        ),
     ] = None,
     mapping: MappingOption = None,
     user_sample: Annotated[int, typer.Option(min=0, max=1_000, help="Users shown a segment and direction.")] = _SAMPLE,
@@ -60,6 +69,7 @@ def preview(
     output: Annotated[Path | None, typer.Option(help="Write to this file.", show_default="stdout")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="number of cores")] = None,
     settings: SettingsOption = None,
+    run: Annotated[str | None, typer.Option("--run", help="Compare to what runs on this local stack.")] = None,
 ) -> None:
     """Replay recorded events through new and running definitions: who would enter and leave, when, and why.
 
@@ -67,8 +77,9 @@ def preview(
 
     Exit codes: 0 done, 1 no event could be read, 2 wrong input or configuration.
     """
-    job, after = checked_settings(settings, new)
-    before, running = _running(against)
+    overrides = addresses(attached(run)) if run is not None else {}
+    job, after = checked_settings(settings, new, {**os.environ, **overrides})
+    before, running = _running(against, job.kafka)
     request = Request(
         before,
         after,
@@ -88,10 +99,13 @@ def preview(
     _write(made, format, output, f"{new} against {running}")
 
 
-def _running(against: Path | None) -> tuple[Definitions, str]:
-    """Return the running definitions and where they come from: a file, or what git has recorded of the live one."""
+def _running(against: Path | None, kafka: KafkaSettings) -> tuple[Definitions, str]:
+    """Return the running definitions and where they come from: a file, the newest release, what git has recorded."""
     if against is not None:
         return checked_definitions(against), str(against)
+    released = _released(kafka)
+    if released is not None:
+        return parse_definitions(released.definitions, f"release {released.number}"), f"release {released.number}"
     live, git = SHIPPED_DEFINITIONS, shutil.which("git")
     recorded = f"HEAD:{live}"
     if git is not None and live.parent.is_dir():
@@ -100,6 +114,17 @@ def _running(against: Path | None) -> tuple[Definitions, str]:
         if shown.returncode == 0:
             return parse_definitions(shown.stdout.decode("utf-8", "replace"), recorded), recorded
     raise BadInput(f"say what is running: --against OLD.yaml (git has no {live} at HEAD of this folder)")
+
+
+def _released(kafka: KafkaSettings) -> Release | None:
+    """Return the newest release, None where no Kafka answers or nothing was released."""
+    from jobs.control_topic import answers, releases_told
+    from jobs.topics import TopicError
+
+    try:
+        return next(reversed(releases_told(kafka)), None) if answers(kafka) else None
+    except TopicError as error:
+        raise Failed(str(error)) from None
 
 
 def _compared(asked: list[str], before: Definitions, after: Definitions) -> list[str]:

@@ -18,14 +18,13 @@ import typer
 from jobs.cli.bars import bars
 from jobs.cli.errors import BadInput, Failed, for_people
 from jobs.cli.inputs import (
-    ROOT,
     SettingsOption,
     budgeted_definitions,
     checked_settings,
     instant_text,
     parse_instant,
 )
-from jobs.cli.submit import KAFKA, addresses
+from jobs.cli.submit import KAFKA, addresses, attached
 from jobs.recording import default_workers
 from jobs.settings import Settings
 from segments.definitions import parse_definitions
@@ -153,9 +152,7 @@ def withdraw(
 
 def connected(settings: Path | None, bootstrap_servers: str | None, run: str | None) -> Settings:
     """Return the settings of the job, with Kafka where the options say; raises SettingsError, StackError."""
-    from jobs.stack.stack import Stack
-
-    overrides = addresses(Stack.attach(ROOT, run)) if run is not None else {}
+    overrides = addresses(attached(run)) if run is not None else {}
     if bootstrap_servers is not None:
         overrides[KAFKA] = bootstrap_servers
     return checked_settings(settings, None, {**os.environ, **overrides})[0]

@@ -77,6 +77,13 @@ def on_stack(stack: Stack, submission: Submission) -> str:
     return stack.submit(submission.arguments, submission.environment)
 
 
+def attached(run: str) -> Stack:
+    """Return the local stack of that name; raises StackError when it does not run."""
+    from jobs.stack.stack import Stack
+
+    return Stack.attach(ROOT, run)
+
+
 def addresses(stack: Stack) -> dict[str, str]:
     """Return the overrides that make a job use the stack's own Kafka and Redis."""
     return {KAFKA: stack.bootstrap_servers, REDIS: stack.redis_url}

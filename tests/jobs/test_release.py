@@ -2,6 +2,7 @@
 
 import pytest
 
+from jobs.cli.diff import shadow_since
 from jobs.cli.history import history_report
 from jobs.release import Intent, ReleaseError, planned, progress_of
 from segments.audit import ReleaseDone
@@ -95,6 +96,12 @@ def test_the_history_says_what_each_release_changed() -> None:
     loyal = history_report(History(releases), "loyal")
     assert [release.number for release in loyal.releases] == [2, 3, 4]
     assert history_report(History(releases), "nobody").releases == []
+
+
+def test_a_shadow_runs_beside_the_live_definitions_since_the_later_of_the_two() -> None:
+    releases = [first_release(BUYER), Release(2, 5, BUYER, LOYAL), Release(3, 9, BUYER, LOYAL, note="again")]
+    assert shadow_since(History(releases)) == 5
+    assert shadow_since(History([*releases, Release(4, 12, BUYER.replace("1", "2"), LOYAL)])) == 12
 
 
 def test_a_difference_is_told_in_the_words_of_the_file() -> None:

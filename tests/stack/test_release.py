@@ -153,6 +153,15 @@ def test_live_traffic_sees_releases_the_shadow_and_its_promotion(stack: Stack, t
         assert "users judged, 0 changes" in said
         made.wait_for(lambda: len(made.read("shadow_changes")) == 50, "the shadow's changes")
         assert made.changes().keys() == {"u1"}
+        report = json.loads(segments(made, "diff", "--format", "json").output)
+        (compared,) = report["segments"]
+        assert [compared[name] for name in ("live", "shadow", "both", "only_shadow", "jaccard")] == [1, 50, 1, 49, 0.02]
+        events = tmp_path / "events.ndjson"
+        events.write_bytes(b"\n".join(track(user, "Page", now + each) for user in users for each in (0, 1)))
+        preview = CliRunner().invoke(
+            app, ["preview", str(new), "--events", str(events), "--settings", str(made.settings), "--workers", "1"]
+        )
+        assert (preview.exit_code, "against release 2" in preview.output) == (0, True), preview.output
 
         assert "49 changes" in segments(made, "promote").output
         made.wait_for(lambda: len(made.changes()) == 50, "all users")
