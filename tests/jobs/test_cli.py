@@ -23,8 +23,8 @@ segments:
 T0 = 1_795_341_600_000  # 2026-11-22T10:00:00Z
 MINUTE = 60_000
 COMMANDS = (
-    "demo", "up", "down", "run", "submit", "release", "rollback", "promote", "withdraw", "history", "diff", "validate",
-    "lint", "cost", "schema", "preview", "funnel", "replay", "explain", "reconcile",
+    "demo", "up", "down", "run", "submit", "release", "rollback", "promote", "withdraw", "backfill", "history", "diff",
+    "validate", "lint", "cost", "schema", "preview", "funnel", "replay", "explain", "reconcile",
 )  # fmt: skip
 
 
