@@ -59,6 +59,7 @@ class Memberships(msgspec.Struct, frozen=True, gc=False):
 
 
 TIMER = Cause("timer")
+THRESHOLD = Cause("threshold")
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode_change = msgspec.json.Decoder(Change).decode
 _decode_memberships = msgspec.json.Decoder(Memberships).decode

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Container, Mapping
 from types import MappingProxyType
 
-from segments.changes import TIMER, Action, Cause, Change, Membership, Memberships
+from segments.changes import THRESHOLD, TIMER, Action, Cause, Change, Membership, Memberships
 from segments.conditions.base import FALLS, RISES, UNKNOWN
 from segments.events import SESSION_STARTED, Event
 from segments.plan import Plan
@@ -139,6 +139,24 @@ class Engine:
         member = profile.members.get(self.plan.segment_id(name))
         return (False, 0) if member is None else (member[INSIDE] == 1, member[SINCE])
 
+    def ask_again(self, profile: Profile, starts: int) -> None:
+        """Have the rules that follow the population judged at `starts` (ms), when a bound takes effect."""
+        members = profile.members
+        for rule in self.plan.following:
+            member = members.get(rule.segment_id)
+            if member is not None:
+                members[rule.segment_id] = (member[INSIDE], member[SINCE], min(member[DUE], starts))
+            elif rule.guard is None or rule.guard in profile.features:
+                members[rule.segment_id] = (0, 0, starts)
+            else:
+                continue
+            profile.due = min(profile.due, starts)
+
+    def follow_population(self, user_id: str, profile: Profile, changes: list[Change]) -> None:
+        """Judge the rules that follow the population at the profile's clock: a bound came to be known after it held."""
+        judged = merge_judged((), [(rule, UNKNOWN) for rule in self.plan.following])
+        self._judge(user_id, profile, judged, profile.clock, THRESHOLD, changes)
+
     def memberships(self, user_id: str, profile: Profile) -> Memberships:
         """Return what the user is in, as of the profile's clock."""
         now = profile.clock
@@ -208,6 +226,8 @@ class Engine:
     ) -> None:
         profile.count(hidden=rule.is_shadow)
         known = cause if isinstance(cause, Cause) else Cause("event", cause)
+        if known is TIMER and rule.moved_at(now):
+            known = THRESHOLD
         changes.append(self.change(user_id, profile, rule, "entered" if entered else "exited", now, known))
 
     def change(self, user_id: str, profile: Profile, rule: Rule, action: Action, now: int, cause: Cause) -> Change:

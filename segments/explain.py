@@ -218,7 +218,8 @@ class _View:
         counted = sorted(found, key=lambda each: each.event.time)
         more = max(0, len(counted) - SHOWN)
         events = [CountedEvent(e.message_id, e.name, e.time, adds) for e, adds in counted[more:]]
-        return Condition(fact.text, fact.expected, fact.value(profile, now), fact.ask(profile, now)[0], events, more)
+        expected = fact.bound(now) if fact.bound else fact.expected
+        return Condition(fact.text, expected, fact.value(profile, now), fact.ask(profile, now)[0], events, more)
 
 
 def _known_since(timeline: Timeline, release: int) -> dict[int, int]:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from segments.conditions import compile_condition
 from segments.conditions.base import Answer
 from segments.conditions.session import MOVED, STARTED
+from segments.conditions.threshold import PopulationThreshold
 from segments.definitions.errors import DefinitionErrors, Problem
 from segments.definitions.model import Confidence, Definitions, Segment
 from segments.definitions.paths import context_paths, parts, property_paths, trait_paths
@@ -18,6 +19,7 @@ from segments.features.base import Feature, Input, States, Update, stable_id
 from segments.features.latest import Latest, Source, update_latest
 from segments.features.seen import Seen
 from segments.features.session import SESSION_ID, SESSION_KEY, SessionSpan
+from segments.population.bounds import Bounds, History
 from segments.profile import NEVER, Layout, Profile
 from segments.routes import Place, Router
 from segments.rules import ConfidenceRule, Rule, WarmingRule
@@ -39,12 +41,16 @@ class Plan:
         plausibility: Plausibility | None = None,
         *,
         warming: Mapping[str, int] = MappingProxyType({}),
+        bounds: Bounds | None = None,
     ) -> None:
         self.definitions = definitions
         self.plausibility = plausibility
         self.warming = warming
         self.timezone = definitions.timezone
         self.week_starts: str = definitions.week_starts
+        self.thresholds: dict[str, PopulationThreshold] = {}
+        self.population = bounds if bounds is not None else Bounds()
+        self._compared: list[str] = []  # keys of the thresholds of the segment that is being compiled
         self._features: dict[int, Feature] = {}
         self._feature_ids = {SESSION_KEY: SESSION_ID}
         self._numbers: set[str] = set()
@@ -54,6 +60,7 @@ class Plan:
         self.rules = self._compile_rules()
         for rule in self.rules:
             rule.guard = next(filter(self._is_rare, rule.needs), None)
+        self.following = tuple(rule for rule in self.rules if rule.compared)
         self._rules_by_id = {rule.segment_id: rule for rule in self.rules}
         if SESSION_STARTED in _event_names(definitions):
             self.session()
@@ -85,6 +92,12 @@ class Plan:
         """Have sessions kept; returns the id of the session feature."""
         return self.feature(SessionSpan(self.definitions.session.gap))
 
+    def bounds(self, threshold: PopulationThreshold) -> History:
+        """Register a threshold that follows the population; returns its bounds."""
+        self.thresholds.setdefault(threshold.key, threshold)
+        self._compared.append(threshold.key)
+        return self.population.of(threshold.key)
+
     def number(self, path: str) -> None:
         """Declare that a property is read as a number, unless the definitions declare it otherwise."""
         self._numbers.add(path)
@@ -112,10 +125,13 @@ class Plan:
         rules = {name: self._compile_rule(segments[name], index) for index, name in enumerate(order)}
         for name, rule in rules.items():
             rule.dependents = tuple(rules[other] for other in order if name in needs[other])
+            inherited = (key for need in needs[name] for key in rules[need].thresholds)
+            rule.thresholds = tuple(dict.fromkeys((*rule.thresholds, *inherited)))
         return tuple(rules.values())
 
     def _compile_rule(self, segment: Segment, index: int) -> Rule:
         self._used = set()
+        self._compared.clear()
         when = compile_condition(segment.when, self)
         exit_when = compile_condition(segment.exit_when, self) if segment.exit_when else None
         confidence = self._confidence(segment.confidence) if segment.confidence else None
@@ -123,7 +139,11 @@ class Plan:
         kind, version = Rule, self.warming.get(segment.name)
         if version is not None:
             kind, segment = WarmingRule, segment.model_copy(update={"version": version})
-        return kind(segment, self._ids[segment.name], index, when, exit_when, confidence)
+        rule = kind(segment, self._ids[segment.name], index, when, exit_when, confidence)
+        if version is None:
+            rule.compared = tuple(dict.fromkeys(self._compared))
+            rule.thresholds = tuple(map(self.population.of, rule.compared))
+        return rule
 
     def _confidence(self, spec: Confidence) -> ConfidenceRule:
         feature = self.feature(Seen(EventSelector(spec.refreshed_by), "last"))
@@ -182,7 +202,12 @@ class Plan:
     def _interesting_from_the_start(self) -> tuple[Rule, ...]:
         """Rules that may hold, or come to hold by themselves, for a user about whom nothing is known."""
         nobody = Profile()
-        return tuple(rule for rule in self.rules if rule.decide(nobody, False, 0, 0) != (False, NEVER))
+        return tuple(
+            rule
+            for rule in self.rules
+            if rule.decide(nobody, False, 0, 0) != (False, NEVER)
+            or any(self.thresholds[key].counts(self.thresholds[key].number(nobody, 0).value) for key in rule.compared)
+        )
 
 
 def _no_update(states: States, event: Event, time: int) -> None:

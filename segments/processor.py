@@ -8,9 +8,10 @@ from itertools import islice
 
 from segments.backfill_chunks import Chunk
 from segments.changes import Change, Memberships
-from segments.control import Release
+from segments.control import ControlRecord, Release, Thresholds
 from segments.engine import Engine, seen_before
 from segments.events import Event, RejectedEvent
+from segments.population.population import Population
 from segments.profile import Profile, decode_profile
 from segments.profiles import Profiles
 from segments.rewind import Rewinder
@@ -49,6 +50,7 @@ class Processor:
         self.profiles = profiles if profiles is not None else Profiles()
         self.profiles.layouts = self.timeline.layouts()
         self.profiles.recent.allowed_lateness = self.engine.allowed_lateness
+        self.population = Population(self.timeline, self.profiles, self.engine.plan.population)
         self._rewinder = Rewinder(self.timeline, self.profiles.recent)
         self.timeline.backfills.kept = self._rewinder.events
         self._waiting: list[Release] = []  # for what is to be filled in as they take effect
@@ -63,19 +65,22 @@ class Processor:
         """The engine of the newest release."""
         return self.timeline.engine(self.timeline.newest)
 
-    def accept(self, release: Release) -> bool:
-        """Take in a release, which each user follows from its instant on; False when it is known already.
+    def accept(self, record: ControlRecord) -> bool:
+        """Take in a release or bounds, which each user follows from its instant on; False when it is known already.
 
-        Raises what is wrong with its definitions.
+        Raises what is wrong with a release's definitions.
         """
-        if self._waiting or not self._has_all_for(release):
-            self._waiting.append(release)
+        if isinstance(record, Thresholds):
+            return self.population.accept(record)
+        if self._waiting or not self._has_all_for(record):
+            self._waiting.append(record)
             return True
-        if not self.timeline.accept(release):
+        if not self.timeline.accept(record):
             return False
         self.profiles.layouts = self.timeline.layouts()
         self._reach()
         self._keep_events()
+        self.population.follow()
         return True
 
     def hand(self, chunk: Chunk) -> bool:
@@ -140,7 +145,7 @@ class Processor:
 
         `suspects` are events, by place, that were found unreadable before: they are never applied.
         """
-        outcome = Outcome()
+        outcome = self._outcome()
         told = 0
         refused = suspects or {}
         timeline, profiles, decoded = self.timeline, self.profiles, self.profiles.decoded
@@ -188,7 +193,7 @@ class Processor:
 
     def advance(self, until: int) -> Outcome:
         """Let all users' self-changes up to and including `until` (ms) happen; no older event is expected to come."""
-        outcome = Outcome()
+        outcome = self._outcome()
         timeline, recent = self.timeline, self.profiles.recent
         for user_id, profile in self.profiles.take_due(until):
             recent.note_time(user_id, profile, until)
@@ -203,7 +208,12 @@ class Processor:
 
     @property
     def sweeping(self) -> int:
-        """How many users are still to be looked at: they may be behind the release that event time has reached."""
+        """How many users are still to be looked at: they may be behind the release in force, or the newest bounds."""
+        return self._behind + self.population.left
+
+    @property
+    def _behind(self) -> int:
+        """How many users may be behind the release that event time has reached."""
         knows = (
             self._watermark or self.reached == self.timeline.newest
         )  # a worker that starts has yet to learn the time
@@ -218,9 +228,10 @@ class Processor:
             self.profiles.settle()  # now all users have a number, and can be swept
 
     def sweep(self, users: int) -> Outcome:
-        """Have up to so many of the users that are behind follow the release that event time has reached."""
-        outcome = Outcome()
-        profiles, left = self.profiles, self.sweeping
+        """Have up to so many of the users that are behind follow the release and the bounds that are in force."""
+        outcome = self._outcome()
+        users = self.population.sweep(users, self._watermark, outcome.changes)
+        profiles, left = self.profiles, self._behind
         while left and users:
             user_id = profiles.behind(self._swept, self.reached)
             self._swept += 1
@@ -266,6 +277,12 @@ class Processor:
         else:
             outcome.duplicates += 1
         return profile
+
+    def _outcome(self) -> Outcome:
+        """Return an outcome, to which is added what follows for users that are opened."""
+        outcome = Outcome()
+        self.population.changes = outcome.changes
+        return outcome
 
     def _finish(self, outcome: Outcome, told: int) -> None:
         self._tell(outcome, told)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -62,6 +63,22 @@ def shard_of(user_id: str, shards: int) -> int:
     return user_checksum(user_id) % shards
 
 
+class Watcher(Protocol):
+    """Who is told what becomes of profiles; users by number."""
+
+    def opened(self, number: int, profile: Profile) -> None:
+        """A profile was decoded; nothing has happened to it yet."""
+        ...
+
+    def settled(self, number: int, profile: Profile) -> None:
+        """A profile that changed was encoded."""
+        ...
+
+    def loaded(self, numbers: Sequence[int]) -> None:
+        """Profiles were read from the state."""
+        ...
+
+
 class Profiles:
     """Profiles by user. Bytes are the truth; up to 8,192 decoded profiles lie above them until `settle`.
 
@@ -84,6 +101,7 @@ class Profiles:
         self._due = DueOrder(self._users, self._due_of)
         self._owned: set[int] = set()
         self.decoded: dict[str, Profile] = {}
+        self.watcher: Watcher | None = None
 
     def __len__(self) -> int:
         self.settle()
@@ -100,6 +118,8 @@ class Profiles:
         if profile is None:
             number = self._numbers.get(user_id)
             profile = self.decoded[user_id] = Profile() if number is None else decode_profile(self._blobs[number])
+            if self.watcher is not None and number is not None:
+                self.watcher.opened(number, profile)
         return profile
 
     @property
@@ -110,6 +130,14 @@ class Profiles:
     def own(self, shards: Iterable[int]) -> None:
         """Take shards over, before or with what is loaded of them."""
         self._owned.update(shards)
+
+    def user(self, number: int) -> str:
+        """Return the user of a number (from 0, below `numbered`)."""
+        return self._users[number]
+
+    def peek(self, number: int) -> Profile:
+        """Return a copy of a profile as it was settled last."""
+        return decode_profile(self._blobs[number])
 
     def owns(self, user_id: str) -> bool:
         """Say whether the user's shard was loaded here; always, as long as no shard was loaded."""
@@ -156,6 +184,8 @@ class Profiles:
             number, blob = self._number(user_id), encode(profile)
             if blob != blobs[number]:
                 blobs[number] = blob
+                if self.watcher is not None:
+                    self.watcher.settled(number, profile)
                 if not is_changed[number]:
                     self._mark_changed(number)
 
@@ -193,6 +223,8 @@ class Profiles:
                 self._blobs[self._number(user_id)] = blob
         for number in self._of_shard.get(shard, ()):
             self._due.schedule(number, due_of(self._blobs[number]))
+        if self.watcher is not None:
+            self.watcher.loaded(self._of_shard.get(shard, ()))
 
     def _profiles_in(self, segment: bytes) -> Iterable[tuple[str, bytes]]:
         read = _decode_segment(segment)

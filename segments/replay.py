@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from segments.changes import Change
-from segments.control import Release
+from segments.control import ControlRecord, Release, Thresholds
 from segments.definitions.model import Definitions
 from segments.engine import Engine
 from segments.events import Plausibility
 from segments.plan import Plan
+from segments.population.bounds import Bounds
 from segments.processor import Outcome, Processor
 from segments.record_times import with_record_times
 from segments.shadow import definitions_of
@@ -21,27 +22,37 @@ _BATCH = 1_000
 
 
 class Replay:
-    """One run over recorded events, under definitions that always hold or under releases; `counts` tells what became.
+    """One run over recorded events, under definitions that always hold or under what a job was told.
 
-    Raises DefinitionErrors when a release's definitions are wrong.
+    `counts` tells what became of the events. Bounds of the population are those that the job was told; where there are
+    none, the run finds its own (`found`). Raises DefinitionErrors when a release's definitions are wrong.
     """
 
     def __init__(
         self,
-        definitions: Definitions | Sequence[Release],
+        definitions: Definitions | Sequence[ControlRecord],
         *,
         allowed_lateness: int = 3_600_000,
         out_of_orderness: int = 5_000,
         plausibility: Plausibility | None = None,
     ) -> None:
-        def engine_of(meaning: Definitions) -> Engine:
-            return Engine(Plan(meaning, plausibility), allowed_lateness=allowed_lateness)
+        bounds = Bounds()
 
+        def engine_of(meaning: Definitions) -> Engine:
+            return Engine(Plan(meaning, plausibility, bounds=bounds), allowed_lateness=allowed_lateness)
+
+        told: Sequence[ControlRecord] = () if isinstance(definitions, Definitions) else definitions
+        releases = [record for record in told if isinstance(record, Release)]
         self.processor = Processor(
             engine_of(definitions)
             if isinstance(definitions, Definitions)
-            else timeline_of(definitions, lambda release: engine_of(definitions_of(release)))
+            else timeline_of(releases, lambda release: engine_of(definitions_of(release)))
         )
+        self.found: list[Thresholds] = []
+        self._finds_bounds = len(releases) == len(told)
+        for record in told:
+            if isinstance(record, Thresholds):
+                self.processor.accept(record)
         self.counts: Counter[str] = Counter()
         self.newest: int | None = None
         self._out_of_orderness = out_of_orderness
@@ -51,13 +62,19 @@ class Replay:
         batch: list[tuple[bytes, int | None]] = []
         for timed in _timed(events):
             batch.append(timed)
-            if len(batch) >= _BATCH:
+            if len(batch) >= _BATCH or self._ends_interval(timed[1]):
                 yield from self._batch(batch)
                 batch = []
         yield from self._batch(batch)
         end = until if until is not None else self.newest
         if end is not None:
             yield from self._advance(end)
+
+    def _ends_interval(self, written: int | None) -> bool:
+        """Say whether a round of the population is due with this record."""
+        if not self._finds_bounds or not self.processor.population.thresholds or written is None:
+            return False
+        return self.newest is None or written - self._out_of_orderness > self.processor.population.next_round()
 
     def _batch(self, batch: list[tuple[bytes, int | None]]) -> Iterator[Change]:
         outcome = self._count(self.processor.process([payload for payload, _ in batch], [at for _, at in batch]))
@@ -69,6 +86,14 @@ class Replay:
 
     def _advance(self, until: int) -> Iterator[Change]:
         yield from self._count(self.processor.advance(until)).changes
+        yield from self._sweep()
+        if self._finds_bounds:
+            for record in self.processor.population.rounds(until, max(until, self.newest or 0) + 1):
+                self.found.append(record)
+                self.processor.accept(record)
+            yield from self._sweep()
+
+    def _sweep(self) -> Iterator[Change]:
         while self.processor.sweeping:
             yield from self._count(self.processor.sweep(_BATCH)).changes
 
@@ -83,7 +108,7 @@ class Replay:
 
 
 def replay(
-    definitions: Definitions | Sequence[Release],
+    definitions: Definitions | Sequence[ControlRecord],
     events: Iterable[bytes | tuple[bytes, int | None]],
     *,
     until: int | None = None,

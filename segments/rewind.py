@@ -57,6 +57,7 @@ class Rewinder:
     def _redo(self, user_id: str, profile: Profile, stretches: list[Stretch], made: list[Change]) -> Profile:
         """Apply all events of stretches, oldest first, in order of time; renew the snapshots between them."""
         step = self._timeline.step
+        self._timeline.renew(profile)
         for number, stretch in enumerate(stretches):
             if number:
                 stretch.base = self._recent.snapshot(profile)

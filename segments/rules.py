@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from segments.changes import Reason
-from segments.conditions.base import NO, RISES, Answer, Ask, Check, Fact, Value, decay_time, first_false, number_text
+from segments.conditions.base import (
+    NO,
+    RISES,
+    Answer,
+    Ask,
+    Bound,
+    Check,
+    Fact,
+    Value,
+    decay_time,
+    first_false,
+    number_text,
+)
 from segments.conditions.combined import combine_all, combine_any, negate
 from segments.conditions.contributions import newest_of
 from segments.definitions.model import Confidence, Segment
+from segments.population.bounds import History
 from segments.profile import NEVER, Profile
 from segments.selectors import EventSelector
 from segments.shadow_names import in_shadow
@@ -65,6 +78,8 @@ class Rule:
         self.segment_id = segment_id
         self.index = index
         self.dependents: tuple[Rule, ...] = ()
+        self.compared: tuple[str, ...] = ()  # keys of the thresholds that its own conditions compare with
+        self.thresholds: tuple[History, ...] = ()  # the moving bounds it depends on, through other segments too
         self.guard: int | None = None  # a feature without whose state nobody enters
         self._dwell = segment.min_dwell or 0
         self._confidence = confidence
@@ -114,7 +129,18 @@ class Rule:
         return inside, due
 
     def next_flip(self, profile: Profile, inside: bool, since: int, due: int) -> int | None:
-        """Return the instant (ms) at which the membership changes if nothing happens, None for never."""
+        """Return the instant (ms) at which the membership changes if nothing happens, None for never.
+
+        Bounds of the population that take effect later do not count, known or not: a replay says what the job said.
+        """
+        for history in self.thresholds:
+            history.hold(profile.clock)
+        flip = self._next_flip(profile, inside, since, due)
+        for history in self.thresholds:
+            history.hold(None)
+        return flip
+
+    def _next_flip(self, profile: Profile, inside: bool, since: int, due: int) -> int | None:
         for _ in range(_FLIPS_LOOKED_AT):
             if due == NEVER:
                 return None
@@ -129,8 +155,13 @@ class Rule:
         by_exit_rule = not entered and self._exit_facts
         facts = self._exit_facts if by_exit_rule else self._when_facts
         return [
-            Reason(text, expected, value(profile, now), ask(profile, now)[0]) for text, expected, value, ask in facts
+            Reason(text, bound(now) if bound else expected, value(profile, now), ask(profile, now)[0])
+            for text, expected, value, ask, bound in facts
         ]
+
+    def moved_at(self, now: int) -> bool:
+        """Say whether a bound of the population that it depends on takes effect at exactly `now` (ms)."""
+        return any(history.starts_at(now) for history in self.thresholds)
 
     def score(self, profile: Profile, now: int) -> float | None:
         """Return the segment's score, None when it has no score condition."""
@@ -169,8 +200,8 @@ class WarmingRule(Rule):
         return 1.0
 
 
-def _told(facts: tuple[Fact, ...]) -> tuple[tuple[str, str, Value, Ask], ...]:
-    return tuple((fact.text, fact.expected, fact.value, fact.ask) for fact in facts)
+def _told(facts: tuple[Fact, ...]) -> tuple[tuple[str, str, Value, Ask, Bound | None], ...]:
+    return tuple((fact.text, fact.expected, fact.value, fact.ask, fact.bound) for fact in facts)
 
 
 def _enter_and_leave(when: Check, exit_when: Check | None, confidence: ConfidenceRule | None) -> tuple[Check, Check]:

@@ -10,7 +10,8 @@ from segments.changes import Cause, Change
 from segments.control import Release
 from segments.engine import Engine
 from segments.events import Event, EventDecoder
-from segments.profile import UNJUDGED, Layout, Profile, mover
+from segments.plan import Plan
+from segments.profile import NEVER, UNJUDGED, Layout, Profile, mover
 from segments.shadow import promoted
 from segments.shadow_names import SHADOW
 
@@ -96,6 +97,24 @@ class Timeline:
         profile.release = number
         self.backfills.fill(number, user_id, profile)
         new.judge_all(user_id, profile, now, DEFINITION, changes, stood)
+
+    def knows(self, release: int) -> bool:
+        """Say whether a profile's release is known, and its rules have judged the profile."""
+        return release in self._engines
+
+    def plans(self) -> list[Plan]:
+        """Return the compiled definitions of all releases that are known, and not yet forgotten."""
+        return [engine.plan for engine in self._engines.values()]
+
+    def renew(self, profile: Profile) -> None:
+        """Let an old copy of a profile know of the population's bounds that were found since."""
+        engine = self._engines.get(profile.release)
+        if engine is not None and engine.plan.following:
+            starts = min(
+                history.next_start(profile.clock) for rule in engine.plan.following for history in rule.thresholds
+            )
+            if starts < NEVER:
+                engine.ask_again(profile, starts)
 
     def advance(self, user_id: str, profile: Profile, until: int, changes: list[Change]) -> None:
         """Let everything happen that happens without events up to and including `until` (ms)."""

@@ -157,6 +157,40 @@ def _local_times() -> st.SearchStrategy:
     return st.one_of(_fixed(hours=hours), _fixed(days=days), _fixed(hours=hours, days=days))
 
 
+def measures() -> st.SearchStrategy:
+    """A number of a user, as thresholds compare it."""
+    several = _merged(selections(), NUMBER, WINDOW)
+    ever = st.one_of(
+        _merged(selections(), _fixed(of=("count",))),
+        _merged(selections(), NUMBER, _fixed(of=("sum", "avg", "min", "max"))),
+    )
+    points = st.dictionaries(st.sampled_from(EVENTS), st.sampled_from((1, 2, -1, 0.5)), min_size=1)
+    kinds = {
+        "count": _merged(selections(), WINDOW),
+        **dict.fromkeys(("sum", "avg", "min", "max"), several),
+        "distinct": _merged(selections(), _fixed(property=("product", "price")), WINDOW),
+        "lifetime": ever,
+        "score": points.map(lambda found: {"points": found}),
+    }
+    return st.one_of(*(st.fixed_dictionaries({kind: made}) for kind, made in kinds.items()))
+
+
+def thresholds() -> st.SearchStrategy:
+    """A threshold; which bound it has at what instant is drawn apart (`bounds`)."""
+    bound = st.one_of(_fixed(percentile=(80, 50.5)), _fixed(top=("20%",)), _fixed(mean_plus_sd=(1, -2)))
+    options = _maybe(among=("positive", "all"), refresh=("1m", "10m"))
+    return _merged(st.fixed_dictionaries({"of": measures()}), bound, options)
+
+
+@st.composite
+def bounds(draw: st.DrawFn, timeline: Timeline) -> list[tuple[int, float | None]]:
+    """Bounds that take effect at some instants of a timeline, in order of time."""
+    instants = [t + shift for t, _ in timeline.events for shift in (-1, 0, 1, MINUTE, 5 * MINUTE)]
+    chosen = draw(st.lists(st.sampled_from([*instants, 1, timeline.until]), max_size=5, unique=True))
+    values = st.sampled_from((None, -1, 0, 0.3, 1, 1.5, 2, 2.5, 3, 5, 8))
+    return [(instant, draw(values)) for instant in sorted(chosen)]
+
+
 LEAVES: dict[str, st.SearchStrategy] = {
     "count": _merged(selections(), WINDOW, COUNTS),
     **{kind: _aggregates() for kind in ("sum", "avg", "min", "max")},
@@ -170,6 +204,7 @@ LEAVES: dict[str, st.SearchStrategy] = {
     "trait": _merged(_fixed(name=("plan", "home.city")), VALUE_TESTS),
     "context": _merged(_fixed(path=("device.type", "screen")), VALUE_TESTS),
     "local_time": _local_times(),
+    "threshold": thresholds(),
 }
 
 

@@ -17,6 +17,7 @@ from segments.conditions.recency import compile_recency
 from segments.conditions.score import compile_score
 from segments.conditions.sequence import compile_sequence
 from segments.conditions.session import compile_session
+from segments.conditions.threshold import compile_threshold
 from segments.definitions.model import Condition
 
 KINDS: dict[str, Callable[[Any, Builder], Check]] = {
@@ -35,6 +36,7 @@ KINDS: dict[str, Callable[[Any, Builder], Check]] = {
     "trait": compile_trait,
     "context": compile_context,
     "local_time": compile_local_time,
+    "threshold": compile_threshold,
     "all": lambda spec, builder: combine_all([compile_condition(inner, builder) for inner in spec]),
     "any": lambda spec, builder: combine_any([compile_condition(inner, builder) for inner in spec]),
     "not": lambda spec, builder: negate(compile_condition(spec, builder)),

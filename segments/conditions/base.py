@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from segments.features.base import Feature
+from segments.population.bounds import History
 from segments.profile import NEVER, Profile
 
 if TYPE_CHECKING:
     from segments.conditions.contributions import Contributing
+    from segments.conditions.threshold import PopulationThreshold
 
 Answer = tuple[bool, int]  # holds now, and the first instant (ms) at which that may change by itself
 Ask = Callable[[Profile, int], Answer]
@@ -33,6 +35,7 @@ SYMBOL = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "="}
 
 
 Value = Callable[[Profile, int], Any]
+Bound = Callable[[int], str]  # what a value is compared with at an instant (ms), where that moves
 
 
 class Fact(NamedTuple):
@@ -49,6 +52,7 @@ class Fact(NamedTuple):
     is_score: bool = False
     contributing: Contributing | None = None
     features: tuple[int, ...] = ()
+    bound: Bound | None = None
 
 
 class Check:
@@ -78,6 +82,10 @@ class Builder(Protocol):
 
     def session(self) -> int:
         """Have sessions kept; returns the id of the session feature."""
+        ...
+
+    def bounds(self, threshold: PopulationThreshold) -> History:
+        """Register a threshold that follows the population; returns its bounds."""
         ...
 
     def number(self, path: str) -> None:

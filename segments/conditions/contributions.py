@@ -9,6 +9,7 @@ from segments.conditions.furthest import furthest_match
 from segments.conditions.windows import compile_window
 from segments.definitions import model
 from segments.definitions.selecting import Selector
+from segments.definitions.threshold import Threshold
 from segments.events import SESSION_STARTED, Event
 from segments.features.base import join_value, storable, to_micros
 from segments.features.latest import Source
@@ -110,6 +111,11 @@ def _score(spec: model.Score, builder: Builder) -> Contributing:
         return [Contribution(event, weight) for event, p in faded if (weight := round(p, _DIGITS))]
 
     return contributing
+
+
+def _threshold(spec: Threshold, builder: Builder) -> Contributing:
+    kind, measured = spec.of.kind()
+    return CONTRIBUTIONS[kind](measured, builder)
 
 
 def _session(spec: model.Session, builder: Builder) -> Contributing:
@@ -236,6 +242,7 @@ CONTRIBUTIONS: dict[str, Callable[[Any, Builder], Contributing]] = {
     "recency": _recency,
     "lifetime": _lifetime,
     "score": _score,
+    "threshold": _threshold,
     "session": _session,
     "absence": _absence,
     "sequence": _sequence,

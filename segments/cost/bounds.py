@@ -7,6 +7,7 @@ from typing import Any
 
 from segments.conditions import compile_condition
 from segments.conditions.base import NO, Answer
+from segments.conditions.threshold import PopulationThreshold
 from segments.definitions.model import Definitions, Segment
 from segments.durations import format_duration
 from segments.features.base import Feature
@@ -21,6 +22,7 @@ from segments.features.session import SessionSpan, SessionTotal
 from segments.features.totals import EventCount, Points, Total
 from segments.features.value_log import CAPACITY as AMOUNTS_KEPT
 from segments.features.value_log import ValueLog
+from segments.population.bounds import History
 from segments.profile import Profile
 from segments.selectors import EventSelector
 
@@ -49,6 +51,10 @@ class Features:
     def session(self) -> int:
         """Have sessions kept."""
         return self.feature(SessionSpan(self._gap))
+
+    def bounds(self, threshold: PopulationThreshold) -> History:  # noqa: ARG002 - a builder has it
+        """Bounds are kept for all users together."""
+        return History()
 
     def number(self, path: str) -> None:
         """Nothing: types do not change what is kept."""

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from segments.definitions.basis import Backfill, Duration, Model, Name, Text, Window, read_duration
 from segments.definitions.hygiene import Budget, LintOptions, SegmentLint
 from segments.definitions.selecting import Comparison, EventNames, Predicate, Selecting, Selector, SelectorField, Where
+from segments.definitions.threshold import Threshold
 from segments.local_time import WEEKDAYS, parse_hours
 
 
@@ -169,6 +170,7 @@ class Condition(Model):
     trait: Trait | None = None
     context: Context | None = None
     local_time: LocalTime | None = None
+    threshold: Threshold | None = None
     all: list[Condition] | None = Field(None, min_length=1)
     any: list[Condition] | None = Field(None, min_length=1)
     not_: Condition | None = Field(None, alias="not")

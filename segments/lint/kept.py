@@ -15,7 +15,7 @@ from segments.features.base import join_value, to_micros
 from segments.features.pending import CAPACITY as VALUES_PENDING
 from segments.features.value_log import CAPACITY as AMOUNTS_KEPT
 from segments.fields import Getter, getter
-from segments.lint.places import conditions_of
+from segments.lint.places import conditions_of, leaf
 from segments.selectors import EventSelector
 
 
@@ -87,8 +87,7 @@ def keepers(definitions: Definitions) -> list[Keeper]:
 
 
 def _keepers(condition: Condition, path: Path) -> list[Keeper]:
-    kind, spec = condition.kind()
-    place = (*path, kind)
+    kind, spec, place = leaf(condition, path)
     if kind in ("sum", "avg", "min", "max"):
         return [AmountKeeper(place, spec.selector(), spec.property, reach(spec.within))]
     if kind == "absence" and spec.per:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from segments.definitions.model import Condition, Segment
 from segments.definitions.yaml_source import Path
@@ -21,6 +22,15 @@ def nested(condition: Condition, path: Path) -> Iterator[tuple[Condition, Path]]
     yield condition, path
     for inner, place in children(condition, path):
         yield from nested(inner, place)
+
+
+def leaf(condition: Condition, path: Path) -> tuple[str, Any, Path]:
+    """Return kind, arguments and place of what reads events: of a threshold the number that it compares."""
+    kind, spec = condition.kind()
+    if kind == "threshold":
+        inner, arguments = spec.of.kind()
+        return inner, arguments, (*path, kind, "of", inner)
+    return kind, spec, (*path, kind)
 
 
 def children(condition: Condition, path: Path) -> list[tuple[Condition, Path]]:

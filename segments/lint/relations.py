@@ -10,7 +10,7 @@ from segments.definitions.model import Condition, Segment
 from segments.definitions.references import references
 from segments.events import ANY_EVENT
 from segments.lint.findings import Finding
-from segments.lint.places import conditions_of
+from segments.lint.places import conditions_of, leaf
 from segments.lint.reasoning import satisfiable
 from segments.lint.selecting import selectors_of
 from segments.lint.subject import Subject
@@ -72,7 +72,7 @@ def touches(subject: Subject, segment: Segment, index: int) -> set[str]:
 
 
 def _touches(condition: Condition, path: tuple[str | int, ...]) -> set[str]:
-    kind, spec = condition.kind()
+    kind, spec, _ = leaf(condition, path)
     if kind == "score":
         return set(spec.points)
     if kind in ("trait", "context"):

@@ -11,7 +11,7 @@ from segments.definitions.selecting import Selector
 from segments.definitions.yaml_source import Path
 from segments.durations import format_duration
 from segments.lint.findings import Finding
-from segments.lint.places import conditions_of
+from segments.lint.places import conditions_of, leaf
 from segments.lint.quantities import events_of
 from segments.lint.subject import Subject
 
@@ -31,8 +31,8 @@ def selecting(subject: Subject) -> Iterator[Finding]:
     types = subject.definitions.properties
     for index, segment in subject.segments:
         for condition, path in conditions_of(segment, index):
-            kind, spec = condition.kind()
-            yield from _windows(subject, spec, (*path, kind))
+            _, spec, place = leaf(condition, path)
+            yield from _windows(subject, spec, place)
             for selector, where in selectors_of(condition, path):
                 if events_of(selector, types).none_fits():
                     message = "no event can fit: its tests contradict each other or the declared type"
@@ -49,8 +49,7 @@ def _windows(subject: Subject, spec: Any, path: Path) -> Iterator[Finding]:
 
 def selectors_of(condition: Condition, path: Path) -> Iterator[Selected]:
     """Return the selectors of one condition, not of those inside it."""
-    kind, spec = condition.kind()
-    place = (*path, kind)
+    kind, spec, place = leaf(condition, path)
     if kind in _LEAVES and spec.event is not None:
         yield Selected(Selector(event=spec.event, where=spec.where), place)
     elif kind == "absence":

@@ -56,6 +56,8 @@ class Translator:
             return self.member(spec, holds=holds)
         if kind in ("trait", "context"):
             return _known(kind, spec, holds)
+        if kind == "threshold":  # two bounds may be of two rounds: nothing follows from one for the other
+            return Flag(f"threshold {spec.model_dump_json()}", holds)
         if kind == "local_time":
             minutes = _minutes(spec)
             return Clock(minutes if holds else WEEK & ~minutes)

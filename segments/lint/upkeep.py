@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from segments.definitions.paths import property_paths
 from segments.definitions.yaml_source import Path
 from segments.lint.findings import Finding
-from segments.lint.places import conditions_of
+from segments.lint.places import conditions_of, leaf
 from segments.lint.selecting import selectors_of
 from segments.lint.subject import Subject
 
@@ -57,9 +57,10 @@ def event_names(subject: Subject) -> dict[str, Path]:
             for selector, where in selectors_of(condition, path):
                 for name in selector.event:
                     found.setdefault(name, where)
-            if condition.score is not None:
-                for name in condition.score.points:
-                    found.setdefault(name, (*path, "score", "points", name))
+            kind, spec, place = leaf(condition, path)
+            if kind == "score":
+                for name in spec.points:
+                    found.setdefault(name, (*place, "points", name))
         if segment.confidence is not None:
             for name in segment.confidence.refreshed_by.event:
                 found.setdefault(name, ("segments", index, "confidence"))

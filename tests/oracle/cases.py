@@ -23,6 +23,7 @@ class Case:
     events: list[tuple[int, dict[str, Any]]]
     until: int
     expected: list[Change]
+    bounds: list[tuple[int, float | None]]
 
     def definitions_text(self) -> str:
         """The definitions as a file's text."""
@@ -38,7 +39,7 @@ def load_cases() -> list[Case]:
 
 def read_case(stem: str, case: dict[str, Any]) -> Case:
     """One case from its YAML mapping; an unknown key is an error."""
-    unknown = case.keys() - {"name", "why", "start", "definitions", "events", "until", "expected"}
+    unknown = case.keys() - {"name", "why", "start", "definitions", "events", "until", "expected", "bounds"}
     if unknown or not case.get("why"):
         raise ValueError(f"{stem}/{case.get('name')}: unknown keys {unknown} or no reason")
     start = instant(case.get("start", START), 0)
@@ -46,8 +47,9 @@ def read_case(stem: str, case: dict[str, Any]) -> Case:
     expected = [
         Change(instant(change["at"], start), change["segment"], change["action"]) for change in case["expected"]
     ]
+    bounds = [(instant(bound["at"], start), bound["bound"]) for bound in case.get("bounds", ())]
     name = f"{stem}/{case['name']}"
-    return Case(name, case["definitions"], events, instant(case["until"], start), expected)
+    return Case(name, case["definitions"], events, instant(case["until"], start), expected, bounds)
 
 
 def read_event(number: int, short: dict[str, Any], start: int) -> tuple[int, dict[str, Any]]:

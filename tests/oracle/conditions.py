@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tests.oracle.calendar import is_period, opened
 from tests.oracle.history import Event, History
+from tests.oracle.thresholds import Bounds, reaches
 from tests.oracle.values import amount, compares, duration_ms, exact, fulfils, is_number, key, reach
 
 KEPT_NUMBERS = 1_000
@@ -26,6 +27,7 @@ class Asked:
     members: set[str] = field(default_factory=set)
     timezone: str = "UTC"
     week_starts: str = "monday"
+    bounds: Bounds = ()
 
     def opens(self, within: str) -> int:
         """The first instant of a window at `now`."""
@@ -255,6 +257,7 @@ KINDS: dict[str, Callable[[Any, Asked], bool]] = {
     "trait": _trait,
     "context": _context,
     "local_time": _local_time,
+    "threshold": lambda arguments, asked: reaches(arguments, asked.history, asked.now, asked.opens, asked.bounds),
     "all": lambda parts, asked: all(holds(part, asked) for part in parts),
     "any": lambda parts, asked: any(holds(part, asked) for part in parts),
     "not": lambda part, asked: not holds(part, asked),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from tests.oracle.conditions import Asked, holds
 from tests.oracle.history import History
 from tests.oracle.instants import candidates, confidence_below, walk
+from tests.oracle.thresholds import Bounds
 from tests.oracle.values import duration_ms
 
 HOUR = 3_600_000
@@ -27,20 +28,26 @@ def changes(
     until: int | None = None,
     allowed_lateness: int = HOUR,
     releases: Iterable[tuple[int, Definitions]] = (),
+    bounds: Bounds = (),
 ) -> list[Change]:
     """Transitions of one user whose events (ms, Segment Spec event) come in order of arrival.
 
-    `releases` are definitions with the instants (ms) from which they hold instead.
+    `releases` are definitions with the instants (ms) from which they hold instead, `bounds` those of all thresholds.
     """
-    return list(User(definitions, allowed_lateness, list(releases)).run(events, until))
+    return list(User(definitions, allowed_lateness, list(releases), list(bounds)).run(events, until))
 
 
 class User:
     """One user: all events as they came, those applied, the clock, and since when it is in which segment."""
 
     def __init__(
-        self, definitions: Definitions, allowed_lateness: int, releases: list[tuple[int, Definitions]]
+        self,
+        definitions: Definitions,
+        allowed_lateness: int,
+        releases: list[tuple[int, Definitions]],
+        bounds: Bounds = (),
     ) -> None:
+        self.bounds = bounds
         self.first, self.releases = definitions, releases
         self.to_come = list(releases)
         self.define(definitions)
@@ -119,7 +126,8 @@ class User:
         """Ask at every instant up to and including `until` at which something could change by itself."""
         if not self.history.events or until <= self.clock:
             return
-        due = sorted(candidates(self.definitions, self.history, self.clock, until) | self.dwell_ends(until))
+        moved = {starts for starts, _ in self.bounds if self.clock < starts <= until}
+        due = sorted(candidates(self.definitions, self.history, self.clock, until) | self.dwell_ends(until) | moved)
         while due:
             instant = heapq.heappop(due)
             if instant > self.clock:
@@ -152,7 +160,7 @@ class User:
     def asked(self) -> Asked:
         """The question at the clock's instant."""
         settings = {name: self.definitions[name] for name in ("timezone", "week_starts") if name in self.definitions}
-        return Asked(self.history, self.clock, set(self.since), **settings)
+        return Asked(self.history, self.clock, set(self.since), **settings, bounds=self.bounds)
 
     def faded(self, segment: dict[str, Any]) -> bool:
         """Whether the segment's confidence is below its limit."""

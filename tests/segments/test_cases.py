@@ -4,7 +4,9 @@ from collections import Counter
 
 import pytest
 
+from segments.control import ControlRecord, Release, Thresholds
 from segments.definitions import parse_definitions
+from segments.plan import Plan
 from segments.replay import replay
 from tests.oracle.cases import CASES, Case, load_cases
 from tests.oracle.oracle import Change, changes
@@ -29,6 +31,7 @@ KINDS = [
     "context",
     "local_time",
     "calendar",
+    "threshold",
     "all",
     "any",
     "not",
@@ -41,13 +44,19 @@ KINDS = [
 
 @by_name
 def test_oracle_gives_the_changes_of_the_case(case: Case) -> None:
-    assert changes(case.definitions, case.events, case.until) == case.expected
+    assert changes(case.definitions, case.events, case.until, bounds=case.bounds) == case.expected
 
 
 @by_name
 def test_engine_gives_the_changes_of_the_case(case: Case) -> None:
     definitions = parse_definitions(case.definitions_text(), case.name)
-    made = replay(definitions, records(case.events), until=case.until)
+    keys = Plan(definitions).thresholds
+    bounds = [
+        Thresholds(version, starts, dict.fromkeys(keys, bound), dict.fromkeys(keys, 1_000))
+        for version, (starts, bound) in enumerate(case.bounds, 1)
+    ]
+    told: list[ControlRecord] = [Release(1, 0, case.definitions_text()), *bounds]
+    made = replay(told, records(case.events), until=case.until)
     assert [Change(change.at, change.segment, change.action) for change in made] == case.expected
 
 

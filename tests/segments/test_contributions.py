@@ -180,7 +180,7 @@ def test_of_a_period_those_count_that_lie_in_it(kind: str) -> None:
     inside()
 
 
-def settings(file: dict[str, Any]) -> dict[str, str]:
+def settings(file: dict[str, Any]) -> dict[str, Any]:
     return {name: file[name] for name in ("timezone", "week_starts") if name in file}
 
 

@@ -64,5 +64,5 @@ def test_the_schema_knows_the_periods(within: str, fits: bool) -> None:
 )
 def test_reasons_name_the_period(kind: str, arguments: str) -> None:
     (rule,) = Plan(parse_definitions(one(f"{{{kind}: {{{arguments}, within: since_monday}}}}"))).rules
-    ((text, expected, _, _),) = rule._when_facts
+    ((text, expected, *_),) = rule._when_facts
     assert "since Monday" in f"{text} {expected}"
