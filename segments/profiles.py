@@ -4,45 +4,17 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
-import msgspec
-
 from segments.due_order import DueOrder
-from segments.profile import (
-    UNJUDGED,
-    Layout,
-    Profile,
-    decode_profile,
-    due_of,
-    encode_profile,
-    from_format_1,
-    mover,
-    profile_encoder,
-    release_of,
-)
+from segments.log_segment import LogSegment, decode_segment, encode_segment, translator
+from segments.profile import UNJUDGED, Layout, Profile, decode_profile, due_of, profile_encoder, release_of
 from segments.recent import RecentEvents
 
-FORMAT = 2  # of a segment of the log; a worker refuses what it does not know
 _DECODED_KEPT = 8_192
 _PROFILES_A_SEGMENT = 10_000
 _ENTRY_BYTES = 8  # at most, what MessagePack adds to a user id and a profile
-
-
-class _Segment(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A segment of a shard's log: its format, the ids' meaning, profiles by user, of which release, recent events."""
-
-    format: int
-    features: tuple[int, ...]
-    segments: tuple[int, ...]
-    profiles: dict[str, bytes]
-    release: int = 0
-    recent: dict[str, bytes] = msgspec.field(default_factory=dict)
-
-
-_encode_segment = msgspec.msgpack.Encoder().encode
-_decode_segment = msgspec.msgpack.Decoder(_Segment).decode
 
 
 def user_checksum(user_id: str) -> int:
@@ -227,20 +199,14 @@ class Profiles:
             self.watcher.loaded(self._of_shard.get(shard, ()))
 
     def _profiles_in(self, segment: bytes) -> Iterable[tuple[str, bytes]]:
-        read = _decode_segment(segment)
-        if not 1 <= read.format <= FORMAT:
-            raise ValueError(f"profiles in the state have format {read.format}, this version reads 1 to {FORMAT}")
-        profiles = read.profiles
-        if read.format == 1:
-            profiles = {user_id: from_format_1(blob) for user_id, blob in profiles.items()}
-        layout = Layout(read.features, read.segments)
-        if not self.layouts or self.layouts.get(read.release & ~UNJUDGED) == layout:
-            for user_id in profiles:
+        read = decode_segment(segment)
+        if not self.layouts or self.layouts.get(read.release & ~UNJUDGED) == read.layout:
+            for user_id in read.profiles:
                 self.recent.load(user_id, read.recent.get(user_id))
-            return profiles.items()
+            return read.profiles.items()
         newest = max(self.layouts)
-        translate = _translator(layout, self.layouts[newest], newest)
-        return ((user_id, translate(blob)) for user_id, blob in profiles.items())
+        translate = translator(read.layout, self.layouts[newest], newest)
+        return ((user_id, translate(blob)) for user_id, blob in read.profiles.items())
 
     def _name_of(self, user_id: str) -> str:
         number = self._numbers.get(user_id)
@@ -285,22 +251,9 @@ class Profiles:
     def _segment(self, release: int, profiles: dict[str, bytes]) -> bytes:
         recent = {user_id: kept for user_id in profiles if (kept := self.recent.encode(user_id)) is not None}
         layout = self.layouts.get(release & ~UNJUDGED, Layout())
-        return _encode_segment(_Segment(FORMAT, *layout, profiles, release, recent))
+        return encode_segment(LogSegment(release, layout, profiles, recent))
 
     def _size(self, numbers: Iterable[int]) -> int:
         users, blobs = self._users, self._blobs
         size = self.recent.size
         return sum(len(blobs[n]) + 4 * len(users[n]) + _ENTRY_BYTES + size(users[n]) for n in numbers)
-
-
-def _translator(old: Layout, new: Layout, release: int) -> Callable[[bytes], bytes]:
-    """Return what turns a profile of definitions that are no longer known into one of a release, to be judged anew."""
-    move = mover(old, new)
-
-    def translate(blob: bytes) -> bytes:
-        profile = decode_profile(blob)
-        move(profile)
-        profile.release = release | UNJUDGED
-        return encode_profile(profile)
-
-    return translate

@@ -70,12 +70,6 @@ class Timeline:
         place = bisect_right(self._starts, (time, 1 << 62)) - 1
         return self._starts[max(0, place)][1]
 
-    def forget(self, before: int) -> None:
-        """Forget the releases that had been replaced before an instant (ms); no profile may be of them any more."""
-        while len(self._starts) > 1 and self._starts[1][0] < before:
-            _, number = self._starts.pop(0)
-            del self._engines[number]
-
     def catch_up(self, user_id: str, profile: Profile, until: int, changes: list[Change]) -> None:
         """Have the profile follow all releases up to `until` (ms), each at its instant."""
         if profile.release & UNJUDGED:

@@ -1,0 +1,67 @@
+"""A segment of a shard's log as bytes: profiles of one release, their recent events, and what their ids mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from segments.profile import UNJUDGED, Layout, decode_profile, encode_profile, from_format_1, mover
+
+FORMAT = 2  # what is written; a worker reads 1 too, and refuses what it does not know
+
+
+class LogSegment(NamedTuple):
+    """Profiles by user, all of one release, what their ids stand for, and the recent events of those that have some."""
+
+    release: int
+    layout: Layout
+    profiles: Mapping[str, bytes]
+    recent: Mapping[str, bytes]
+
+
+class _Stored(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    format: int
+    features: tuple[int, ...]
+    segments: tuple[int, ...]
+    profiles: dict[str, bytes]
+    release: int = 0
+    recent: dict[str, bytes] = msgspec.field(default_factory=dict)
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Stored).decode
+
+
+def encode_segment(segment: LogSegment) -> bytes:
+    """Return the segment as bytes.
+
+    >>> decode_segment(encode_segment(LogSegment(3, Layout(), {"u": b"..."}, {}))).release
+    3
+    """
+    return _encode(_Stored(FORMAT, *segment.layout, dict(segment.profiles), segment.release, dict(segment.recent)))
+
+
+def decode_segment(stored: bytes) -> LogSegment:
+    """Return the segment of bytes; raises ValueError when they have a format that this version does not know."""
+    read = _decode(stored)
+    if not 1 <= read.format <= FORMAT:
+        raise ValueError(f"profiles in the state have format {read.format}, this version reads 1 to {FORMAT}")
+    profiles = read.profiles
+    if read.format == 1:
+        profiles = {user_id: from_format_1(blob) for user_id, blob in profiles.items()}
+    return LogSegment(read.release, Layout(read.features, read.segments), profiles, read.recent)
+
+
+def translator(old: Layout, new: Layout, release: int) -> Callable[[bytes], bytes]:
+    """Return what turns a profile of definitions that are no longer known into one of a release, to be judged anew."""
+    move = mover(old, new)
+
+    def translate(blob: bytes) -> bytes:
+        profile = decode_profile(blob)
+        move(profile)
+        profile.release = release | UNJUDGED
+        return encode_profile(profile)
+
+    return translate
