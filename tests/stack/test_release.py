@@ -25,7 +25,7 @@ from segments.record_times import Stamped, stamped
 from segments.replay import Replay
 from segments.shadow_names import in_shadow
 from tests.conftest import ROOT
-from tests.stack.support import Pipeline, pipeline, replace_task_manager, track
+from tests.stack.support import Pipeline, kill_python_worker, pipeline, replace_task_manager, track
 from tests.stack.test_same_answer import OUT_OF_ORDERNESS, REPLAYED, START, by_user, listed
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]  # seconds; each test waits with shorter bounds of its own
@@ -141,7 +141,7 @@ def test_live_traffic_sees_releases_the_shadow_and_its_promotion(stack: Stack, t
     new = tmp_path / "new.yaml"
     new.write_text(LOWER)
     with pipeline(stack, tmp_path, ACTIVE) as made:
-        made.submit()
+        job = made.submit()
         now = int(time.time() * 1_000)
         users = [f"u{number}" for number in range(50)]
         made.send([track(user, "Page", now + each) for user in users for each in (0, 1)])
@@ -168,7 +168,15 @@ def test_live_traffic_sees_releases_the_shadow_and_its_promotion(stack: Stack, t
         assert made.changes()["u1"] == [before], "it was in before"
         assert {each.cause.kind for user in users[2:] for each in made.changes()[user]} == {"definition"}
 
-        assert "49 changes" in segments(made, "rollback").output
+        known = stack.rest.completed_checkpoints(job)
+        made.wait_for(lambda: stack.rest.completed_checkpoints(job) > known + 1, "a checkpoint with the release in it")
+        kill_python_worker(stack)
+        now = int(time.time() * 1_000)
+        made.send([track("newcomer", "Page", now + each) for each in (0, 1)])
+        (entered,) = made.await_changes("newcomer", 1)
+        assert entered.at == now + 1, "a restarted worker knows from its state what it was told"
+
+        assert "50 changes" in segments(made, "rollback").output
         made.wait_for(lambda: len(made.changes()["u2"]) == 2, "the way back")
         made.wait_for(lambda: set(made.sorted_sets_in_redis()["active"]) == {"u1"}, "Redis to say the same")
         refused = CliRunner().invoke(app, ["promote", "--settings", str(made.settings)])
