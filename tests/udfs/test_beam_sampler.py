@@ -17,12 +17,13 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Beam's own dependencies
     statesampler: Any = import_module("apache_beam.runners.worker.statesampler")  # Beam is not typed
     counters: Any = import_module("apache_beam.utils.counters")
+AS_SHIPPED = {method: getattr(statesampler.StateSampler, method) for method in ("start", "stop")}
 
 
 @pytest.fixture
 def sampler(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for method in ("start", "stop"):
-        monkeypatch.setattr(statesampler.StateSampler, method, getattr(statesampler.StateSampler, method))
+    for method, shipped in AS_SHIPPED.items():  # a worker that another test opened may have switched it off
+        monkeypatch.setattr(statesampler.StateSampler, method, shipped)
     yield statesampler.StateSampler("test", counters.CounterFactory())
     assert statesampler.get_current_tracker() is None
 
