@@ -20,6 +20,7 @@ from segments.history import History, same_meaning
 from segments.record_times import event_time
 
 FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}  # the topic is the history
+FOR_AN_HOUR = {"cleanup.policy": "delete", "retention.ms": "3600000"}  # the topic is a way, nothing is kept there
 _TIMEOUT_S = 30
 _ADMIN_TIMEOUT_MS = 15_000
 _NEWEST_READ = 500  # records of each partition that are looked at for the newest event
@@ -32,11 +33,12 @@ class TakenError(RuntimeError):
 
 
 def create_control_topics(kafka: KafkaSettings) -> None:
-    """Create the control topic, the audit topic and the shadow topic where they are missing; raises TopicError."""
+    """Create the control topic and those for audit, shadow and workers where they are missing; raises TopicError."""
     wanted = {
         kafka.control_topic: {"num_partitions": 1, "configs": FOR_EVER},
         kafka.audit_topic: {"num_partitions": 1, "configs": FOR_EVER},
         kafka.shadow_changes_topic: {},
+        kafka.internal_topic: {"num_partitions": 1, "configs": FOR_AN_HOUR},
     }
     with explained(kafka.bootstrap_servers):
         admin = KafkaAdminClient(
@@ -96,7 +98,9 @@ def releases_told(kafka: KafkaSettings) -> list[Release]:
 def control_records(kafka: KafkaSettings) -> list[tuple[int, ControlRecord]]:
     """Return the readable records of the control topic with their offsets, oldest first; raises TopicError."""
     found = []
-    with TopicReader(kafka.bootstrap_servers, [kafka.control_topic], properties=kafka.consumer_properties) as reader:
+    with TopicReader(
+        kafka.bootstrap_servers, [kafka.control_topic], committed_only=True, properties=kafka.consumer_properties
+    ) as reader:
         for each in reader.to_the_end():
             try:
                 found.append((each.offset, decode_control(each.value or b"")))
@@ -134,12 +138,12 @@ def submitted(kafka: KafkaSettings, definitions: str, now: int, by: str) -> list
     history = read_history(kafka)
     current = history.current
     if current is not None and same_meaning(current.definitions, definitions):
-        return history.records
+        return history.in_use()
     at = 0 if current is None else effective_instant(now, newest_event(kafka), 0)
     shadow = current.shadow if current is not None else None
     release = history.following("submit", definitions, effective_at=at, shadow=shadow, released_at=now, by=by)
     append(kafka, release)
-    return [*history.records, release]
+    return [*history.in_use(), release]
 
 
 def effective_instant(now: int, newest: int | None, ahead: int) -> int:

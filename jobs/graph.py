@@ -11,6 +11,7 @@ from jobs.java_bridge import FRAME_TYPE, event_frames, kafka_sinks
 from jobs.settings import Settings
 from segments.control import ControlRecord, encode_control
 from segments.history import first_release
+from segments.population.rounds import LEAD
 from udfs.redis_writer import RedisOptions
 from udfs.segment_function import FunctionOptions, SegmentFunction
 
@@ -64,7 +65,7 @@ def build(
     `told` is what it knows when it starts: the control topic's history, or definitions that always held.
     """
     frames = event_frames(env, source_options(settings, bounded=bounded))
-    function = SegmentFunction(function_options(settings, told, trace))
+    function = SegmentFunction(function_options(settings, told, trace, bounded=bounded))
     output = frames.process(function, FRAME_TYPE).name("segments").uid("segments")
     kafka_sinks(output, sink_options(settings))
 
@@ -78,7 +79,7 @@ def source_options(settings: Settings, *, bounded: bool) -> dict[str, str]:
         "group.id": kafka.group_id,
         "start": kafka.start_from,
         "bounded": _flag(bounded),
-        **({} if bounded else {"control.topic": kafka.control_topic}),
+        **({} if bounded else {"control.topic": kafka.control_topic, "internal.topic": kafka.internal_topic}),
         "shards": str(settings.flink.shards),
         "max.event.bytes": str(batching.max_event_bytes),
         "max.ahead.ms": str(times.max_ahead),
@@ -106,6 +107,8 @@ def sink_options(settings: Settings) -> dict[str, str]:
         "topic.late.events": late_events,
         "topic.audit": audit,
         "topic.shadow.changes": shadow_changes,
+        "topic.control": kafka.control_topic,
+        "topic.internal": kafka.internal_topic,
         "delivery.guarantee": kafka.delivery.replace("_", "-"),
         "producer.transaction.timeout.ms": str(kafka.transaction_timeout),
         "producer.max.request.size": str(16 * 1024 * 1024),
@@ -119,11 +122,12 @@ def sink_options(settings: Settings) -> dict[str, str]:
 
 
 def function_options(
-    settings: Settings, told: str | Iterable[ControlRecord], trace: str | None = None
+    settings: Settings, told: str | Iterable[ControlRecord], trace: str | None = None, *, bounded: bool = False
 ) -> FunctionOptions:
     """Return what travels to the workers."""
     redis, times = settings.redis, settings.event_time
     records = [first_release(told)] if isinstance(told, str) else told
+    commits = 2 * settings.flink.checkpoint_interval if settings.kafka.delivery == "exactly_once" else 0
     return FunctionOptions(
         told=tuple(encode_control(record) for record in records),
         topics=tuple(settings.kafka.events_topics),
@@ -132,6 +136,7 @@ def function_options(
         allowed_lateness=times.allowed_lateness,
         plausibility=settings.plausibility,
         redis=RedisOptions(redis.url.get_secret_value(), redis.ttl, redis.timeout) if redis.enabled else None,
+        bounds_lead=None if bounded else LEAD + commits,
         trace=trace,
     )
 

@@ -55,6 +55,7 @@ class KafkaSettings(Section):
     control_topic: Topic = "segment-control"
     audit_topic: Topic = "segment-audit"
     shadow_changes_topic: Topic = "segment-shadow-changes"
+    internal_topic: Topic = "segment-internal"
     delivery: Literal["at_least_once", "exactly_once"] = "at_least_once"
     transactional_id_prefix: Text = "segments"
     transaction_timeout: Milliseconds = 900_000
@@ -63,13 +64,13 @@ class KafkaSettings(Section):
 
     @property
     def output_topics(self) -> tuple[str, str, str, str, str, str]:
-        """The topics that the job writes, in the order of the frame's `target` (docs/wire-formats.md)."""
+        """The topics that only the job writes, in the order of the frame's `target` (docs/wire-formats.md)."""
         events = self.changes_topic, self.memberships_topic, self.dead_letters_topic, self.late_events_topic
         return *events, self.audit_topic, self.shadow_changes_topic
 
     @model_validator(mode="after")
     def _topics_differ(self) -> Self:
-        topics = [*self.events_topics, *self.output_topics, self.control_topic]
+        topics = [*self.events_topics, *self.output_topics, self.control_topic, self.internal_topic]
         twice = sorted({topic for topic in topics if topics.count(topic) > 1})
         if twice:
             raise ValueError(f"each topic serves one purpose; used twice: {', '.join(twice)}")

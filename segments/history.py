@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from segments.control import ControlRecord, Release, ReleaseAction
+from segments.control import ControlRecord, Release, ReleaseAction, Thresholds
 from segments.definitions import DefinitionErrors, parse_definitions
+
+_BOUNDS_KEPT_MS = 86_400_000  # as long as a late event may take, by far
 
 
 class History:
@@ -30,6 +32,25 @@ class History:
         self._keys.add(key)
         self.records.append(record)
         return True
+
+    def in_use(self) -> list[ControlRecord]:
+        """Return all releases, and of the population's bounds those that may still be asked for.
+
+        These are the newest of each threshold and all of the day (event time) before the newest.
+        """
+        bounds = [record for record in self.records if isinstance(record, Thresholds)]
+        newest = {key: record.version for record in bounds for key in record.bounds}
+        since = max((record.effective_at for record in bounds), default=0) - _BOUNDS_KEPT_MS
+        return [
+            record
+            for record in self.records
+            if isinstance(record, Release) or record.effective_at >= since or record.version in newest.values()
+        ]
+
+    @property
+    def heard(self) -> int:
+        """How many records were ever added."""
+        return len(self._keys)
 
     @property
     def releases(self) -> list[Release]:

@@ -41,6 +41,8 @@ class Target(IntEnum):
     LATE_EVENTS = 3
     AUDIT = 4
     SHADOW_CHANGES = 5
+    CONTROL = 6
+    INTERNAL = 7
 
 
 _CHANGES = int(Target.CHANGES)

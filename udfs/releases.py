@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator
 from itertools import takewhile
 
 from segments.audit import ReleaseDone
-from segments.control import ControlRecord, Release
+from segments.control import ControlRecord, Release, Thresholds
 from segments.definitions import DefinitionErrors
 from segments.engine import Engine
 from segments.events import Plausibility
 from segments.plan import Plan
+from segments.population.bounds import Bounds
 from segments.processor import Outcome, Processor
 from segments.profiles import Profiles
 from segments.shadow import definitions_of
@@ -32,9 +33,11 @@ class Releases:
 
     def __init__(self, told: Told, profiles: Profiles, plausibility: Plausibility, allowed_lateness: int) -> None:
         """Compile what was told so far; raises DefinitionErrors when no release of it can be used."""
+        self.bounds = Bounds()
 
         def compiled(release: Release) -> Engine:
-            return Engine(Plan(definitions_of(release), plausibility), allowed_lateness=allowed_lateness)
+            plan = Plan(definitions_of(release), plausibility, bounds=self.bounds)
+            return Engine(plan, allowed_lateness=allowed_lateness)
 
         timeline = Timeline(compiled)
         self._profiles = profiles
@@ -47,6 +50,9 @@ class Releases:
         at_once = list(takewhile(lambda record: not (isinstance(record, Release) and record.filled), records))
         self._take_all(at_once, timeline)
         self.processor = Processor(timeline, profiles)
+        for record in told.history.records:
+            if isinstance(record, Thresholds):
+                self.processor.accept(record)
         self.shards: list[int] = []
         for record in records[len(at_once) :]:  # these wait for what was handed over
             self.remember(record)
@@ -89,7 +95,7 @@ class Releases:
 
     def accept(self, record: ControlRecord) -> None:
         """Take in a record that is new; raises DefinitionErrors when it cannot be used."""
-        if isinstance(record, Release) and self.processor.accept(record):
+        if self.processor.accept(record) and isinstance(record, Release):
             self._known[record.number] = record
             if record.effective_at <= self._watermark:
                 self._passed.add(record.number)
@@ -104,9 +110,10 @@ class Releases:
         while self.processor.sweeping and time.perf_counter() < until:
             outcome = self.processor.sweep(_USERS_A_SLICE)
             self._users += outcome.followed
-            hidden = sum(in_shadow(change.segment) for change in outcome.changes)
+            led = [change for change in outcome.changes if change.cause.kind != "threshold"]
+            hidden = sum(in_shadow(change.segment) for change in led)
             self._shadow_changes += hidden
-            self._changes += len(outcome.changes) - hidden
+            self._changes += len(led) - hidden
             yield outcome
 
     def finished(self) -> Iterator[ReleaseDone]:

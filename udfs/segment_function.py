@@ -18,10 +18,12 @@ from segments.audit import encode_audit
 from segments.backfill_chunks import Chunk, decode_chunk, is_chunk
 from segments.definitions import DefinitionErrors
 from segments.events import Plausibility
+from segments.population.rounds import is_report
 from segments.processor import Outcome
 from segments.profiles import Profiles
 from segments.shadow_names import in_shadow
 from udfs import beam_sampler
+from udfs.census import Census
 from udfs.frames import (
     END_OF_INPUT,
     ControlFrame,
@@ -57,6 +59,7 @@ class FunctionOptions:
     allowed_lateness: int
     plausibility: Plausibility
     redis: RedisOptions | None
+    bounds_lead: int | None = None  # bounds of the population take effect so long after a round; None: no rounds
     trace: str | None = None  # a folder for `worker-*.json` with what the worker did and when, for benchmarks
 
 
@@ -75,6 +78,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         self._profiles = Profiles(options.shards)
         self._releases = Releases(self._told, self._profiles, options.plausibility, options.allowed_lateness)
         self._processor = self._releases.processor
+        self._census = Census(self._releases, options.shards, options.bounds_lead)
         self._log = ProfileLog(self._profiles)
         self._handed = HandedLog(self._processor)
         self._is_first = context.get_index_of_this_subtask() == 0
@@ -102,9 +106,11 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         if kind == Kind.EVENTS:
             yield from self._events(EventFrame(frame))
             yield from self._follow(SLICE_S)
+            yield from self._census.report(watermark_of(frame))
         elif kind == Kind.TICK:
             yield from self._tick(watermark_of(frame))
             yield from self._follow(IDLE_SLICE_S)
+            yield from self._census.report(watermark_of(frame))
         elif kind == Kind.MARKER:
             if checkpoint_of(frame) == END_OF_INPUT:
                 yield from self._follow(None)
@@ -129,6 +135,9 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
 
     def _hear(self, frame: ControlFrame) -> Iterator[bytes]:
         try:
+            if is_report(frame.payload):
+                yield from self._census.hear(frame.payload)
+                return
             if is_chunk(frame.payload):
                 self._take(decode_chunk(frame.payload))
                 return

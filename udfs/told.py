@@ -82,9 +82,9 @@ class Told:
         """Return all records as bytes: releases repeat each other, and so take little more than one."""
         size = self._size()
         if self._packed[0] != size:
-            kept = _Kept([encode_control(record) for record in self.history.records], sorted(self.done))
+            kept = _Kept([encode_control(record) for record in self.history.in_use()], sorted(self.done))
             self._packed = (size, lzma.compress(_encode(kept), preset=1))
         return self._packed[1]
 
     def _size(self) -> tuple[int, int]:
-        return len(self.history.records), len(self.done)
+        return self.history.heard, len(self.done)

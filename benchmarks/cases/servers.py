@@ -104,6 +104,7 @@ class Servers:
             "SEGMENTS__KAFKA__GROUP_ID": contestant,
             **{f"SEGMENTS__KAFKA__{name}_TOPIC": topic for name, topic in topics.items()},
             "SEGMENTS__KAFKA__CONTROL_TOPIC": output_topic(contestant, "control"),
+            "SEGMENTS__KAFKA__INTERNAL_TOPIC": output_topic(contestant, "internal"),
             "SEGMENTS__KAFKA__AUDIT_TOPIC": output_topic(contestant, "audit"),
         }
 

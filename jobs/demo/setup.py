@@ -73,6 +73,7 @@ def _place(stack: Stack, prefix: str, redis_url: str) -> Place:
         "SEGMENTS__KAFKA__CONTROL_TOPIC": f"{prefix}segment-control",
         "SEGMENTS__KAFKA__AUDIT_TOPIC": f"{prefix}segment-audit",
         "SEGMENTS__KAFKA__SHADOW_CHANGES_TOPIC": f"{prefix}segment-shadow-changes",
+        "SEGMENTS__KAFKA__INTERNAL_TOPIC": f"{prefix}segment-internal",
         "SEGMENTS__KAFKA__GROUP_ID": f"{prefix}segments",
         "SEGMENTS__KAFKA__START_FROM": "earliest",
         "SEGMENTS__KAFKA__DELIVERY": "at_least_once",

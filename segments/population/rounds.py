@@ -13,7 +13,8 @@ from segments.population.bounds import NOBODY, Bounds
 from segments.population.summary import Summary, bound_of, merge, smoothed
 from segments.profile import NEVER
 
-LEAD = 10_000  # ms of event time that a bound needs to reach all workers; it takes effect so long after its round
+LEAD = 10_000  # ms of event time in which a bound reaches all workers before it takes effect
+_TAG = b'"kind":"population"'
 _ROUNDS_KEPT = 2  # of a threshold, not complete yet
 
 
@@ -46,6 +47,15 @@ def decode_report(payload: bytes) -> Report:
     2.0
     """
     return _decode(payload)
+
+
+def is_report(payload: bytes) -> bool:
+    """Say whether a record that the workers were told is a report of one of them.
+
+    >>> is_report(encode_report(Report("a", 0, 5, [1], Summary(1, 2.0, 0.0)))), is_report(b'{"kind":"release"}')
+    (True, False)
+    """
+    return _TAG in payload[: len(_TAG) + 1]
 
 
 class Schedule:
@@ -88,7 +98,9 @@ class Coordinator:
     What it has collected is nowhere else: after a restart the round under way never completes, the next one does.
     """
 
-    def __init__(self, shards: int, bounds: Bounds) -> None:
+    def __init__(self, shards: int, bounds: Bounds, lead: int = LEAD) -> None:
+        """Collect for so many shards; a bound takes effect `lead` ms of event time after the furthest watermark."""
+        self._lead = lead
         self._shards = frozenset(range(shards))
         self._bounds = bounds
         self._rounds: dict[str, dict[int, list[Report]]] = {}
@@ -101,7 +113,7 @@ class Coordinator:
         A threshold that the definitions no longer have is passed over, and so is what comes after its round.
         """
         key, instant = report.threshold, report.instant
-        if key not in thresholds or instant <= self._done.get(key, self._bounds.of(key).newest().starts - LEAD):
+        if key not in thresholds or instant <= self._done.get(key, self._bounds.of(key).newest().starts - self._lead):
             return None
         rounds = self._rounds.setdefault(key, {})
         shards = set(report.shards)
@@ -114,7 +126,7 @@ class Coordinator:
         self._done[key] = instant
         self._rounds[key] = {later: waiting for later, waiting in rounds.items() if later > instant}
         self._version = max(self._version, self._bounds.version) + 1
-        starts = max(each.watermark for each in reports) + LEAD
+        starts = max(each.watermark for each in reports) + self._lead
         found = merge(each.summary for each in sorted(reports, key=_first_shard))
         threshold = thresholds[key]
         bound = bound_of(threshold.spec, found)

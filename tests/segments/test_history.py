@@ -45,3 +45,17 @@ def test_meaning_is_not_wording() -> None:
     assert same_meaning(BUYER, f"# comment\n{BUYER}")
     assert not same_meaning(BUYER, LOYAL)
     assert not same_meaning(BUYER, "segments: [")
+
+
+def test_of_the_populations_bounds_those_are_kept_that_may_be_asked_for() -> None:
+    day = 86_400_000
+    bounds = [
+        Thresholds(1, 0, {"rare": 1.0}, {"rare": 5}),
+        Thresholds(2, 0, {"often": 1.0}, {"often": 5}),
+        Thresholds(3, day, {"often": 2.0}, {"often": 5}),
+        Thresholds(4, 2 * day, {"often": 3.0}, {"often": 5}),
+    ]
+    history = History([Release(1, 0, BUYER), *bounds])
+    assert history.in_use() == [Release(1, 0, BUYER), bounds[0], bounds[2], bounds[3]]
+    assert not history.add(bounds[1])
+    assert history.heard == 5

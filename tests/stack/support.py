@@ -153,7 +153,7 @@ def pipeline(
     """Make topics, settings and an empty Redis database for one test; its jobs are cancelled on the way out."""
     run = uuid.uuid4().hex[:8]
     outputs = ("changes", "memberships", "dead_letters", "late_events", "audit", "shadow_changes")
-    topics = {name: f"{name.replace('_', '-')}-{run}" for name in ("events", *outputs, "control")}
+    topics = {name: f"{name.replace('_', '-')}-{run}" for name in ("events", *outputs, "control", "internal")}
     stack.create_topics([topics[name] for name in ("events", *outputs)], compacted=[topics["memberships"]])
     url = f"{stack.redis_url.rpartition('/')[0]}/{next(_databases)}"
     with redis.Redis.from_url(url) as client:
@@ -164,7 +164,7 @@ def pipeline(
             "events_topics": [topics["events"]],
             "group_id": f"segments-{run}",
             "transactional_id_prefix": f"segments-{run}",
-            **{f"{name}_topic": topics[name] for name in (*outputs, "control")},
+            **{f"{name}_topic": topics[name] for name in (*outputs, "control", "internal")},
         },
         "redis": {"url": url},
         "flink": {"parallelism": 2, "shards": 16, "checkpoint_interval": "2s", "restart_delay": "500ms"},

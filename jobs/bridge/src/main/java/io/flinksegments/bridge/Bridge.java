@@ -40,12 +40,16 @@ public final class Bridge {
         return frames(events, read.bounded() ? null : control(env, read), read);
     }
 
-    /** One reader: the topic has one partition, and its order is what counts. */
+    /**
+     * One reader: the topics have one partition each, and its order is what counts. The job writes to both itself, so it
+     * reads only what is committed.
+     */
     private static DataStream<EventRecord> control(StreamExecutionEnvironment env, SourceOptions options) {
         KafkaSource<EventRecord> source = KafkaSource.<EventRecord>builder()
                 .setProperties(options.consumerProperties())
+                .setProperty("isolation.level", "read_committed")
                 .setBootstrapServers(options.bootstrapServers())
-                .setTopics(options.controlTopic())
+                .setTopics(options.controlTopic(), options.internalTopic())
                 .setGroupId(options.groupId())
                 .setClientIdPrefix(options.groupId() + "-control")
                 .setStartingOffsets(OffsetsInitializer.earliest())

@@ -10,7 +10,8 @@ import org.apache.flink.connector.base.DeliveryGuarantee;
  *
  * @param bootstrapServers {@code bootstrap.servers}: Kafka, {@code host:port} with commas between
  * @param topics {@code topic.changes}, {@code topic.memberships}, {@code topic.dead.letters}, {@code topic.late.events},
- *     {@code topic.audit}, {@code topic.shadow.changes}: targets 0 to 5 of an output frame
+ *     {@code topic.audit}, {@code topic.shadow.changes}, {@code topic.control}, {@code topic.internal}: targets 0 to 7 of
+ *     an output frame
  * @param guarantee {@code delivery.guarantee}: exactly-once, at-least-once, none
  * @param transactionalIdPrefix {@code transactional.id.prefix}: needed for exactly-once and refused otherwise; its own
  *     for each job on a Kafka cluster, the same after a restart
@@ -39,7 +40,9 @@ public record SinkOptions(
                         in.text("topic.dead.letters"),
                         in.text("topic.late.events"),
                         in.text("topic.audit"),
-                        in.text("topic.shadow.changes")),
+                        in.text("topic.shadow.changes"),
+                        in.text("topic.control"),
+                        in.text("topic.internal")),
                 guarantee,
                 guarantee == DeliveryGuarantee.EXACTLY_ONCE ? in.text("transactional.id.prefix") : "",
                 in.prefixed("producer."));

@@ -15,6 +15,8 @@ import java.util.Properties;
  * @param startTimestamp {@code start.timestamp.ms}: needed for {@code start=timestamp} and refused otherwise
  * @param bounded {@code bounded}: true ends the job at the offsets that are the latest when it starts
  * @param controlTopic {@code control.topic}: what the running job is told, from its beginning on; refused when bounded
+ * @param internalTopic {@code internal.topic}: what the workers tell each other, read as the control topic is; refused when
+ *     bounded
  * @param shards {@code shards}: 1 to 32768; fixed for the life of the state
  * @param maxEventBytes {@code max.event.bytes}: a larger record has fault 3
  * @param maxAheadMillis {@code max.ahead.ms}: an event this much newer than its Kafka record has fault 5
@@ -36,6 +38,7 @@ public record SourceOptions(
         long startTimestamp,
         boolean bounded,
         String controlTopic,
+        String internalTopic,
         int shards,
         int maxEventBytes,
         long maxAheadMillis,
@@ -79,6 +82,7 @@ public record SourceOptions(
                 start == Start.TIMESTAMP ? in.number("start.timestamp.ms", 0, Long.MAX_VALUE) : 0,
                 bounded,
                 bounded ? "" : in.text("control.topic"),
+                bounded ? "" : in.text("internal.topic"),
                 in.smallNumber("shards", 1, 1 << 15),
                 in.smallNumber("max.event.bytes", 1, Integer.MAX_VALUE),
                 in.number("max.ahead.ms", 0, MAX_MILLIS),
@@ -102,6 +106,9 @@ public record SourceOptions(
         }
         if (topics.contains(controlTopic)) {
             in.problem("control.topic is among the topics");
+        }
+        if (topics.contains(internalTopic)) {
+            in.problem("internal.topic is among the topics");
         }
         if (bounded && (followWallClock || idleAfterMillis > 0)) {
             in.problem("a bounded run never looks at the wall clock: "

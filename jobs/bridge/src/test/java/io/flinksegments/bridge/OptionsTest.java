@@ -29,9 +29,13 @@ class OptionsTest {
         String[] bounded = {"bounded", "true", "follow.wall.clock", "false", "idle.after.ms", "0"};
         Map<String, String> options = sourceOptions(bounded);
         Exception error = assertThrows(IllegalArgumentException.class, () -> SourceOptions.of(options));
-        assertEquals("Options of the event source: control.topic is not known.", error.getMessage());
+        assertEquals(
+                "Options of the event source: control.topic is not known; internal.topic is not known.",
+                error.getMessage());
         options.remove("control.topic");
+        options.remove("internal.topic");
         assertEquals("", SourceOptions.of(options).controlTopic());
+        assertEquals("", SourceOptions.of(options).internalTopic());
     }
 
     @Test
@@ -39,7 +43,7 @@ class OptionsTest {
         SinkOptions read = SinkOptions.of(sinkOptions(
                 "delivery.guarantee", "exactly-once", "transactional.id.prefix", "job-1",
                 "producer.max.request.size", "9000000"));
-        assertEquals(List.of("changes", "memberships", "dead", "late", "audit", "shadow"), read.topics());
+        assertEquals(List.of("changes", "memberships", "dead", "late", "audit", "shadow", "control", "internal"), read.topics());
         assertEquals(DeliveryGuarantee.EXACTLY_ONCE, read.guarantee());
         assertEquals("job-1", read.transactionalIdPrefix());
         assertEquals(Map.of("max.request.size", "9000000"), read.producerProperties());
@@ -57,13 +61,15 @@ class OptionsTest {
                 "shards               | many    | shards is many, but must be a whole number from 1 to 32768",
                 "bounded              | yes     | bounded is yes, but must be true or false",
                 "bounded              | true    | a bounded run never looks at the wall clock: "
-                        + "set follow.wall.clock to false and idle.after.ms to 0; control.topic is not known",
+                        + "set follow.wall.clock to false and idle.after.ms to 0; control.topic is not known; internal.topic is not known",
                 "start                | now     | start is now, but must be one of earliest, latest, committed, timestamp",
                 "start                | timestamp | start.timestamp.ms is missing",
                 "start.timestamp.ms   | 5       | start.timestamp.ms is not known",
                 "topics               | a,b,a   | topics must be at most 255 different names",
                 "topics               | segment-control | control.topic is among the topics",
+                "topics               | segment-internal | internal.topic is among the topics",
                 "control.topic        | -       | control.topic is missing",
+                "internal.topic       | -       | internal.topic is missing",
                 "idle.after.ms        | 0       | follow.wall.clock needs idle.after.ms above 0",
                 "batch.linger.min.ms  | 60      | batch.linger.min.ms is above batch.linger.max.ms",
             })

@@ -69,9 +69,9 @@ class OutputTest {
 
     @Test
     void unknownTargetIsRefused() {
-        write(6, 5, "anna", "entered");
+        write(8, 5, "anna", "entered");
         Exception error = assertThrows(IllegalArgumentException.class, this::records);
-        assertEquals("Output record has target 6, but there are 6 topics.", error.getMessage());
+        assertEquals("Output record has target 8, but there are 8 topics.", error.getMessage());
     }
 
     private List<ProducerRecord<byte[], byte[]>> records() {

@@ -25,6 +25,7 @@ final class Samples {
                 Map.entry("start", "earliest"),
                 Map.entry("bounded", "false"),
                 Map.entry("control.topic", "segment-control"),
+                Map.entry("internal.topic", "segment-internal"),
                 Map.entry("shards", String.valueOf(SHARDS)),
                 Map.entry("max.event.bytes", "1000"),
                 Map.entry("max.ahead.ms", String.valueOf(DAY)),
@@ -48,6 +49,8 @@ final class Samples {
                 "topic.late.events", "late",
                 "topic.audit", "audit",
                 "topic.shadow.changes", "shadow",
+                "topic.control", "control",
+                "topic.internal", "internal",
                 "delivery.guarantee", "at-least-once"));
         return changed(options, changes);
     }

@@ -1,0 +1,49 @@
+"""The population in a worker: reports go out through the internal topic, the coordinator makes bounds of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from segments.control import encode_control
+from segments.population.rounds import Coordinator, decode_report, encode_report
+from udfs.frames import OutputFrame, Target
+from udfs.releases import Releases
+
+_COORDINATORS_SHARD = 0
+
+
+class Census:
+    """Says what a worker knows of the population, and what follows from what all say; `lead` None: nobody listens."""
+
+    def __init__(self, releases: Releases, shards: int, lead: int | None) -> None:
+        self._releases = releases
+        self._coordinator = None if lead is None else Coordinator(shards, releases.bounds, lead)
+
+    def report(self, watermark: int | None) -> Iterator[bytes]:
+        """Yield a frame with the reports that are due at a watermark (ms)."""
+        if watermark is None or self._coordinator is None or not self._releases.shards:
+            return
+        output = OutputFrame()
+        for each in self._releases.processor.population.reports(watermark, self._releases.shards):
+            output.add(Target.INTERNAL, b"population", encode_report(each), _now())
+        if output:
+            yield output.to_bytes()
+
+    def hear(self, payload: bytes) -> Iterator[bytes]:
+        """Take a worker's report in; yields a frame with the bound that follows, if this worker is the coordinator.
+
+        Raises msgspec.DecodeError.
+        """
+        if self._coordinator is None or _COORDINATORS_SHARD not in self._releases.shards:
+            return
+        record = self._coordinator.take(decode_report(payload), self._releases.processor.population.thresholds)
+        if record is not None:
+            output = OutputFrame()
+            output.add(Target.CONTROL, None, encode_control(record), _now())
+            yield output.to_bytes()
+
+
+def _now() -> int:
+    """The wall clock (ms): Kafka keeps records of these topics by when they were written."""
+    return int(time.time() * 1_000)
