@@ -10,11 +10,13 @@ from itertools import islice
 import msgspec
 import redis
 
+from jobs.backfill.topic import handed_over
 from jobs.player import HEARTBEAT_USER
 from jobs.reconcile_memberships import Newest, compare_memberships, newest_memberships
 from jobs.reconcile_redis import compare_redis
 from jobs.settings import Settings
 from jobs.topics import Record, TopicReader
+from segments.backfill_chunks import Chunk
 from segments.changes import encode_change
 from segments.control import Release
 from segments.definitions.model import Definitions
@@ -74,6 +76,11 @@ class Recomputation:
         self._processor = Replay(
             told, allowed_lateness=times.allowed_lateness, plausibility=settings.plausibility
         ).processor
+
+    def take(self, handed: Iterable[Chunk]) -> None:
+        """Take in what side jobs handed over."""
+        for chunk in handed:
+            self._processor.hand(chunk)
 
     def add(self, events: Iterable[tuple[bytes, int | None]]) -> None:
         """Apply events with the times (ms) of their records, each user's in order of arrival."""
@@ -190,6 +197,8 @@ def reconcile_topics(
     kafka = settings.kafka
     replayed, written = Recomputation(told, settings), WrittenChanges()
     progress = NewestTimes(settings)
+    if not isinstance(told, Definitions):
+        replayed.take(handed_over(kafka, told))
     with topic_reader(settings, kafka.events_topics) as reader:
         replayed.add(progress.watch(reader.to_the_end()))
     with topic_reader(settings, [kafka.changes_topic]) as reader:

@@ -55,6 +55,11 @@ class Backfills:
         found = self._fills.get(release)
         return None if found is None else found.filled
 
+    def filled_from(self, release: int) -> tuple[Backfill, int]:
+        """Return what is filled in as a release takes effect, and from events of when (ms) on."""
+        found = self._fills.get(release)
+        return (Backfill(), 0) if found is None else (found.backfill, found.filled.since)
+
     def fill(self, release: int, user_id: str, profile: Profile) -> None:
         """Fill in what the profile, of that release now and not yet judged by it, lacked under the one before."""
         found = self._fills.get(release)

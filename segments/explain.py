@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from segments.backfill_chunks import Chunk
 from segments.changes import Change
 from segments.conditions.base import Fact
 from segments.control import Release
@@ -21,7 +22,7 @@ from segments.features.event_log import EventLog
 from segments.plan import Plan
 from segments.processor import Processor
 from segments.profile import NEVER, Profile
-from segments.rules import DUE, INSIDE, SINCE, Rule
+from segments.rules import DUE, INSIDE, SINCE, Rule, WarmingRule
 from segments.timeline import Timeline, timeline_of
 
 SHOWN = 10  # events of one condition, and events that were not counted
@@ -40,11 +41,13 @@ def explain(
     at: int | None = None,
     allowed_lateness: int = 3_600_000,
     plausibility: Plausibility | None = None,
+    handed: Iterable[Chunk] = (),
 ) -> Explanation:
     """Return where a user stands at `at` (ms, default: the newest event of anybody); events come with record times.
 
-    `told` is what always holds, or the releases that a job was told. Events later than `at` are as if they had not come
-    yet. Raises UnknownUser when none of the user's is left, DefinitionErrors when a release's definitions are wrong.
+    `told` is what always holds, or the releases that a job was told, `handed` what side jobs handed over. Events later
+    than `at` are as if they had not come yet. Raises UnknownUser when none of the user's is left, DefinitionErrors when
+    a release's definitions are wrong.
 
     >>> from segments.definitions import parse_definitions
     >>> definitions = parse_definitions("segments: [{name: seen, when: {recency: {event: any, within: 1h}}}]")
@@ -61,6 +64,7 @@ def explain(
     else:
         timeline = timeline_of(told, lambda release: compiled(parse_definitions(release.definitions)))
     run = _Run(timeline, allowed_lateness)
+    run.take(handed)
     selection = _Selection(EventDecoder(plausibility=plausibility), user_id, at)
     for seen, payload, written in selection.of(events):
         run.apply(seen, payload, written)
@@ -117,6 +121,11 @@ class _Run:
         self._applied: list[tuple[bytes, int | None]] = []
         self._names: dict[str | None, str] = {}  # of events, by message id
         self._last: dict[str, Change] = {}
+
+    def take(self, handed: Iterable[Chunk]) -> None:
+        """Take in what side jobs handed over."""
+        for chunk in handed:
+            self._processor.hand(chunk)
 
     def apply(self, seen: Event, payload: bytes, written: int | None) -> None:
         outcome = self._processor.process([payload], [written])
@@ -208,6 +217,7 @@ class _View:
             confidence=rule.confidence(profile, now),
             conditions=[self._condition(fact) for fact in rule.facts],
             exit_conditions=[self._condition(fact) for fact in rule.exit_facts],
+            warming=isinstance(rule, WarmingRule),
         )
 
     def _condition(self, fact: Fact) -> Condition:
@@ -230,6 +240,8 @@ def _known_since(timeline: Timeline, release: int) -> dict[int, int]:
         if number <= release:
             features = timeline.engine(number).plan.layout.features
             known = {key: known.get(key, start if place else 0) for key in features}
+            backfill, since = timeline.backfills.filled_from(number)
+            known |= {features[feature]: since for feature in backfill.features}
     return {feature: known[key] for feature, key in enumerate(features)}
 
 

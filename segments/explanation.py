@@ -41,7 +41,10 @@ class LastChange(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """One segment for one user; `since` and `next_change_at` in ms, None when outside and when nothing is to come."""
+    """One segment for one user; `since` and `next_change_at` in ms, None when outside and when nothing is to come.
+
+    While `warming` the conditions do not decide: what they read is being filled in, and members stay as they were.
+    """
 
     segment: str
     segment_version: int
@@ -53,6 +56,7 @@ class Standing(msgspec.Struct, frozen=True):
     confidence: float
     conditions: list[Condition]
     exit_conditions: list[Condition]
+    warming: bool = False
 
 
 class NotCounted(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from jobs.control_topic import security
 from jobs.settings import KafkaSettings
 from jobs.topics import NoTopic, TopicReader, explained
 from segments.backfill_chunks import Chunk, decode_chunk, encode_chunk, is_chunk
+from segments.control import Release
 
 _MAX_REQUEST = 4 * 1024 * 1024
 _TIMEOUT_S = 60
@@ -39,6 +40,12 @@ def write_chunks(kafka: KafkaSettings, chunks: Iterable[Chunk]) -> dict[int, int
         finally:
             producer.close()
     return written
+
+
+def handed_over(kafka: KafkaSettings, releases: Iterable[Release]) -> list[Chunk]:
+    """Return what completes some of these releases; raises TopicError."""
+    runs = {(release.filled.of, release.filled.run) for release in releases if release.filled is not None}
+    return [chunk for chunk in read_chunks(kafka) if (chunk.release, chunk.run) in runs] if runs else []
 
 
 def read_chunks(kafka: KafkaSettings) -> Iterator[Chunk]:

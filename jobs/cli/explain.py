@@ -30,6 +30,7 @@ from jobs.cli.inputs import (
 from jobs.cli.reports import ReportFormat, print_json
 from jobs.cli.submit import KAFKA, addresses
 from jobs.settings import Settings
+from segments.backfill_chunks import Chunk
 from segments.control import Release
 from segments.explain import UnknownUser
 from segments.explain import explain as explain_user
@@ -79,6 +80,7 @@ def explain(
             at=instant,
             allowed_lateness=job.event_time.allowed_lateness,
             plausibility=job.plausibility,
+            handed=_handed(job, told),
         )
     except UnknownUser as error:
         raise Failed(str(error.args[0])) from None
@@ -112,6 +114,16 @@ def _told(job: Settings) -> list[Release]:
 
     try:
         return releases_told(job.kafka)
+    except TopicError as error:
+        raise Failed(str(error)) from None
+
+
+def _handed(job: Settings, told: list[Release]) -> list[Chunk]:
+    from jobs.backfill.topic import handed_over
+    from jobs.topics import TopicError
+
+    try:
+        return handed_over(job.kafka, told)
     except TopicError as error:
         raise Failed(str(error)) from None
 

@@ -53,6 +53,8 @@ def _lines(standing: Standing) -> list[str]:
         lines += ["leaves when:", *(line for each in standing.exit_conditions for line in _condition(each))]
     if standing.confidence < 1:
         lines.append(f"confidence {standing.confidence:g}")
+    if standing.warming:
+        lines.append("warming: what it reads is being filled in; nobody enters or leaves")
     if standing.last_change is not None:
         lines.append(_last(standing.last_change))
     if standing.next_change_at is not None:

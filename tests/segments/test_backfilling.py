@@ -14,6 +14,7 @@ from segments.changes import Change
 from segments.control import Filled, Release
 from segments.definitions import parse_definitions
 from segments.engine import Engine
+from segments.explain import explain
 from segments.plan import Plan
 from segments.processor import Processor
 from segments.profile import Layout
@@ -193,6 +194,20 @@ def test_everybody_is_judged_at_the_instant_of_completion() -> None:
     (change,) = [change for change in run.changes if change.segment == "loyal"]
     assert (change.action, change.at, change.cause.kind) == ("entered", COMPLETE, "definition")
     assert change.because[0].value == 3
+
+
+def test_explain_says_what_is_warming_and_then_counts_what_was_filled_in() -> None:
+    run, events = released_run(), [order(START), order(START + 1), order(RELEASED + 1)]
+    filled = hand_all(run, events)
+    told = [Release(1, 0, OLD), Release(2, RELEASED, NEW), completion(filled)]
+    found = {}
+    for at in (COMPLETE - 1, COMPLETE):
+        explanation = explain(told, records(events), "u1", at=at, handed=run.chunks)
+        found[at] = next(each for each in explanation.segments if each.segment == "loyal")
+    assert (found[COMPLETE - 1].warming, found[COMPLETE - 1].inside) == (True, False)
+    assert (found[COMPLETE].warming, found[COMPLETE].inside, found[COMPLETE].since) == (False, True, COMPLETE)
+    (condition,) = found[COMPLETE].conditions
+    assert (condition.value, len(condition.events)) == (3, 3)
 
 
 def test_who_has_no_profile_gets_one() -> None:
