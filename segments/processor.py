@@ -158,7 +158,10 @@ class Processor:
                 suspect = refused.get(place)
                 if suspect is not None and suspect.reason != "not_json":
                     raise suspect
-                event = decode(payload, written_at[place])  # says more about what is unreadable than the suspicion
+                try:
+                    event = decode(payload, written_at[place])  # says more of what is unreadable than the suspicion
+                except RejectedEvent as rejected:
+                    event = timeline.decode_refused(payload, written_at[place], rejected)
                 if suspect is not None:
                     raise suspect
                 time = event.time

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from segments.backfills import Backfills
 from segments.changes import Cause, Change
 from segments.control import Release
 from segments.engine import Engine
-from segments.events import Event, EventDecoder
+from segments.events import Event, EventDecoder, RejectedEvent
 from segments.plan import Plan
 from segments.profile import NEVER, UNJUDGED, Layout, Profile, mover
 from segments.shadow import promoted
@@ -64,6 +65,19 @@ class Timeline:
     def decoder_at(self, time: int) -> EventDecoder:
         """Return what reads events of an instant (ms)."""
         return self._engines[self.release_at(time)].plan.decoder
+
+    def decode_refused(self, payload: bytes, written_at: int | None, refusal: RejectedEvent) -> Event:
+        """Return an event that the newest definitions refuse as those read it that hold at its time.
+
+        Raises `refusal` when those refuse it too. `written_at` (ms) is its record's time, None when unknown.
+        """
+        for _, number in self._starts[-2::-1]:
+            decoder = self._engines[number].plan.decoder
+            with suppress(RejectedEvent):
+                event = decoder.decode(payload, written_at)
+                if self.decoder_at(event.time) is decoder:
+                    return event
+        raise refusal
 
     def release_at(self, time: int) -> int:
         """Return the number of the release that holds at `time` (ms); the first one before that."""

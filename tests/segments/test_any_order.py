@@ -21,7 +21,7 @@ from tests import strategies
 from tests.oracle import oracle
 from tests.oracle.records import records
 from tests.segments.support import TIME_LIMIT_S, examples
-from tests.vocabulary import MINUTE
+from tests.vocabulary import MINUTE, STARTS
 
 DAY = 24 * 60 * MINUTE
 USER = "u1"
@@ -188,3 +188,17 @@ def test_a_timeline_of_one_engine_always_holds() -> None:
     engine = Engine(Plan(parse_definitions("segments: [{name: seen, when: {recency: {event: any, within: 1h}}}]")))
     timeline = Timeline.of(engine)
     assert timeline.engine(timeline.release_at(0)) is timeline.engine(timeline.newest) is engine
+
+
+def test_what_only_later_definitions_refuse_counts_under_those_of_its_time() -> None:
+    segments = [{"name": "seen", "when": {"recency": {"event": "Order", "within": "1h"}}}]
+    spender = {"name": "spender", "when": {"sum": {"event": "Order", "property": "price", "within": "1h", "gt": 1}}}
+    start = STARTS[0]
+    releases = released((0, {"segments": segments}), (start + MINUTE, {"segments": [*segments, spender]}))
+    processor = Processor(timeline_of(releases, engine_of))
+    events = [
+        (at, {"type": "track", "event": "Order", "userId": USER, "timestamp": at, "properties": {"price": "five"}})
+        for at in (start, start + MINUTE)
+    ]
+    outcome = processor.process(*zip(*records(events), strict=True))
+    assert (outcome.applied, [place for place, _ in outcome.rejected]) == (1, [1])
