@@ -200,5 +200,6 @@ def test_what_only_later_definitions_refuse_counts_under_those_of_its_time() -> 
         (at, {"type": "track", "event": "Order", "userId": USER, "timestamp": at, "properties": {"price": "five"}})
         for at in (start, start + MINUTE)
     ]
-    outcome = processor.process(*zip(*records(events), strict=True))
+    told = records(events)
+    outcome = processor.process([payload for payload, _ in told], [written for _, written in told])
     assert (outcome.applied, [place for place, _ in outcome.rejected]) == (1, [1])
