@@ -112,10 +112,15 @@ class Engine:
 
         `stood` says how users stood so far (inside, since) with rules that were evaluated under another name.
         """
-        members = profile.members
+        members, features = profile.members, profile.features
         for rule in self.plan.rules:
             member = members.pop(rule.segment_id, None)
-            inside, since = (member[INSIDE] == 1, member[SINCE]) if member is not None else (False, 0)
+            if member is None:
+                if rule.guard is not None and rule.guard not in features and rule.name not in stood:
+                    continue  # false, until an event comes
+                inside, since = False, 0
+            else:
+                inside, since = member[INSIDE] == 1, member[SINCE]
             holds, due = rule.decide(profile, *stood.get(rule.name, (inside, since)), now)
             if holds or due != NEVER:
                 members[rule.segment_id] = (1, since if inside else now, due) if holds else (0, 0, due)

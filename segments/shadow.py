@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import lru_cache
 
 from segments.control import Release
 from segments.definitions import DefinitionErrors, Problem, parse_definitions
@@ -38,7 +37,6 @@ def in_one_plan(live: Definitions, shadow: Definitions) -> Definitions:
     return live.model_copy(update={"segments": [*live.segments, *hidden]})
 
 
-@lru_cache(maxsize=64)
 def promoted(old: Plan, new: Plan) -> tuple[str, ...]:
     """Return the segments that were in the shadow of one plan and are live, and the same, in the next."""
     hidden = {segment.name: segment for segment in old.definitions.segments if in_shadow(segment.name)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import NamedTuple
 
 from segments.backfills import Backfills
 from segments.changes import Cause, Change
@@ -17,6 +18,19 @@ from segments.shadow import promoted
 from segments.shadow_names import SHADOW
 
 DEFINITION = Cause("definition")
+
+
+class _Way(NamedTuple):
+    """What all users share who go from one release to another."""
+
+    move: Callable[[Profile], None]
+    staying: frozenset[str]
+    promoted: tuple[str, ...]
+
+
+def _way(old: Plan, new: Plan) -> _Way:
+    staying = frozenset(rule.name for rule in new.rules)
+    return _Way(mover(old.layout, new.layout), staying, promoted(old, new))
 
 
 class Timeline:
@@ -32,6 +46,7 @@ class Timeline:
         self.newest = 0
         self.starts_at = 0
         self.backfills = Backfills()
+        self._ways: dict[tuple[int, int], _Way] = {}
 
     @classmethod
     def of(cls, engine: Engine) -> Timeline:
@@ -99,9 +114,12 @@ class Timeline:
         old, new = self._engines[profile.release], self._engines[number]
         old.advance(user_id, profile, start - 1, changes)
         now = profile.clock = max(start, profile.clock)
-        stood = {name: old.standing(profile, name + SHADOW) for name in promoted(old.plan, new.plan)}
-        old.dismiss(user_id, profile, {rule.name for rule in new.plan.rules}, now, DEFINITION, changes)
-        mover(old.plan.layout, new.plan.layout)(profile)
+        way = self._ways.get((profile.release, number))
+        if way is None:
+            way = self._ways[profile.release, number] = _way(old.plan, new.plan)
+        stood = {name: old.standing(profile, name + SHADOW) for name in way.promoted}
+        old.dismiss(user_id, profile, way.staying, now, DEFINITION, changes)
+        way.move(profile)
         profile.release = number
         self.backfills.fill(number, user_id, profile)
         new.judge_all(user_id, profile, now, DEFINITION, changes, stood)
