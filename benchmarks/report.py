@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from rich.table import Table
 
+from segments.population.summary import RANK_ERROR
+
 FOLDER = Path(__file__).resolve().parent
 REPORT = FOLDER / "report.json"
 DOCS = FOLDER.parent / "docs" / "benchmarks.md"
@@ -122,6 +124,13 @@ BARS = (
         ("rules_lateness",),
         _number("rules_lateness", "usual_ratio"),
         at_least=0.85,
+    ),
+    Bar(
+        "rules_threshold_rank_error",
+        "thresholds: rank error on all users, share of them",
+        ("rules_thresholds",),
+        _number("rules_thresholds", "rank_error"),
+        at_most=RANK_ERROR,
     ),
 )
 

@@ -87,6 +87,17 @@ def answers(kafka: KafkaSettings) -> bool:
     return True
 
 
+def records_told(kafka: KafkaSettings) -> list[ControlRecord]:
+    """Return what the job was told, bounds of the population too; nothing where there is no control topic.
+
+    Raises TopicError.
+    """
+    try:
+        return read_history(kafka).records
+    except NoTopic:
+        return []
+
+
 def releases_told(kafka: KafkaSettings) -> list[Release]:
     """Return the releases that the job was told, none where there is no control topic; raises TopicError."""
     try:

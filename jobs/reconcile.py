@@ -18,7 +18,7 @@ from jobs.settings import Settings
 from jobs.topics import Record, TopicReader
 from segments.backfill_chunks import Chunk
 from segments.changes import encode_change
-from segments.control import Release
+from segments.control import ControlRecord, Release
 from segments.definitions.model import Definitions
 from segments.events import EventDecoder, RejectedEvent
 from segments.processor import Outcome
@@ -69,7 +69,7 @@ class Recomputation:
     A user's changes depend on this user's events alone, so the partitions may be given one after the other.
     """
 
-    def __init__(self, told: Definitions | Sequence[Release], settings: Settings) -> None:
+    def __init__(self, told: Definitions | Sequence[ControlRecord], settings: Settings) -> None:
         times = settings.event_time
         self.changes: dict[str, list[bytes]] = {}
         self.counts: Counter[str] = Counter()
@@ -187,7 +187,7 @@ def reconcile(
 
 
 def reconcile_topics(
-    told: Definitions | Sequence[Release], settings: Settings, *, bounded: bool = False
+    told: Definitions | Sequence[ControlRecord], settings: Settings, *, bounded: bool = False
 ) -> Reconciliation:
     """Read events, changes and memberships and compare them and Redis; raises TopicError, redis.RedisError.
 
@@ -198,7 +198,7 @@ def reconcile_topics(
     replayed, written = Recomputation(told, settings), WrittenChanges()
     progress = NewestTimes(settings)
     if not isinstance(told, Definitions):
-        replayed.take(handed_over(kafka, told))
+        replayed.take(handed_over(kafka, [record for record in told if isinstance(record, Release)]))
     with topic_reader(settings, kafka.events_topics) as reader:
         replayed.add(progress.watch(reader.to_the_end()))
     with topic_reader(settings, [kafka.changes_topic]) as reader:

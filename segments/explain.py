@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from segments.backfill_chunks import Chunk
 from segments.changes import Change
 from segments.conditions.base import Fact
-from segments.control import Release
+from segments.control import ControlRecord, Release, Thresholds
 from segments.definitions.loader import parse_definitions
 from segments.definitions.model import Definitions
 from segments.durations import format_duration
@@ -20,6 +20,7 @@ from segments.features.base import Feature, States
 from segments.features.distinct import DistinctValues
 from segments.features.event_log import EventLog
 from segments.plan import Plan
+from segments.population.bounds import Bounds
 from segments.processor import Processor
 from segments.profile import NEVER, Profile
 from segments.rules import DUE, INSIDE, SINCE, Rule, WarmingRule
@@ -34,7 +35,7 @@ class UnknownUser(LookupError):
 
 
 def explain(
-    told: Definitions | Sequence[Release],
+    told: Definitions | Sequence[ControlRecord],
     events: Iterable[tuple[bytes, int | None]],
     user_id: str,
     *,
@@ -45,9 +46,9 @@ def explain(
 ) -> Explanation:
     """Return where a user stands at `at` (ms, default: the newest event of anybody); events come with record times.
 
-    `told` is what always holds, or the releases that a job was told, `handed` what side jobs handed over. Events later
-    than `at` are as if they had not come yet. Raises UnknownUser when none of the user's is left, DefinitionErrors when
-    a release's definitions are wrong.
+    `told` is what always holds, or what a job was told: releases, and bounds of the population; `handed` is what side
+    jobs handed over. Events later than `at` are as if they had not come yet. Raises UnknownUser when none of the user's
+    is left, DefinitionErrors when a release's definitions are wrong.
 
     >>> from segments.definitions import parse_definitions
     >>> definitions = parse_definitions("segments: [{name: seen, when: {recency: {event: any, within: 1h}}}]")
@@ -57,12 +58,16 @@ def explain(
     """
 
     def compiled(definitions: Definitions) -> Engine:
-        return Engine(WholePlan(definitions, plausibility), allowed_lateness=allowed_lateness)
+        return Engine(WholePlan(definitions, plausibility, bounds=bounds), allowed_lateness=allowed_lateness)
+
+    records: Sequence[ControlRecord] = () if isinstance(told, Definitions) else told
+    bounds = Bounds(record for record in records if isinstance(record, Thresholds))
 
     if isinstance(told, Definitions):
         timeline = Timeline.of(compiled(told))
     else:
-        timeline = timeline_of(told, lambda release: compiled(parse_definitions(release.definitions)))
+        releases = [record for record in told if isinstance(record, Release)]
+        timeline = timeline_of(releases, lambda release: compiled(parse_definitions(release.definitions)))
     run = _Run(timeline, allowed_lateness)
     run.take(handed)
     selection = _Selection(EventDecoder(plausibility=plausibility), user_id, at)

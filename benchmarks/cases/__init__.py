@@ -7,6 +7,7 @@ from benchmarks.cases import (
     job,
     latency,
     memory,
+    moving_thresholds,
     rules_lateness,
     rules_preview,
     rules_swap,
@@ -31,6 +32,7 @@ CASES = (
 
 RULES_CASES = (
     Case("rules_lateness", "events out of order against events in order", rules_lateness.measure),
+    Case("rules_thresholds", "moving thresholds on many users", moving_thresholds.measure),
     Case("rules_preview", "a preview over recorded events", rules_preview.measure),
     Case("rules_swap", "a release in the running job", rules_swap.measure),
 )

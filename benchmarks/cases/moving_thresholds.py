@@ -48,7 +48,7 @@ def run(users: int) -> Numbers:
     return {
         "users": users,
         "workers": _WORKERS,
-        "rules_threshold_rank_error": max(first.error, second.error),
+        "rank_error": max(first.error, second.error),
         "stated_rank_error": RANK_ERROR,
         "sketch_bytes": population.sketch_bytes,
         "report_ms": second.report_s * 1e3,

@@ -31,7 +31,7 @@ from jobs.cli.reports import ReportFormat, print_json
 from jobs.cli.submit import KAFKA, addresses
 from jobs.settings import Settings
 from segments.backfill_chunks import Chunk
-from segments.control import Release
+from segments.control import ControlRecord, Release
 from segments.explain import UnknownUser
 from segments.explain import explain as explain_user
 from segments.explanation import Explanation
@@ -108,22 +108,22 @@ def _overrides(bootstrap_servers: str | None, run: str | None) -> dict[str, str]
     return overrides if bootstrap_servers is None else overrides | {KAFKA: bootstrap_servers}
 
 
-def _told(job: Settings) -> list[Release]:
-    from jobs.control_topic import releases_told
+def _told(job: Settings) -> list[ControlRecord]:
+    from jobs.control_topic import records_told
     from jobs.topics import TopicError
 
     try:
-        return releases_told(job.kafka)
+        return records_told(job.kafka)
     except TopicError as error:
         raise Failed(str(error)) from None
 
 
-def _handed(job: Settings, told: list[Release]) -> list[Chunk]:
+def _handed(job: Settings, told: list[ControlRecord]) -> list[Chunk]:
     from jobs.backfill.topic import handed_over
     from jobs.topics import TopicError
 
     try:
-        return handed_over(job.kafka, told)
+        return handed_over(job.kafka, [record for record in told if isinstance(record, Release)])
     except TopicError as error:
         raise Failed(str(error)) from None
 

@@ -38,7 +38,7 @@ def reconcile(
     """
     from redis import RedisError
 
-    from jobs.control_topic import releases_told
+    from jobs.control_topic import records_told
     from jobs.reconcile import reconcile_topics
     from jobs.stack.stack import Stack
     from jobs.topics import TopicError
@@ -48,7 +48,7 @@ def reconcile(
     overrides |= {name: value for name, value in given.items() if value is not None}
     job, checked = checked_settings(settings, definitions, {**os.environ, **overrides})
     try:
-        told = releases_told(job.kafka) if definitions is None else []
+        told = records_told(job.kafka) if definitions is None else []
         result = reconcile_topics(told or checked, job, bounded=bounded)
     except TopicError as error:
         raise Failed(str(error)) from None

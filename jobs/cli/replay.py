@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -27,6 +28,8 @@ from jobs.cli.inputs import (
     parse_instant,
 )
 from segments.changes import Change, encode_change
+from segments.control import ControlRecord, decode_control
+from segments.history import History
 from segments.replay import Replay
 
 _PROGRESS_EVERY = 10_000
@@ -39,6 +42,13 @@ def replay(
     definitions: DefinitionsOption = None,
     settings: SettingsOption = None,
     order: OrderOption = Order.time,
+    control: Annotated[
+        Path | None,
+        typer.Option(
+            help="What a job was told: NDJSON with the records of its control topic, instead of definitions.",
+            show_default="the definitions always hold, bounds of the population are found",
+        ),
+    ] = None,
     until: Annotated[
         str | None, typer.Option(help="Let time go on to this instant: ISO 8601 or ms.", show_default="newest event")
     ] = None,
@@ -55,7 +65,7 @@ def replay(
     job, checked = checked_settings(settings, definitions)
     times = job.event_time
     run = Replay(
-        checked,
+        checked if control is None else _told(control),
         allowed_lateness=times.allowed_lateness,
         out_of_orderness=times.out_of_orderness,
         plausibility=job.plausibility,
@@ -67,6 +77,23 @@ def replay(
         written = _write(run.run(_with_progress(source), until_ms), output, user)
         output.flush()
     typer.echo(_summary(run.counts, skipped, written), err=True)
+
+
+def _told(path: Path) -> list[ControlRecord]:
+    """Return the control records in a file, each number once."""
+    history = History()
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}") from None
+    for number, line in enumerate(lines, 1):
+        try:
+            history.add(decode_control(line))
+        except msgspec.DecodeError as error:
+            raise BadInput(f"{path}:{number}: this is no record of a control topic: {error}") from None
+    if history.current is None:
+        raise BadInput(f"{path} holds no release: a control topic begins with one")
+    return history.records
 
 
 def _create(path: Path) -> BinaryIO:

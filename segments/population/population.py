@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from segments.changes import Change
 from segments.conditions.threshold import PopulationThreshold
 from segments.control import Thresholds
 from segments.definitions.threshold import Threshold
 from segments.population.bounds import Bounds
-from segments.population.columns import Columns, Floats
-from segments.population.rounds import Report, Schedule, next_record
-from segments.population.summary import exact_bound, summarize
 from segments.profile import NEVER, Profile
 from segments.profiles import Profiles
 from segments.timeline import Timeline
+
+if TYPE_CHECKING:  # what they need loads slowly, and most definitions have no threshold
+    from segments.population.columns import Columns, Floats
+    from segments.population.rounds import Report, Schedule
 
 
 class Population:
@@ -29,18 +31,14 @@ class Population:
         self._timeline = timeline
         self._profiles = profiles
         self._bounds = bounds
-        self._columns = Columns()
-        self._schedule = Schedule()
+        self._columns: Columns
+        self._schedule: Schedule
+        self.thresholds: Mapping[str, PopulationThreshold] = {}  # of all definitions in use, by key
         self._waiting = array("I")  # numbers of users to look at, each marked
         self._marked = bytearray()
         self._starts = NEVER  # the first instant at which a bound takes effect that those who wait do not know of
         self.changes: list[Change] = []  # where to tell what follows at once, because the user is past the instant
         self.follow()
-
-    @property
-    def thresholds(self) -> Mapping[str, PopulationThreshold]:
-        """The thresholds of all definitions in use, by key."""
-        return self._columns.thresholds
 
     @property
     def left(self) -> int:
@@ -49,15 +47,24 @@ class Population:
 
     def follow(self) -> None:
         """Follow the thresholds of the definitions now known; the users' numbers for new ones are found by `sweep`."""
-        known = set(self.thresholds)
         compiled = [each for plan in self._timeline.plans() for each in plan.thresholds.values()]
-        self._columns.follow(compiled)
-        if not self.thresholds:
+        if not compiled:
             return
+        if not self.thresholds:
+            self._begin()
+        known = set(self.thresholds)
+        self._columns.follow(compiled)
+        self.thresholds = self._columns.thresholds
         self._profiles.watcher = self
         if self.thresholds.keys() - known:
             self._profiles.settle()  # now all users have a number
             self._wait(range(self._profiles.numbered))
+
+    def _begin(self) -> None:
+        from segments.population.columns import Columns  # noqa: PLC0415 - as above
+        from segments.population.rounds import Schedule  # noqa: PLC0415 - as above
+
+        self._columns, self._schedule = Columns(), Schedule()
 
     def accept(self, record: Thresholds) -> bool:
         """Take in new bounds; False when their version is known already."""
@@ -90,13 +97,25 @@ class Population:
 
     def reports(self, watermark: int, shards: list[int]) -> Iterator[Report]:
         """Return a report for each threshold whose interval has ended by the watermark; none while users wait."""
-        for key, instant in self._due(watermark):
+        due = self._due(watermark)
+        if not due:
+            return
+        from segments.population.rounds import Report  # noqa: PLC0415 - as above
+        from segments.population.summary import summarize  # noqa: PLC0415 - as above
+
+        for key, instant in due:
             spec = self.thresholds[key].spec
             yield Report(key, instant, watermark, shards, summarize(spec, self._numbers(key, watermark)))
 
     def rounds(self, watermark: int, starts: int) -> Iterator[Thresholds]:
         """Return the records of the rounds that have ended, as if these were all users; in effect from `starts`."""
-        for key, _ in self._due(watermark):
+        due = self._due(watermark)
+        if not due:
+            return
+        from segments.population.rounds import next_record  # noqa: PLC0415 - as above
+        from segments.population.summary import exact_bound  # noqa: PLC0415 - as above
+
+        for key, _ in due:
             threshold = self.thresholds[key]
             numbers = self._numbers(key, watermark)
             found = exact_bound(threshold.spec, numbers)

@@ -33,11 +33,13 @@ MEASURED: dict[str, dict[str, Any]] = {
     "rules_swap": {"pause_s": 0.5, "all_users_s": 40.0},
     "rules_preview": {"seconds": 30.0},
     "rules_lateness": {"usual_ratio": 0.9},
+    "rules_thresholds": {"rank_error": 0.001},
 }
 KEYS = [
     "job_events_per_s", "job_vs_bare_loop", "job_vs_textbook_pyflink", "job_vs_bytewax", "engine_step_vs_orjson",
     "latency_p50_ms", "latency_p99_ms", "users_1m_vs_10k", "segments_1000_vs_10", "bytes_per_profile",
     "rules_swap_pause_s", "rules_swap_all_users_s", "rules_preview_s", "rules_lateness_ratio",
+    "rules_threshold_rank_error",
 ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 from jobs.cli import app
 from jobs.cli.inputs import parse_instant
 from segments.changes import Cause, Change, decode_change
+from segments.control import Release, encode_control
 from tests.conftest import ROOT
 
 SHIPPED = ROOT / "conf" / "segments.yaml"
@@ -216,3 +217,19 @@ def test_light_commands_import_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_replay_follows_what_a_job_was_told(events: Path, definitions: Path, tmp_path: Path) -> None:
+    first = definitions.read_text()
+    second = first.replace("gte: 2", "gte: 1")
+    assert first != second
+    control = tmp_path / "control.ndjson"
+    told = [Release(1, 0, first), Release(2, T0 - 1, second), Release(2, 0, "somebody was faster")]
+    control.write_bytes(b"".join(encode_control(record) + b"\n" for record in told))
+    kinds = {change.cause.kind for change in replayed(events, "--control", control)}
+    assert replayed(events, "--control", control) != replayed(events, "--definitions", definitions)
+    assert kinds <= {"event", "timer", "definition"}
+    control.write_bytes(control.read_bytes() + b"{}\n")
+    refused = segments("replay", events, "--control", control)
+    assert refused.exit_code == 2
+    assert f"{control}:4: this is no record of a control topic" in refused.stderr
