@@ -8,13 +8,17 @@ from pathlib import Path
 
 from jobs.recording import Recording
 from segments.changes import Reason
+from segments.control import Thresholds
 from segments.definitions import Definitions
 from segments.events import Plausibility
 from segments.explain import explain
+from segments.mapping import ordered
+from segments.preview.population import bounds_of, comparing, in_one
 from segments.preview.report import Preview, build_preview, nothing_differs
 from segments.preview.tally import Question, Tally, empty_tally, tally_users
 from segments.preview.versions import differences, restricted, sides
 from segments.profiles import user_checksum
+from segments.record_times import with_record_times
 
 _BINS = 120
 
@@ -34,7 +38,10 @@ class Request:
     plausibility: Plausibility
 
 
-def run_preview(request: Request, bar: Callable[[str, int], Callable[[int], None]]) -> Preview:
+Bar = Callable[[str, int], Callable[[int], None]]
+
+
+def run_preview(request: Request, bar: Bar) -> Preview:
     """Return what the new version would change; `bar` begins a progress bar of a name and a size.
 
     Raises NoEvents, MappingError, DefinitionErrors, OSError.
@@ -46,8 +53,10 @@ def run_preview(request: Request, bar: Callable[[str, int], Callable[[int], None
         request.events, request.mapping, plausibility=request.plausibility, workers=request.workers, bar=bar
     ) as recording:
         first, last = recording.bounds()
+        both = sides(request.before, request.after, differing, request.others)
         question = Question(
-            sides=sides(request.before, request.after, differing, request.others),
+            sides=both,
+            bounds=_bounds(both, request, bar),
             watched=[each.segment for each in differing],
             first=first,
             last=last,
@@ -57,7 +66,7 @@ def run_preview(request: Request, bar: Callable[[str, int], Callable[[int], None
             plausibility=request.plausibility,
         )
         tally = _tally(recording, question, bar("replayed", recording.events))
-        standing = _standing(recording, request, question.last)
+        standing = _standing(recording, request, question)
         return build_preview(question, tally, (request.before, request.after), differing, request.others, standing)
 
 
@@ -70,7 +79,20 @@ def _tally(recording: Recording, question: Question, progress: Callable[[int], N
     return total
 
 
-def _standing(recording: Recording, request: Request, at: int) -> Callable[[str, str], list[Reason]]:
+def _bounds(both: list[Definitions], request: Request, bar: Bar) -> list[Thresholds]:
+    """Return the population's bounds in the recorded events; nothing where no segment compares with them."""
+    found = []
+    for definitions in filter(None, map(comparing, both)):
+        events = with_record_times(ordered(request.events, mapping=request.mapping))
+        done = bar("population", 1)
+        found.append(
+            bounds_of(definitions, events, allowed_lateness=request.allowed_lateness, plausibility=request.plausibility)
+        )
+        done(1)
+    return in_one(found)
+
+
+def _standing(recording: Recording, request: Request, question: Question) -> Callable[[str, str], list[Reason]]:
     """Return a function that says how a user stands in a segment of the new version; no reasons where it is gone."""
 
     def standing(user_id: str, segment: str) -> list[Reason]:
@@ -82,7 +104,8 @@ def _standing(recording: Recording, request: Request, at: int) -> Callable[[str,
             definitions,
             [timed for user in events for timed in user],
             user_id,
-            at=at,
+            at=question.last,
+            found=question.bounds,
             allowed_lateness=request.allowed_lateness,
             plausibility=request.plausibility,
         )

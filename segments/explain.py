@@ -34,7 +34,7 @@ class UnknownUser(LookupError):
     """The events hold none of this user that counts up to the instant asked about; the text says what there is."""
 
 
-def explain(
+def explain(  # noqa: PLR0913 - all that an explanation is made of
     told: Definitions | Sequence[ControlRecord],
     events: Iterable[tuple[bytes, int | None]],
     user_id: str,
@@ -43,12 +43,13 @@ def explain(
     allowed_lateness: int = 3_600_000,
     plausibility: Plausibility | None = None,
     handed: Iterable[Chunk] = (),
+    found: Iterable[Thresholds] = (),
 ) -> Explanation:
     """Return where a user stands at `at` (ms, default: the newest event of anybody); events come with record times.
 
-    `told` is what always holds, or what a job was told: releases, and bounds of the population; `handed` is what side
-    jobs handed over. Events later than `at` are as if they had not come yet. Raises UnknownUser when none of the user's
-    is left, DefinitionErrors when a release's definitions are wrong.
+    `told` is what always holds, or what a job was told: releases, and bounds of the population, of which more may have
+    been `found`; `handed` is what side jobs handed over. Events later than `at` are as if they had not come yet. Raises
+    UnknownUser when none of the user's is left, DefinitionErrors when a release's definitions are wrong.
 
     >>> from segments.definitions import parse_definitions
     >>> definitions = parse_definitions("segments: [{name: seen, when: {recency: {event: any, within: 1h}}}]")
@@ -61,7 +62,7 @@ def explain(
         return Engine(WholePlan(definitions, plausibility, bounds=bounds), allowed_lateness=allowed_lateness)
 
     records: Sequence[ControlRecord] = () if isinstance(told, Definitions) else told
-    bounds = Bounds(record for record in records if isinstance(record, Thresholds))
+    bounds = Bounds([*(record for record in records if isinstance(record, Thresholds)), *found])
 
     if isinstance(told, Definitions):
         timeline = Timeline.of(compiled(told))

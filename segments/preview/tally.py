@@ -9,10 +9,12 @@ from itertools import chain
 import msgspec
 
 from segments.changes import Change
+from segments.control import Thresholds
 from segments.definitions.model import Definitions
 from segments.engine import Engine
 from segments.events import Plausibility
 from segments.plan import Plan
+from segments.population.bounds import Bounds
 from segments.preview.versions import BEFORE
 from segments.processor import Outcome, Processor
 from segments.profiles import user_checksum
@@ -31,6 +33,7 @@ class Question(msgspec.Struct, frozen=True):
     user_sample: int
     allowed_lateness: int
     plausibility: Plausibility
+    bounds: list[Thresholds] = []  # of the population, as found before
 
     @property
     def bin_width(self) -> int:
@@ -105,7 +108,10 @@ class _Counting:
         self._question = question
         self._width = question.bin_width
         self._engines = [
-            Engine(Plan(side, question.plausibility), allowed_lateness=question.allowed_lateness)
+            Engine(
+                Plan(side, question.plausibility, bounds=Bounds(question.bounds)),
+                allowed_lateness=question.allowed_lateness,
+            )
             for side in question.sides
         ]
         self._tally = empty_tally(question)

@@ -98,12 +98,12 @@ def test_the_report_survives_writing_and_reading(tmp_path: Path) -> None:
 
 def test_the_documents_are_filled_between_their_marks(tmp_path: Path) -> None:
     path = tmp_path / "benchmarks.md"
-    path.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    path.write_text(f"before\n{report.BEGIN}\noutdated\n{report.END}\nafter\n")
     report.write_docs(report.merge({}, {**MEASURED, "memory": {"error": "out | of\nmemory"}}), path)
     text = path.read_text()
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
-    assert "old" not in text
+    assert "outdated" not in text
     assert "| `job_vs_bytewax` | 3 | ≥ 2 | met |" in text
     path.write_text("no marks")
     with pytest.raises(ValueError, match="needs the lines"):
