@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import msgspec
 from pyflink.common import Configuration
 from pyflink.datastream import CheckpointingMode, ExternalizedCheckpointRetention, StreamExecutionEnvironment
 
 from jobs.java_bridge import FRAME_TYPE, event_frames, kafka_sinks
 from jobs.settings import Settings
-from segments.control import ControlRecord, encode_control
+from segments.control import ControlRecord, Release, encode_control
 from segments.history import first_release
 from segments.population.rounds import LEAD
 from udfs.redis_writer import RedisOptions
@@ -126,7 +127,9 @@ def function_options(
 ) -> FunctionOptions:
     """Return what travels to the workers."""
     redis, times = settings.redis, settings.event_time
-    records = [first_release(told)] if isinstance(told, str) else told
+    records: Iterable[ControlRecord] = [first_release(told)] if isinstance(told, str) else told
+    if bounded:
+        records = map(_without_chunks, records)
     commits = 2 * settings.flink.checkpoint_interval if settings.kafka.delivery == "exactly_once" else 0
     return FunctionOptions(
         told=tuple(encode_control(record) for record in records),
@@ -139,6 +142,11 @@ def function_options(
         bounds_lead=None if bounded else LEAD + commits,
         trace=trace,
     )
+
+
+def _without_chunks(record: ControlRecord) -> ControlRecord:
+    """Return a record that waits for no chunks: a bounded run is told what it knows, and hears none."""
+    return msgspec.structs.replace(record, filled=None) if isinstance(record, Release) else record
 
 
 def _flag(value: bool) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from jobs.graph import function_options, sink_options, source_options
 from jobs.settings import Settings
-from segments.control import encode_control
+from segments.control import Filled, Release, decode_control, encode_control
 from segments.history import first_release
 
 JAVA = Path("jobs/bridge/src/main/java/io/flinksegments/bridge")
@@ -90,3 +90,11 @@ def test_the_function_gets_what_it_needs_and_can_travel() -> None:
 
 def test_redis_can_be_left_out() -> None:
     assert function_options(settings(redis={"enabled": False}), "").redis is None
+
+
+def test_a_bounded_run_waits_for_no_chunks() -> None:
+    completing = Release(3, 9, "segments: []", action="backfill", filled=Filled(2, 1, 5, 0, (1,), 1))
+    told = [Release(1, 0, "segments: []"), completing]
+    running, bounded = (function_options(settings(), told, bounded=each).told for each in (False, True))
+    assert decode_control(running[1]) == completing
+    assert decode_control(bounded[1]) == Release(3, 9, "segments: []", action="backfill")
