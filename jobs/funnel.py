@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from jobs.recording import Recording
-from segments.funnel import FunnelQuestion, FunnelReport, count_funnel, empty_funnel, funnel_report
+from segments.funnel import FunnelQuestion, FunnelReport, empty_funnel, funnel_report
+from segments.funnel_count import count_funnel
 
 
 def run_funnel(
@@ -19,6 +22,7 @@ def run_funnel(
     """Return the counted funnel; `bar` begins a progress bar. Raises NoEvents, MappingError, OSError."""
     with Recording.open(events, mapping, plausibility=question.plausibility, workers=workers, bar=bar) as recording:
         span = recording.bounds()
+        question = msgspec.structs.replace(question, until=span[1])
         total = empty_funnel(question)
         for part in recording.each(count_funnel, question, bar("counted", recording.events)):
             total.add(part)

@@ -5,6 +5,8 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from segments.durations import format_duration
+
 WEEK_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY = 86_400_000
 
@@ -59,6 +61,15 @@ def reach(window: int | Period) -> int:
     (60000, 259200000)
     """
     return window.longest if isinstance(window, Period) else window
+
+
+def window_text(window: int | Period) -> str:
+    """Return a window as people read it.
+
+    >>> window_text(60_000), window_text(Period.THIS_DAY)
+    ('in 1m', 'this day')
+    """
+    return window.text if isinstance(window, Period) else f"in {format_duration(window)}"
 
 
 _LONGEST_DAYS = {Period.THIS_DAY: 1, Period.THIS_MONTH: 31, Period.THIS_QUARTER: 92, Period.THIS_YEAR: 366}

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from segments.definitions.model import Condition, Context, Definitions, Segment, Trait
-from segments.definitions.model import Sequence as Steps
-from segments.definitions.paths import parts
-from segments.definitions.selecting import Selector
-from segments.events import ANY_EVENT, Event, EventDecoder, Plausibility, RejectedEvent
-from segments.features.base import join_value
-from segments.fields import Getter, getter
-from segments.plan import Plan
-from segments.selectors import EventSelector
+from segments.calendar import window_text
+from segments.definitions.model import Condition, Definitions, Segment
+from segments.definitions.steps import Sequence as Written
+from segments.events import Plausibility
+from segments.profile import NEVER
+from segments.steps import Steps
 
 _BY = "funnel_breakdown"
 _UNKNOWN = "unknown"
@@ -34,18 +31,21 @@ class Attempt(msgspec.Struct, frozen=True):
 
     times: tuple[int, ...]
     by: str | None
+    undecided: bool = False
 
 
 class StepReport(msgspec.Struct, frozen=True):
     """One step: `units` that reached it (users, or values of `per`), the share of those before and of the first step.
 
-    The times are those from the step before, in ms; None for the first step and where nobody came.
+    The times are those from the step before, in ms; None for the first step and where nobody came. `undecided` got as
+    far as the step before, and the recording ends before it is known whether something comes that must not.
     """
 
     step: str
     users: int
     units: int
     lost: int
+    undecided: int
     of_previous: float | None
     of_first: float | None
     median_ms: int | None
@@ -53,9 +53,13 @@ class StepReport(msgspec.Struct, frozen=True):
 
 
 class FunnelReport(msgspec.Struct, frozen=True):
-    """A counted funnel; `breakdown` has for each value of `by` the units that reached each step."""
+    """A counted funnel; `breakdown` has for each value of `by` the units that reached each step.
 
-    within_ms: int
+    `within_ms` is None where the window is a period of the calendar.
+    """
+
+    within_ms: int | None
+    within: str
     per: str | None
     by: str | None
     first: int
@@ -67,14 +71,18 @@ class FunnelReport(msgspec.Struct, frozen=True):
 
 
 class FunnelQuestion(msgspec.Struct, frozen=True):
-    """Definitions whose only use is the sequence to count, and the trait or context path to break it down by."""
+    """Definitions whose only use is the sequence to count, and the trait or context path to break it down by.
+
+    `until` is the last instant (ms) of which the events are known.
+    """
 
     definitions: Definitions
     plausibility: Plausibility
     by: str | None = None
+    until: int = NEVER
 
     @property
-    def sequence(self) -> Steps:
+    def sequence(self) -> Written:
         """Return the steps to count."""
         return sequences(self.definitions.segments[0])[0]
 
@@ -85,6 +93,7 @@ class FunnelTally(msgspec.Struct):
     users: int
     reached_users: list[int]
     reached_units: list[int]
+    undecided: int
     gaps: list[array[int]]
     breakdown: dict[str, list[int]]
     counts: Counter[str]
@@ -94,6 +103,7 @@ class FunnelTally(msgspec.Struct):
         self.users += other.users
         self.reached_users = [a + b for a, b in zip(self.reached_users, other.reached_users, strict=True)]
         self.reached_units = [a + b for a, b in zip(self.reached_units, other.reached_units, strict=True)]
+        self.undecided += other.undecided
         for mine, theirs in zip(self.gaps, other.gaps, strict=True):
             mine.extend(theirs)
         for value, reached in other.breakdown.items():
@@ -102,7 +112,7 @@ class FunnelTally(msgspec.Struct):
         self.counts.update(other.counts)
 
 
-def sequences(segment: Segment) -> list[Steps]:
+def sequences(segment: Segment) -> list[Written]:
     """Return the `sequence` conditions of a segment's `when`, in order."""
     found = []
     waiting: list[Condition] = [segment.when]
@@ -118,7 +128,7 @@ def sequences(segment: Segment) -> list[Steps]:
 
 
 def funnel_question(
-    definitions: Definitions, sequence: Steps, plausibility: Plausibility, by: str | None = None
+    definitions: Definitions, sequence: Written, plausibility: Plausibility, by: str | None = None
 ) -> FunnelQuestion:
     """Return what to count: `by` is `trait:NAME` or `context:PATH`; raises ValueError when it is neither.
 
@@ -137,137 +147,41 @@ def funnel_question(
 
 def empty_funnel(question: FunnelQuestion) -> FunnelTally:
     """Return the tally of no users."""
-    steps = len(question.sequence.steps)
+    steps = len(Steps(question.sequence).texts)
     gaps = [array("q") for _ in range(steps - 1)]
-    return FunnelTally(0, [0] * steps, [0] * steps, gaps, {}, Counter())
-
-
-def count_funnel(question: FunnelQuestion, users: Iterable[Sequence[tuple[bytes, int]]]) -> FunnelTally:
-    """Return how far users came, each with all events by time (those of several users may be mixed)."""
-    return _Counting(question).of(users)
-
-
-class _Counting:
-    def __init__(self, question: FunnelQuestion) -> None:
-        sequence = question.sequence
-        self._decoder: EventDecoder = Plan(question.definitions, question.plausibility).decoder
-        self._steps = [EventSelector(step) for step in sequence.steps]
-        self._window = sequence.within
-        self._per = getter(sequence.per) if sequence.per else None
-        self._known = _known_reader(question)
-        self._tally = empty_funnel(question)
-
-    def of(self, users: Iterable[Sequence[tuple[bytes, int]]]) -> FunnelTally:
-        counts, decode = self._tally.counts, self._decoder.decode
-        for timed in users:
-            events: dict[str, dict[Any, Event]] = {}
-            for place, (payload, written) in enumerate(timed):
-                try:
-                    event = decode(payload, written)
-                except RejectedEvent as rejected:
-                    counts["rejected"] += 1
-                    counts[f"rejected.{rejected.reason}"] += 1
-                    continue
-                own = events.setdefault(event.user_id, {})
-                key = place if event.message_id is None else event.message_id
-                counts["duplicates" if key in own else "applied"] += 1
-                own.setdefault(key, event)
-            for own in events.values():
-                self._count(list(own.values()))
-        return self._tally
-
-    def _count(self, events: list[Event]) -> None:
-        tally = self._tally
-        tally.users += 1
-        furthest = 0
-        for attempt in self._attempts(events):
-            depth = len(attempt.times)
-            furthest = max(furthest, depth)
-            for step in range(depth):
-                tally.reached_units[step] += 1
-            for gap, (start, end) in zip(tally.gaps, zip(attempt.times, attempt.times[1:], strict=False), strict=False):
-                gap.append(end - start)
-            if attempt.by is not None:
-                reached = tally.breakdown.setdefault(attempt.by, [0] * len(self._steps))
-                for step in range(depth):
-                    reached[step] += 1
-        for step in range(furthest):
-            tally.reached_users[step] += 1
-
-    def _attempts(self, events: list[Event]) -> Iterable[Attempt]:
-        """Return the furthest attempt of each value of `per` (of the user, without it) that made the first step."""
-        runs: dict[Any, list[Attempt | None]] = {}
-        best: dict[Any, Attempt] = {}
-        known: str | None = None
-        for event in events:
-            if self._known is not None:
-                known = self._known(event) or known or _UNKNOWN
-            served = self._served(event)
-            value = "" if self._per is None else join_value(self._per(event.properties))
-            if not served or value is None:
-                continue
-            newest = runs.setdefault(value, [None] * len(self._steps))
-            for step in reversed(served):  # later steps first, so that one event serves one step of a match
-                attempt = self._extended(newest, step, event.time, known)
-                if attempt is None:
-                    continue
-                before = newest[step]
-                if before is None or attempt.times[0] > before.times[0]:
-                    newest[step] = attempt
-                if value not in best or len(attempt.times) > len(best[value].times):
-                    best[value] = attempt
-        return best.values()
-
-    def _extended(self, newest: list[Attempt | None], step: int, time: int, known: str | None) -> Attempt | None:
-        if step == 0:
-            return Attempt((time,), known)
-        before = newest[step - 1]
-        if before is None or time - before.times[0] >= self._window:
-            return None
-        return Attempt((*before.times, time), before.by)
-
-    def _served(self, event: Event) -> list[int]:
-        return [
-            place
-            for place, step in enumerate(self._steps)
-            if (event.name in step.names or ANY_EVENT in step.names) and (step.matches is None or step.matches(event))
-        ]
-
-
-def _known_reader(question: FunnelQuestion) -> Any:
-    """Return a function from an event to what it says about the user; None when nothing is asked."""
-    part = next((each for each in parts(question.definitions) if isinstance(each, Trait | Context)), None)
-    if question.by is None or part is None:
-        return None
-    read: Getter = getter(part.name if isinstance(part, Trait) else part.path)
-
-    def known(event: Event) -> str | None:
-        value = read(event.traits if isinstance(part, Trait) else event.context)
-        return None if value is None else str(value)
-
-    return known
+    return FunnelTally(0, [0] * steps, [0] * steps, 0, gaps, {}, Counter())
 
 
 def funnel_report(question: FunnelQuestion, tally: FunnelTally, span: tuple[int, int]) -> FunnelReport:
     """Return the report; `span` has the first and the last instant (ms) of the recording."""
     sequence = question.sequence
-    steps = [_step(tally, number, selector) for number, selector in enumerate(sequence.steps)]
+    steps = [_step(tally, number, text) for number, text in enumerate(Steps(sequence).texts)]
     largest = sorted(tally.breakdown.items(), key=lambda each: (-each[1][0], each[0]))
     return FunnelReport(
-        sequence.within, sequence.per, question.by, *span, tally.users, dict(tally.counts), steps, dict(largest)
+        sequence.within if isinstance(sequence.within, int) else None,
+        window_text(sequence.within),
+        sequence.per,
+        question.by,
+        *span,
+        tally.users,
+        dict(tally.counts),
+        steps,
+        dict(largest),
     )
 
 
-def _step(tally: FunnelTally, number: int, selector: Selector) -> StepReport:
+def _step(tally: FunnelTally, number: int, text: str) -> StepReport:
     units = tally.reached_units[number]
     first = tally.reached_units[0]
     before = tally.reached_units[number - 1] if number else first
+    undecided = tally.undecided if number + 1 == len(tally.reached_units) else 0
     gaps = sorted(tally.gaps[number - 1]) if number else []
     return StepReport(
-        step=EventSelector(selector).text,
+        step=text,
         users=tally.reached_users[number],
         units=units,
-        lost=before - units,
+        lost=before - units - undecided,
+        undecided=undecided,
         of_previous=round(units / before, 6) if before else None,
         of_first=round(units / first, 6) if first else None,
         median_ms=quantile(gaps, 0.5),

@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.steps import steps_of
 from tests.vocabulary import EVENTS, GRADES, MINUTE, PERIODS, PRICES, PRODUCTS, STARTS, WINDOWS, ZONES
 
 Condition = dict[str, Any]
@@ -87,6 +88,7 @@ COUNTS = comparisons((0, 1, 2, 3, 4, 2.5))
 AMOUNTS = comparisons((0, 1, 2, 3, 0.3, 0.15, 2.5, 5, 8))
 NUMBER = _fixed(property=("price",))
 WITHIN = _fixed(within=WINDOWS)
+LONG_WINDOWS = ("5m", "10m", "4m1ms", "30m", "this_day", "this_week", "this_month")
 WINDOW = st.one_of(WITHIN, WITHIN, _fixed(within=PERIODS))
 VALUE_TESTS = st.sampled_from(
     (
@@ -147,8 +149,7 @@ def _absences() -> st.SearchStrategy:
 
 
 def _sequences() -> st.SearchStrategy:
-    steps = st.builds(lambda steps: {"steps": steps}, st.lists(selectors(), min_size=2, max_size=4))
-    return _merged(steps, WITHIN, _maybe(per=("product",)))
+    return _merged(steps_of(selectors()), _fixed(within=LONG_WINDOWS), _maybe(per=("product",)))
 
 
 def _local_times() -> st.SearchStrategy:

@@ -20,7 +20,7 @@ from jobs.cli.reports import ReportFormat
 from jobs.funnel import run_funnel
 from jobs.recording import NoEvents, default_workers
 from segments.definitions import Definitions, parse_definitions
-from segments.definitions.model import Sequence
+from segments.definitions.steps import Sequence
 from segments.durations import format_duration
 from segments.funnel import FunnelReport, encode_funnel, funnel_question, sequences
 
@@ -95,7 +95,8 @@ def _print(report: FunnelReport, console: Console) -> None:
     of = f"{report.events.get('applied', 0):,} events of {report.users:,} users"
     console.print(f"{of}, {instant_text(report.first)} to {instant_text(report.last)} UTC", soft_wrap=True)
     joined = f", the steps joined on {report.per}" if report.per else ""
-    console.print(f"within {format_duration(report.within_ms)}{joined}", soft_wrap=True)
+    within = report.within if report.within_ms is None else f"within {format_duration(report.within_ms)}"
+    console.print(f"{within}{joined}", soft_wrap=True)
     unit = f"Values of {report.per}" if report.per else ""
     table = Table()
     table.add_column("Step")
@@ -107,6 +108,8 @@ def _print(report: FunnelReport, console: Console) -> None:
         times = [_time(step.median_ms), _time(step.p90_ms)]
         table.add_row(step.step, f"{step.users:,}", *units, f"{step.lost:,}", *shares, *times)
     console.print(table)
+    if undecided := report.steps[-1].undecided:
+        console.print(f"Of {undecided:,} the recording ends before the last step is decided.", soft_wrap=True)
     if report.breakdown:
         _print_breakdown(report, console)
 

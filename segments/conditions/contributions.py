@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from segments.conditions.furthest import furthest_match
 from segments.conditions.windows import compile_window
 from segments.definitions import model
+from segments.definitions import steps as written
 from segments.definitions.selecting import Selector
 from segments.definitions.threshold import Threshold
 from segments.events import SESSION_STARTED, Event
@@ -17,6 +18,7 @@ from segments.features.value_log import CAPACITY
 from segments.fields import Getter, getter
 from segments.profile import Profile
 from segments.selectors import EventSelector
+from segments.steps import Steps
 
 if TYPE_CHECKING:
     from segments.conditions.base import Builder
@@ -162,13 +164,13 @@ def _absence(spec: model.Absence, builder: Builder) -> Contributing:
     return contributing
 
 
-def _sequence(spec: model.Sequence, builder: Builder) -> Contributing:
+def _sequence(spec: written.Sequence, builder: Builder) -> Contributing:
     """Return what finds the match that got furthest, the one that began last among those, with the step of each."""
-    steps = [EventSelector(step) for step in spec.steps]
+    steps, opens = Steps(spec), compile_window(spec.within, builder).opens
     read = getter(spec.per) if spec.per else None
 
     def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
-        found = furthest_match(steps, read, spec.within, events, now)
+        found = furthest_match(steps, read, opens(profile, now), events, now)
         return [Contribution(event, step) for step, event in enumerate(found, 1)]
 
     return contributing

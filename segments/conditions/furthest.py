@@ -8,32 +8,30 @@ from typing import Any
 from segments.events import Event
 from segments.features.base import join_value
 from segments.fields import Getter
-from segments.selectors import EventSelector
+from segments.steps import Matches, Steps
 
 Match = tuple[Event, ...]  # the events that serve the first steps, in order
 
 
-def furthest_match(
-    steps: Sequence[EventSelector], read: Getter | None, window: int, events: Sequence[Event], now: int
-) -> Match:
-    """Return the match with most steps whose first lies in the window (ms) before `now`; of several the newest begun.
+def furthest_match(steps: Steps, read: Getter | None, opens: int, events: Sequence[Event], now: int) -> Match:
+    """Return the match with most steps that began at `opens` (ms) or later; of several the newest begun.
 
-    `read` gives the property that joins the steps, None when there is none; events are given by time.
+    A match after which nothing came for long enough by `now` goes before one that still waits, and one that broke is
+    none. `read` gives the property that joins the steps, None when there is none; events are given by time.
     """
-    matches: dict[Any, list[Match]] = {}
+    matches: dict[Any, Matches[Event]] = {}
     for event in events:
+        served, broken = steps.served(event), steps.broken(event)
         value = "" if read is None else join_value(read(event.properties))
-        served = [index for index, step in enumerate(steps) if step.selects(event)]
-        if value is not None and served:
-            _serve(matches.setdefault(value, [()] * len(steps)), event, served, window)
-    found = [each for value in matches.values() for each in value if each and now < each[0].time + window]
-    return max(found, key=lambda each: (len(each), each[0].time), default=())
-
-
-def _serve(best: list[Match], event: Event, served: Sequence[int], window: int) -> None:
-    """Let an event serve its steps; `best` holds for each step the match that got so far and began last."""
-    for index in reversed(served):  # later steps first, so that one event serves one step of a match
-        before = best[index - 1] if index else ()
-        begun = event.time if not index else before[0].time if before else None
-        if begun is not None and event.time - begun < window and (not best[index] or begun >= best[index][0].time):
-            best[index] = (*before, event)
+        if value is None:
+            for each in matches.values() if broken else ():
+                each.take(event, 0, broken)
+        elif served or broken:
+            matches.setdefault(value, Matches(steps, lambda _: 0)).take(event, served, broken)
+    found = [
+        (len(match) + (len(match) == steps.count and each.ripe_at(match) <= now), match[0].time, match)
+        for each in matches.values()
+        for match in [*each.best, *each.ripening]
+        if match and match[0].time >= opens
+    ]
+    return max(found, key=lambda each: each[:2], default=(0, 0, ()))[2]

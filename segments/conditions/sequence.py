@@ -1,35 +1,45 @@
-"""`sequence`: ordered steps inside a window."""
+"""`sequence`: ordered steps inside a window, and what must not come between or after them."""
 
-from segments.conditions.base import NO, RISES, Answer, Builder, Check, Fact, needed_by
+from segments.conditions.base import NO, RISES, UNKNOWN, Answer, Builder, Check, Fact, needed_by
 from segments.conditions.windows import compile_window
-from segments.definitions.model import Sequence
-from segments.features.funnel import Funnel, newest_starts
-from segments.profile import Profile
-from segments.selectors import EventSelector
+from segments.definitions.steps import Sequence
+from segments.features.sequence import SequenceProgress
+from segments.profile import NEVER, Profile
+from segments.steps import Steps
 
 
 def compile_sequence(spec: Sequence, builder: Builder) -> Check:
     """Compile a sequence; it stops being true when its first step leaves the window."""
-    steps = [EventSelector(step) for step in spec.steps]
+    steps = Steps(spec)
     window = compile_window(spec.within, builder)
-    feature = builder.feature(Funnel(steps, window.keep, spec.per))
+    feature = builder.feature(SequenceProgress(steps, spec.per))
+    patience, waits, total = steps.patience, 2 * (steps.count - 1), len(steps.texts)
 
     def ask(profile: Profile, now: int) -> Answer:
         state = profile.features.get(feature)
-        if state is None or not state[0] or state[0] < window.opens(profile, now):
+        if state is None:
             return NO
-        return True, window.leaves(profile, now, state[0])
+        opens, newest, next_true = window.opens(profile, now), state[0], NEVER
+        if patience is not None:
+            for progress in state[1].values():
+                for place in range(waits, len(progress), 2):
+                    ripe = progress[place + 1] + patience
+                    if ripe > now:
+                        next_true = min(next_true, ripe)
+                        break
+                    newest = max(newest, progress[place])
+        return (True, window.leaves(profile, now, newest)) if newest >= opens else (False, next_true)
 
     def value(profile: Profile, now: int) -> str:
-        whole, matches = profile.features.get(feature) or (0, {})
+        return f"step {total if ask(profile, now)[0] else reached(profile, now)} of {total}"
+
+    def reached(profile: Profile, now: int) -> int:
+        _, values = profile.features.get(feature) or (0, {})
         opens = window.opens(profile, now)
-        if whole >= opens:
-            return f"step {len(steps)} of {len(steps)}"
-        starts = [newest_starts(events, len(steps), window.keep) for events in matches.values()]
-        reached = [index + 1 for each in starts for index, start in enumerate(each) if start >= opens]
-        return f"step {max(reached, default=0)} of {len(steps)}"
+        starts = [(place, start) for each in values.values() for place, start in enumerate(each[::2], 1)]
+        return max((min(place, steps.count) for place, start in starts if start >= opens), default=0)
 
     per = f" of one {spec.per}" if spec.per else ""
-    text = f"{' then '.join(step.text for step in steps)}{per}"
-    fact = Fact(text, window.text, value, ask)
-    return Check(ask, {(feature, ""): RISES, **window.effects}, (fact,), needed_by(ask, feature))
+    fact = Fact(steps.text + per, window.text, value, ask)
+    effect = RISES if patience is None else UNKNOWN
+    return Check(ask, {(feature, ""): effect, **window.effects}, (fact,), needed_by(ask, feature))

@@ -5,9 +5,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from segments.calendar import Calendar, Period, reach
+from segments.calendar import Calendar, Period, reach, window_text
 from segments.conditions.base import UNKNOWN, Builder, Effects
-from segments.durations import format_duration
 from segments.features.latest import Latest
 from segments.local_time import zone
 from segments.profile import Profile
@@ -27,15 +26,14 @@ def compile_window(window: int | Period, builder: Builder) -> Window:
     """Compile what stands under `within`."""
     if isinstance(window, Period):
         return _calendar(window, builder)
-    text = f"in {format_duration(window)}"
-    return Window(text, window, lambda _, now: now - window + 1, lambda _, __, time: time + window)
+    return Window(window_text(window), window, lambda _, now: now - window + 1, lambda _, __, time: time + window)
 
 
 def _calendar(period: Period, builder: Builder) -> Window:
     around = Calendar(period, builder.week_starts).around
     feature, zone_of = user_zone(builder)
     return Window(
-        period.text,
+        window_text(period),
         reach(period),
         lambda profile, now: around(zone_of(profile), now)[0],
         lambda profile, now, _: around(zone_of(profile), now)[1],

@@ -13,11 +13,11 @@ from segments.durations import format_duration
 from segments.features.base import Feature
 from segments.features.distinct import DistinctValues
 from segments.features.event_log import EventLog
-from segments.features.funnel import EVENTS_KEPT, VALUES_KEPT, Funnel
 from segments.features.latest import Latest
 from segments.features.pending import CAPACITY as VALUES_PENDING
 from segments.features.pending import Pending
 from segments.features.seen import Seen
+from segments.features.sequence import RIPENING_KEPT, VALUES_KEPT, SequenceProgress
 from segments.features.session import SessionSpan, SessionTotal
 from segments.features.totals import EventCount, Points, Total
 from segments.features.value_log import CAPACITY as AMOUNTS_KEPT
@@ -118,12 +118,18 @@ def _per_value(feature: Feature, values: int, each: int) -> int:
     return _HEAD + (_HEAD + each if feature.key.endswith("|") else values * (_TEXT + each))
 
 
+def _progress(feature: SequenceProgress) -> int:
+    """Bytes of one value's progress: start and time for each step but the last, and for matches that wait."""
+    pairs = feature.steps.count - 1 + (RIPENING_KEPT if feature.steps.patience is not None else 0)
+    return _HEAD + 2 * pairs * _NUMBER
+
+
 _BOUNDS: dict[type, Callable[[Any], int]] = {
     EventLog: lambda log: _HEAD + log.capacity * _NUMBER,
     ValueLog: lambda _: 3 * _HEAD + 2 * AMOUNTS_KEPT * _NUMBER,
     DistinctValues: lambda values: _HEAD + values.capacity * (_TEXT + _NUMBER),
     Pending: lambda pending: _HEAD + _NUMBER + _per_value(pending, VALUES_PENDING, _HEAD + 2 * _NUMBER),
-    Funnel: lambda funnel: _HEAD + _NUMBER + _per_value(funnel, VALUES_KEPT, 3 * _HEAD + EVENTS_KEPT * (_NUMBER + 2)),
+    SequenceProgress: lambda progress: _HEAD + _NUMBER + _per_value(progress, VALUES_KEPT, _progress(progress)),
     Latest: lambda _: _HEAD + _LATEST,
     Seen: lambda _: _NUMBER,
     SessionSpan: lambda _: _HEAD + 3 * _NUMBER,

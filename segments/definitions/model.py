@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from segments.definitions.basis import Backfill, Duration, Model, Name, Text, Window, read_duration
 from segments.definitions.hygiene import Budget, LintOptions, SegmentLint
 from segments.definitions.selecting import Comparison, EventNames, Predicate, Selecting, Selector, SelectorField, Where
+from segments.definitions.steps import Sequence
 from segments.definitions.threshold import Threshold
 from segments.local_time import WEEKDAYS, parse_hours
 
@@ -106,14 +107,6 @@ class Absence(Model):
     within: Duration
     per: Text | None = None
     lasts: Duration | None = None
-
-
-class Sequence(Model):
-    """Ordered steps inside a window, joined on a property if `per` names one."""
-
-    steps: list[SelectorField] = Field(min_length=2, max_length=8)
-    within: Duration
-    per: Text | None = None
 
 
 class Trait(Predicate):

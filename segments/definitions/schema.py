@@ -16,6 +16,7 @@ def definitions_schema() -> dict[str, Any]:
     condition["minProperties"] = condition["maxProperties"] = 1
     for bound in ("gt", "gte", "lt", "lte", "eq"):  # a session's duration compares with durations
         schema["$defs"]["Session"]["properties"][bound]["anyOf"].append({"type": "string"})
+    schema["$defs"]["Step"]["oneOf"] = [{"required": ["event"]}, {"required": ["not"]}]
     for name in ("Selector", "Predicate"):
         schema["$defs"][name].pop("title", None)
     return {
@@ -34,6 +35,8 @@ def _shorthands(value: Any) -> Any:
     names = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
     if value.get("$ref") == "#/$defs/Selector":
         return {"anyOf": [{"$ref": "#/$defs/Selector"}, *names["anyOf"]]}
+    if value.get("$ref") == "#/$defs/Step":
+        return {"anyOf": [{"$ref": "#/$defs/Step"}, *names["anyOf"]]}
     if value.get("$ref") == "#/$defs/Predicate":
         return {"anyOf": [{"$ref": "#/$defs/Predicate"}, {"type": ["string", "number", "boolean"]}]}
     if value.get("title") == "Event":

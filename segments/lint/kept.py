@@ -93,7 +93,7 @@ def _keepers(condition: Condition, path: Path) -> list[Keeper]:
     if kind == "absence" and spec.per:
         return [ValueKeeper(place, [spec.after], spec.per, spec.within)]
     if kind == "sequence" and spec.per:
-        return [ValueKeeper(place, spec.steps, spec.per, reach(spec.within))]
+        return [ValueKeeper(place, [spec.steps[0].selector()], spec.per, reach(spec.within))]
     return []
 
 

@@ -57,4 +57,5 @@ def selectors_of(condition: Condition, path: Path) -> Iterator[Selected]:
         yield Selected(spec.of, (*place, "of"))
     elif kind == "sequence":
         for number, step in enumerate(spec.steps):
-            yield Selected(step, (*place, "steps", number))
+            about = (*place, "steps", number)
+            yield Selected(step.selector(), about if step.not_ is None else (*about, "not"))

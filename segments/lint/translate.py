@@ -16,10 +16,10 @@ from segments.definitions.model import (
     Recency,
     Score,
     Segment,
-    Sequence,
     Session,
 )
 from segments.definitions.selecting import Predicate, Selector
+from segments.definitions.steps import Sequence
 from segments.features.base import MICROS
 from segments.lint.formula import WEEK, Clock, Flag, Formula, Known, compare, joined
 from segments.lint.quantities import LIFETIME, NEWEST_SESSION, Events, Quantity, events_of, tests_of
@@ -146,9 +146,20 @@ class Translator:
         return joined(parts, all_of=holds)
 
     def _sequence(self, spec: Sequence, holds: bool) -> Formula:
-        steps = [events_of(step, self._types) for step in spec.steps]
-        age = compare(Quantity("match age", None, f"{steps}|{spec.per}"), "lt", spec.within, holds=holds)
-        return joined([age, *(_some(step, spec.within, holds) for step in steps)], all_of=holds)
+        events = [events_of(step.selector(), self._types) for step in spec.steps if step.not_ is None]
+        plain = [self._match(spec, f"{events}|{spec.per}", holds)]
+        if spec.per:
+            plain.append(self._match(spec, f"{events}|{None}", holds))  # it matches without being joined too
+        if len(events) < len(spec.steps) or any(step.within for step in spec.steps):
+            steps = [(events_of(step.selector(), self._types), step.not_ is None, step.within) for step in spec.steps]
+            plain.append(self._match(spec, f"{steps}|{spec.per}", holds))
+        return joined([*plain, *(_some(each, spec.within, holds) for each in events)], all_of=holds)
+
+    def _match(self, spec: Sequence, what: str, holds: bool) -> Formula:
+        """Some match that is described so began in the window, or none did."""
+        if isinstance(spec.within, Period):
+            return Flag(f"match {what} {spec.within}", holds)
+        return compare(Quantity("match age", None, what), "lt", spec.within, holds=holds)
 
 
 def _some(events: Events, window: int | Period, holds: bool) -> Formula:

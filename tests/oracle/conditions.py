@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tests.oracle.calendar import is_period, opened
 from tests.oracle.history import Event, History
+from tests.oracle.sequences import matches
 from tests.oracle.thresholds import Bounds, reaches
 from tests.oracle.values import amount, compares, duration_ms, exact, fulfils, is_number, key, reach
 
@@ -155,33 +156,9 @@ def _open_since(arguments: Arguments, history: History) -> list[int]:
 
 
 def _sequence(arguments: Arguments, asked: Asked) -> bool:
-    starts = asked.history.once("starts", arguments, lambda: _completed_starts(arguments, asked.history))
-    return any(asked.now < start + duration_ms(arguments["within"]) for start in starts)
-
-
-def _completed_starts(arguments: Arguments, history: History) -> list[int]:
-    within, path, first_step = duration_ms(arguments["within"]), arguments.get("per"), arguments["steps"][0]
-    events = history.in_time_order()
-    return [
-        first.t
-        for start, first in enumerate(events)
-        if first.matches(first_step)
-        and (not path or first.value(path) is not None)
-        and _completes(events[start:], arguments["steps"], path, within)
-    ]
-
-
-def _completes(events: list[Event], steps: list[Any], path: str | None, within: int) -> bool:
-    step, first = 0, events[0]
-    for event in events:
-        if event.t - first.t >= within:
-            return False
-        joined = not path or key(event.value(path)) == key(first.value(path))
-        if joined and event.matches(steps[step]):
-            step += 1
-            if step == len(steps):
-                return True
-    return False
+    found = asked.history.once("matches", arguments, lambda: matches(arguments, asked.history))
+    opens = asked.opens(arguments["within"])
+    return any(counts_from <= asked.now and opens <= start for start, counts_from in found)
 
 
 def _trait(arguments: Arguments, asked: Asked) -> bool:

@@ -66,3 +66,42 @@ def test_reasons_name_the_period(kind: str, arguments: str) -> None:
     (rule,) = Plan(parse_definitions(one(f"{{{kind}: {{{arguments}, within: since_monday}}}}"))).rules
     ((text, expected, *_),) = rule._when_facts
     assert "since Monday" in f"{text} {expected}"
+
+
+@pytest.mark.parametrize(
+    ("steps", "within", "problem"),
+    [
+        ("[{not: X}, Y]", "1h", "the first step is an event with no within: nothing comes before it"),
+        ("[{event: X, within: 1m}, Y]", "1h", "the first step is an event with no within: nothing comes before it"),
+        ("[X, {not: Y}]", "1h", "the last step is a not, and needs within: for how long it must not come"),
+        ("[X, {not: Y, within: 1m}, Z]", "1h", "only the last step may be a not with within"),
+        ("[X, {not: Y}, {not: Z, within: 1m}]", "1h", "the last two steps are nots"),
+        ("[X, {not: Y, within: 1h}]", "1h", "within of the last step must be shorter than that of the sequence"),
+        ("[A, B, C, D, E, F, G, H, I]", "1h", "a sequence has at most 8 events"),
+        ("[X, {not: Y, where: {a: 1}, within: 1m}]", "1h", "where goes inside not"),
+        ("[X, {event: Y, not: Z}]", "1h", "a step has an event, or not: what must not come; exactly one of the two"),
+        ("[X, {within: 1m}]", "1h", "a step has an event, or not: what must not come; exactly one of the two"),
+        ("[X]", "1h", "List should have at least 2 items after validation"),
+    ],
+)
+def test_steps_that_make_no_sense_are_explained(steps: str, within: str, problem: str) -> None:
+    (found,) = told(one(f"{{sequence: {{steps: {steps}, within: {within}}}}}"))
+    assert found.startswith("f.yaml:4: segments[0].when.sequence")
+    assert problem in found
+
+
+@pytest.mark.parametrize(
+    ("step", "fits"),
+    [
+        ("Y", True),
+        (["Y", "Z"], True),
+        ({"event": "Y", "within": "10m"}, True),
+        ({"not": "Y", "within": "10m"}, True),
+        ({"not": {"event": ["Y"], "where": {"a": 1}}, "within": "10m"}, True),
+        ({"within": "10m"}, False),
+        ({"not": "Y", "event": "Z"}, False),
+    ],
+)
+def test_the_schema_knows_steps(step: object, fits: bool) -> None:
+    when = {"sequence": {"steps": ["X", step], "within": "this_week"}}
+    assert Draft202012Validator(definitions_schema()).is_valid({"segments": [{"name": "a", "when": when}]}) is fits

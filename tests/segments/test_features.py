@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from segments.features.funnel import Funnel
 
 from segments.definitions.selecting import Selector
 from segments.events import Event
@@ -11,7 +12,6 @@ from segments.features import pending
 from segments.features.base import MICROS, SUM_LIMIT, Feature, join_value, storable, to_micros
 from segments.features.distinct import DistinctValues
 from segments.features.event_log import EventLog
-from segments.features.funnel import Funnel
 from segments.features.latest import Latest
 from segments.features.pending import Pending
 from segments.features.seen import Seen

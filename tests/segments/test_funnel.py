@@ -3,16 +3,20 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segments.definitions import parse_definitions
 from segments.events import Plausibility
-from segments.funnel import FunnelReport, count_funnel, empty_funnel, funnel_question, funnel_report, sequences
+from segments.funnel import FunnelReport, empty_funnel, funnel_question, funnel_report, sequences
+from segments.funnel_count import count_funnel
+from tests.oracle.history import Event as Happened
+from tests.oracle.sequences import Search
 
 T = 1_795_341_600_000
 MINUTE = 60_000
@@ -153,3 +157,65 @@ def test_a_funnel_is_what_a_slow_search_finds(users: list[list[Timed]], steps: l
     assert [each.median_ms for each in report.steps[1:]] == medians[1:]
     slowest = [between[-(-9 * len(between) // 10) - 1] if between else None for between in gaps]
     assert [each.p90_ms for each in report.steps[1:]] == slowest[1:]
+
+
+def walked(steps: list[Any], until: int, users: list[list[Timed]], within: int) -> tuple[list[int], int]:
+    """Units that reach each step, and those of which it is not known, by the oracle's search for each beginning."""
+    ends = [n for n, step in enumerate(steps, 1) if not isinstance(step, dict) or "not" not in step or "within" in step]
+    reached, undecided = [0] * len(ends), 0
+    for events in users:
+        for value in {properties["p"] for _, _, properties in events if "p" in properties}:
+            made = [
+                Happened(t, name, {"properties": properties})
+                for t, name, properties in events
+                if properties.get("p", value) == value
+            ]
+            for place, end in enumerate(ends):
+                search = Search({"steps": steps[:end], "per": "p"}, made)
+                ends_at = [span for n in range(len(made)) for span in search.beginning_at(n)]
+                found = [last for first, last in ends_at if last - first < within]
+                reached[place] += any(last <= until for last in found)
+                undecided += place == len(ends) - 1 and bool(found) and min(found) > until
+    return reached, undecided
+
+
+WALKS: tuple[list[Any], ...] = (
+    ["V", {"event": "A", "within": "3m"}, {"event": "O", "within": "2m"}],
+    ["V", {"not": "X"}, "A", {"not": ["X", "V"]}, "O"],
+    ["V", {"not": "X"}, {"event": "A", "within": "5m"}, {"not": "O", "within": "4m"}],
+    ["V", {"event": "V", "within": "2m"}, {"not": "X", "within": "1m"}],
+    ["A", {"not": "O", "within": "3m"}],
+)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(st.lists(TIMELINE, max_size=4), st.sampled_from(WALKS), st.integers(5, 12), st.integers(0, 14))
+def test_limits_and_breaks_are_counted_as_a_slow_search_counts_them(
+    users: list[list[Timed]], steps: list[Any], minutes: int, last: int
+) -> None:
+    definitions = defined(json.dumps(steps), f"{minutes}m", per="p")
+    question = funnel_question(definitions, sequences(definitions.segments[0])[0], Plausibility())
+    until = max([T + last * MINUTE, *(events[-1][0] for events in users if events)])
+    payloads = [[payload(f"u{n}", t, name, p) for t, name, p in events] for n, events in enumerate(users)]
+    tally = count_funnel(msgspec.structs.replace(question, until=until), payloads)
+    found = funnel_report(question, tally, (T, until)).steps
+    reached, undecided = walked(steps, until, users, minutes * MINUTE)
+    assert [each.units for each in found] == reached
+    assert found[-1].undecided == (undecided if "not" in steps[-1] else 0)
+    assert [each.lost + each.undecided for each in found[1:]] == [a - b for a, b in pairwise(reached)]
+
+
+def test_a_match_lies_in_one_period_of_the_user() -> None:
+    midnight, tokyo = 1_795_392_000_000, {"context": {"timezone": "Asia/Tokyo"}}
+    users = [
+        [payload("a", midnight - 1, "V", {}), payload("a", midnight, "A", {})],
+        [payload("b", midnight - 1, "V", {}, **tokyo), payload("b", midnight, "A", {})],
+    ]
+    report = counted(defined("[V, A]", "this_day"), users)
+    assert [each.users for each in report.steps] == [2, 1]
+    assert (report.within_ms, report.within) == (None, "this day")
+
+
+def test_steps_read_as_people_say_them() -> None:
+    report = counted(defined("[V, {not: X}, {event: A, within: 5m}, {not: [O, R], within: 3m}]"), [])
+    assert [each.step for each in report.steps] == ["V", "A within 5m with no X between", "no O | R for 3m"]

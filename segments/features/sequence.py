@@ -1,0 +1,116 @@
+"""Progress through ordered steps, joined on a property."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from segments.definitions.selecting import Selector
+from segments.events import Event
+from segments.features.base import Input, States, join_value
+from segments.fields import getter
+from segments.selectors import EventSelector
+from segments.steps import Steps
+
+VALUES_KEPT = 32
+RIPENING_KEPT = 16
+Progress = list[int]
+
+
+class SequenceProgress:
+    """State: `[start of the newest match that counts (ms; 0: none), {value of per: progress}]`, of 32 values at most.
+
+    Progress is, for each step but the last, start and newest time (ms; 0: none) of the match that can go on from there;
+    then start and time of the matches that are complete and wait, as something must not come yet: the oldest first, at
+    most 16. One match a step is enough: a later one that got as far never began earlier.
+    """
+
+    def __init__(self, steps: Steps, per: str | None) -> None:
+        self.steps = steps
+        self._per = per
+
+    @property
+    def key(self) -> str:
+        return f"sequence|{self.steps.text}|{self._per or ''}"
+
+    def widen(self, other: "SequenceProgress") -> None:
+        """Nothing: steps are the key, and every window is served by the newest start."""
+
+    def inputs(self, feature_id: int) -> Iterable[Input]:
+        read, walk = getter(self._per) if self._per else None, Walk(self.steps)
+
+        def update(states: States, event: Event, time: int) -> None:
+            served, broken = walk.served(event), walk.broken(event)
+            if not served and not broken:
+                return
+            value = "" if read is None else join_value(read(event.properties))
+            state = states.get(feature_id)
+            if value is None:
+                if state is not None and broken:
+                    for each in list(state[1]):
+                        walk.take(state, each, time, 0, broken)
+            elif state is not None:
+                walk.take(state, value, time, served, broken)
+            elif served & 1:
+                state = states[feature_id] = [0, {}]
+                walk.take(state, value, time, served, broken)
+
+        names = dict.fromkeys(name for each in self.steps.selectors for name in each.names)
+        yield Input(EventSelector(Selector(event=list(names))), update)
+
+
+class Walk:
+    """How an event moves the progress of one value."""
+
+    def __init__(self, steps: Steps) -> None:
+        self.served = steps.served
+        self.broken = steps.broken if any(steps.barred) else lambda _: 0
+        self._last = steps.count - 1
+        self._limits = steps.limits
+        self._patience = steps.patience
+        self._waits = 2 * self._last  # where complete matches begin in a progress
+
+    def take(self, state: list[Any], value: Any, time: int, served: int, broken: int) -> None:
+        """Let an event of `value` serve steps and break matches (bits)."""
+        progress = state[1].pop(value, None)
+        if progress is None:
+            if not served & 1:
+                return
+            progress = [0] * self._waits
+        self._ripen(state, progress, time)
+        if broken >> self._last & 1:
+            del progress[self._waits :]
+        if served >> self._last & 1 and (start := self._start(progress, self._last, time)):
+            self._complete(state, progress, start, time)
+        for index in range(self._last - 1, -1, -1):  # later steps first, so that one event serves one step of a match
+            if served >> index & 1 and (start := self._start(progress, index, time)):
+                progress[2 * index : 2 * index + 2] = (start, time)
+            elif broken >> index & 1:
+                progress[2 * index : 2 * index + 2] = (0, 0)
+        if any(progress):
+            state[1][value] = progress
+            if len(state[1]) > VALUES_KEPT:
+                oldest = next(iter(state[1]))
+                self._ripen(state, state[1].pop(oldest), time)
+
+    def _start(self, progress: Progress, index: int, time: int) -> int:
+        """Return when the match began that an event serves the step of, 0 when there is none to go on from."""
+        if index == 0:
+            return time
+        start, before = progress[2 * index - 2 : 2 * index]
+        limit = self._limits[index]
+        return 0 if limit is not None and time - before > limit else start
+
+    def _complete(self, state: list[Any], progress: Progress, start: int, time: int) -> None:
+        if self._patience is None:
+            state[0] = max(state[0], start)
+        elif len(progress) == self._waits or progress[-2] < start:  # of one start the first to be complete counts first
+            progress += (start, time)
+            if len(progress) > self._waits + 2 * RIPENING_KEPT:
+                del progress[-4:-2]
+
+    def _ripen(self, state: list[Any], progress: Progress, time: int) -> None:
+        """Have those matches count after which nothing came for long enough before `time`."""
+        if self._patience is None:
+            return
+        while len(progress) > self._waits and progress[self._waits + 1] + self._patience < time:
+            state[0] = max(state[0], progress[self._waits])
+            del progress[self._waits : self._waits + 2]
