@@ -7,6 +7,7 @@ import pytest
 from segments.features.funnel import Funnel
 
 from segments.definitions.selecting import Selector
+from segments.definitions.steps import Sequence
 from segments.events import Event
 from segments.features import pending
 from segments.features.base import MICROS, SUM_LIMIT, Feature, join_value, storable, to_micros
@@ -15,13 +16,19 @@ from segments.features.event_log import EventLog
 from segments.features.latest import Latest
 from segments.features.pending import Pending
 from segments.features.seen import Seen
+from segments.features.sequence import SequenceProgress
 from segments.features.session import SESSION_ID, SessionSpan, SessionTotal
 from segments.features.totals import EventCount, Points, Total, total_value
 from segments.features.value_log import CAPACITY, ValueLog
 from segments.selectors import EventSelector
+from segments.steps import Steps
 
 ID = 5
 NOTHING = {"amount": None, "kind": None}
+
+
+def progress(*steps: Any, per: str | None = None) -> SequenceProgress:
+    return SequenceProgress(Steps(Sequence.model_validate({"steps": list(steps), "within": "1h"})), per)
 
 
 def selector(name: str, **where: Any) -> EventSelector:
@@ -73,7 +80,9 @@ FEATURES: list[Feature] = [
     Points({"A": 1}, None), Points({"A": 2}, None), Points({"A": 1, "B": 1}, None), Points({"A": 1}, 60),
     SessionSpan(10), SessionTotal(A, None), SessionTotal(A, "amount"), SessionTotal(B, None),
     Pending(A, B, None), Pending(B, A, None), Pending(A, C, None), Pending(A, B, "kind"),
-    Funnel([A, B], 10, None), Funnel([B, A], 10, None), Funnel([A, B], 11, None), Funnel([A, B], 10, "kind"),
+    progress("A", "B"), progress("B", "A"), progress("A", {"event": "B", "within": "1m"}),
+    progress("A", "B", per="kind"),
+    progress("A", {"not": "C"}, "B"), progress("A", "B", {"not": "C", "within": "1m"}),
     Latest("traits", "plan"), Latest("context", "plan"), Latest("traits", "age"),
 ]  # fmt: skip
 
@@ -118,7 +127,7 @@ def test_a_longer_window_of_amounts_serves_both() -> None:
         SessionTotal(DEAR, None),
         Pending(DEAR, B, None),
         Pending(B, DEAR, None),
-        Funnel([DEAR, B], 10, None),
+        progress({"event": "A", "where": {"amount": {"gt": 1}}}, "B"),
     ],
     ids=lambda feature: str(feature.key),
 )
