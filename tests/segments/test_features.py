@@ -4,7 +4,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from segments.features.funnel import Funnel
 
 from segments.definitions.selecting import Selector
 from segments.definitions.steps import Sequence
