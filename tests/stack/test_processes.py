@@ -50,7 +50,7 @@ def test_what_ignores_sigterm_is_killed_with_its_children(
     wait_until(lambda: "\n" in server.log_tail(), 10, "the child")
     child = int(server.log_tail())
     table.end_all()
-    assert not is_live(child)
+    wait_until(lambda: not is_live(child), 10, "the child to be gone")
     assert not server.is_running()
 
 
