@@ -23,7 +23,7 @@ MVN := mvn -q -B -ntp
 # Maven with the JDK that jobs/stack/java.py finds; that script says what to install when there is none.
 WITH_JDK = home="$$($(PYTHON) jobs/stack/java.py)" && JAVA_HOME="$$home"
 
-.PHONY: help setup tools demo test test-quick test-java test-stack check fix lock bench bench-rules up down clean
+.PHONY: help setup tools demo test test-quick test-java test-stack check fix lock bench bench-rules mutation up down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -69,6 +69,9 @@ bench: setup ## Measure everything and write benchmarks/report.json (QUICK=1: si
 bench-rules: setup ## Measure releases, previews, disorder and thresholds into the same report (QUICK=1: on less data)
 	@$(BIN)/python -m benchmarks --suite rules $(if $(QUICK),--quick)
 
+mutation: $(VENV_READY) ## Break conditions and features in small ways and count what the tests notice (12 minutes on one core)
+	@$(BIN)/python -m benchmarks.mutation
+
 up: setup ## Start Kafka, Redis and Flink on this machine
 	@$(BIN)/python -m jobs.stack up
 
@@ -77,7 +80,7 @@ down: ## End what `make up` started
 
 clean: ## End a running stack and remove all that was installed or built
 	@$(MAKE) down
-	rm -rf .venv .local jobs/bridge/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .local jobs/bridge/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache mutants
 
 tools:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or pass PYTHON=/path/to/python3.11" >&2; exit 1; }

@@ -132,6 +132,13 @@ BARS = (
         _number("rules_thresholds", "rank_error"),
         at_most=RANK_ERROR,
     ),
+    Bar(
+        "rules_mutation_score",
+        "mutants of the rules noticed, %",
+        ("mutation",),
+        _number("mutation", "score"),
+        at_least=90,
+    ),
 )
 
 
@@ -227,7 +234,7 @@ def markdown(report: Report) -> str:
 def _sentence(numbers: Mapping[str, Any]) -> str:
     if "error" in numbers:
         return f"Failed: {str(numbers['error']).splitlines()[0]}"
-    skipped = ("scale", "at", "machine", "versions", "load_before")
+    skipped = ("scale", "at", "machine", "versions", "load_before", "files", "waiting")
     listed = (f"{name} {_shown(value)}" for name, value in numbers.items() if name not in skipped)
     return ", ".join(listed) + "."
 
@@ -240,11 +247,16 @@ def _shown(value: object) -> str:
 
 def write_docs(report: Report, path: Path = DOCS) -> None:
     """Put the figures between their two marks; raises ValueError when the marks are missing."""
-    before, mark, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, end_mark, after = rest.partition(END)
+    put_between(path, BEGIN, END, markdown(report))
+
+
+def put_between(path: Path, begin: str, end: str, text: str) -> None:
+    """Replace what a page has between two marks; raises ValueError when the marks are missing."""
+    before, mark, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, end_mark, after = rest.partition(end)
     if not mark or not end_mark:
-        raise ValueError(f"{path} needs the lines '{BEGIN}' and '{END}'")
-    path.write_text(f"{before}{BEGIN}\n\n{markdown(report)}\n\n{END}{after}", encoding="utf-8")
+        raise ValueError(f"{path} needs the lines '{begin}' and '{end}'")
+    path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 _COLOURS = {"met": "green", "missed": "red", "failed": "bold red", "not measured": "dim", "": "default"}

@@ -148,10 +148,10 @@ def decay_time(ratio: float, half_life: int) -> int:
 def number_text(value: float) -> str:
     """Return a bound as people write it.
 
-    >>> number_text(3.0), number_text(0.25)
-    ('3', '0.25')
+    >>> number_text(3.0), number_text(0.25), number_text(1234567)
+    ('3', '0.25', '1234567')
     """
-    return f"{value:g}" if abs(value) < 1e15 else repr(value)
+    return f"{value:.15g}"
 
 
 def iterate_facts(checks: list[Check]) -> Iterator[Fact]:

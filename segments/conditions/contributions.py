@@ -46,17 +46,14 @@ def _count(spec: model.Count, builder: Builder) -> Contributing:
     return contributing
 
 
-def _aggregate(of: str) -> Callable[[model.Aggregate, Builder], Contributing]:
-    def compiled(spec: model.Aggregate, builder: Builder) -> Contributing:
-        selector, read = EventSelector(spec.selector()), getter(spec.property)
-        opens = compile_window(spec.within, builder).opens
+def _aggregate(of: str, spec: model.Aggregate, builder: Builder) -> Contributing:
+    selector, read = EventSelector(spec.selector()), getter(spec.property)
+    opens = compile_window(spec.within, builder).opens
 
-        def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
-            return _making_up(of, _numbers(read, _inside(selector, events, opens(profile, now)))[-CAPACITY:])
+    def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
+        return _making_up(of, _numbers(read, _inside(selector, events, opens(profile, now)))[-CAPACITY:])
 
-        return contributing
-
-    return compiled
+    return contributing
 
 
 def _distinct(spec: model.Aggregate, builder: Builder) -> Contributing:
@@ -221,8 +218,9 @@ def _numbers(read: Getter, events: Iterable[Event]) -> list[Contribution]:
 def _making_up(of: str, numbers: list[Contribution]) -> list[Contribution]:
     """Return what makes up a sum or an avg, or the newest that is the min or max."""
     if of in {"min", "max"}:
-        extreme = (min if of == "min" else max)((to_micros(each.adds) or 0 for each in numbers), default=0)
-        return [each for each in numbers if to_micros(each.adds) == extreme][-1:]
+        extreme = min if of == "min" else max
+        found = extreme(reversed(numbers), key=lambda each: to_micros(each.adds) or 0, default=None)
+        return [found] if found else []
     return [each for each in numbers if of == "avg" or to_micros(each.adds)]
 
 
@@ -236,10 +234,10 @@ def newest_session(events: Sequence[Event]) -> Sequence[Event]:
 # Of each kind that has a value of its own; a kind that is missing here cannot be compiled.
 CONTRIBUTIONS: dict[str, Callable[[Any, Builder], Contributing]] = {
     "count": _count,
-    "sum": _aggregate("sum"),
-    "avg": _aggregate("avg"),
-    "min": _aggregate("min"),
-    "max": _aggregate("max"),
+    "sum": lambda spec, builder: _aggregate("sum", spec, builder),
+    "avg": lambda spec, builder: _aggregate("avg", spec, builder),
+    "min": lambda spec, builder: _aggregate("min", spec, builder),
+    "max": lambda spec, builder: _aggregate("max", spec, builder),
     "distinct": _distinct,
     "recency": _recency,
     "lifetime": _lifetime,

@@ -77,7 +77,7 @@ class Points:
 
     @property
     def key(self) -> str:
-        listed = ",".join(f"{name}={points:g}" for name, points in sorted(self._points.items()))
+        listed = ",".join(f"{name}={points:.15g}" for name, points in sorted(self._points.items()))
         return f"points|{listed}|{self._half_life or ''}"
 
     def widen(self, other: "Points") -> None:

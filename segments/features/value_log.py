@@ -52,7 +52,7 @@ class ValueLog:
             times.append(time)
             amounts.append(amount)
             expired = max(bisect_right(times, time - window), len(times) - CAPACITY)
-            if expired > 0:
+            if expired:
                 del times[:expired], amounts[:expired]
 
         yield Input(self._selector, update)

@@ -15,6 +15,7 @@ from segments.profile import NEVER
 
 START = 1_772_409_600_000  # Monday 2026-03-02T00:00:00Z
 MINUTE = 60_000
+DAY = 1_440  # minutes
 
 
 def plan(condition: str) -> Plan:
@@ -52,6 +53,17 @@ def ones(*minutes: int) -> list[tuple[int, float]]:
         ("{avg: {event: Buy, property: total, within: 10m, gte: 1}}", ones(1, 2, 3), 11, (True, 13)),
         # those of one instant leave together: in between 3 would be -2
         ("{sum: {event: Buy, property: total, within: 10m, gte: 3}}", [(1, 5), (1, -5), (2, 3)], 2, (True, 12)),
+        # a day of the calendar is left by all at once, at midnight, and holds what happened at the last one
+        ("{sum: {event: Buy, property: total, within: this_day, gte: 1}}", ones(0, 1, 2), 3, (True, DAY)),
+        ("{sum: {event: Buy, property: total, within: this_day, gte: 0}}", ones(0, 1, 2), 3, (True, None)),
+        ("{count: {event: Buy, within: this_day, gte: 1}}", ones(0), 3, (True, DAY)),
+        ("{count: {event: Buy, within: this_day, gte: 1}}", ones(0), DAY, (False, None)),
+        ("{distinct: {event: Buy, property: total, within: this_day, gte: 1}}", ones(0), 3, (True, DAY)),
+        ("{recency: {event: Buy, within: this_day}}", ones(0), 3, (True, DAY)),
+        ("{recency: {event: Buy, not_within: this_day}}", ones(0), 3, (False, DAY)),
+        # a number of events is whole and not below zero
+        ("{count: {event: Buy, within: 10m, eq: 2.5}}", ones(1, 2, 3), 3, (False, None)),
+        ("{count: {event: Buy, within: 10m, eq: -1}}", [], 3, (False, None)),
         # 32 departures are looked at; then it asks to be asked again
         ("{sum: {event: Buy, property: total, within: 99m, gte: 0}}", ones(*range(31)), 31, (True, None)),
         ("{sum: {event: Buy, property: total, within: 99m, gte: 0}}", ones(*range(33)), 33, (True, 31 + 99)),

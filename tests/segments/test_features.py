@@ -77,6 +77,7 @@ FEATURES: list[Feature] = [
     Seen(A, "last"), Seen(A, "first"), Seen(B, "last"),
     EventCount(A), EventCount(B), Total(A, "amount"), Total(B, "amount"), Total(A, "kind"),
     Points({"A": 1}, None), Points({"A": 2}, None), Points({"A": 1, "B": 1}, None), Points({"A": 1}, 60),
+    Points({"A": 1234567}, None), Points({"A": 1234568}, None),
     SessionSpan(10), SessionTotal(A, None), SessionTotal(A, "amount"), SessionTotal(B, None),
     Pending(A, B, None), Pending(B, A, None), Pending(A, C, None), Pending(A, B, "kind"),
     progress("A", "B"), progress("B", "A"), progress("A", {"event": "B", "within": "1m"}),
@@ -187,9 +188,7 @@ def test_only_events_that_fulfil_the_selector_count(feature: Feature) -> None:
     ],
 )  # fmt: skip
 def test_a_feature_keeps_what_its_conditions_need(feature: Feature, events: list[Event], expected: Any) -> None:
-    found = state(feature, *events)
-    assert found == expected
-    assert type(found) is type(expected)
+    assert repr(state(feature, *events)) == repr(expected)  # the order of values, and of numbers the type
 
 
 def test_amounts_beyond_the_capacity_are_forgotten() -> None:
@@ -276,4 +275,5 @@ def test_what_two_parts_of_a_history_know_is_joined() -> None:
     assert ValueLog(A, "amount", 9_999).join([many, many], [[5_000], [7]], at=5_000)[0] == [*many[1:], 5_000]
     values = DistinctValues(A, "kind", 2, 100)
     assert values.join({"a": 10, "b": 20, "c": 30}, {"b": 40}, at=30) == {"a": 10, "b": 40}
-    assert values.join({"a": 10, "b": 20}, {"c": 40}, at=30) == {"b": 20, "c": 40}
+    assert values.join({"z": 10, "b": 20}, {"c": 40}, at=30) == {"b": 20, "c": 40}
+    assert values.join({"c": 10, "z": 20}, {"b": 40}, at=30) == {"z": 20, "b": 40}
