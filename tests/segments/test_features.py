@@ -15,7 +15,7 @@ from segments.features.event_log import EventLog
 from segments.features.latest import Latest
 from segments.features.pending import Pending
 from segments.features.seen import Seen
-from segments.features.sequence import SequenceProgress
+from segments.features.sequence import RIPENING_KEPT, VALUES_KEPT, SequenceProgress
 from segments.features.session import SESSION_ID, SessionSpan, SessionTotal
 from segments.features.totals import EventCount, Points, Total, total_value
 from segments.features.value_log import CAPACITY, ValueLog
@@ -105,13 +105,9 @@ def test_a_wider_feature_serves_both(make: Any) -> None:
         feature = make(*one)
         feature.widen(make(*other))
         assert (feature.capacity, feature.window) == (2, 40)
-
-
-def test_a_longer_window_of_amounts_serves_both() -> None:
-    for one, other in ((30, 40), (40, 30)):
-        feature = ValueLog(A, "amount", one)
-        feature.widen(ValueLog(A, "amount", other))
-        assert feature.window == 40
+        amounts_kept = ValueLog(A, "amount", one[1])
+        amounts_kept.widen(ValueLog(A, "amount", other[1]))
+        assert amounts_kept.window == 40
 
 
 @pytest.mark.parametrize(
@@ -263,6 +259,32 @@ def test_amounts_are_whole_millionths_inside_their_limit(value: Any, expected: i
 def test_values_are_kept_short(value: Any, joined: Any, kept: Any) -> None:
     assert (join_value(value), storable(value)) == (joined, kept)
     assert (type(join_value(value)), type(storable(value))) == (type(joined), type(kept))
+
+
+def test_a_sequence_forgets_the_value_touched_longest_ago() -> None:
+    sequence = progress("A", "B", per="kind")
+    assert list(state(sequence, *kinds(*range(VALUES_KEPT)))[1]) == [*range(VALUES_KEPT)]
+    _, found = state(sequence, *kinds(*range(VALUES_KEPT), 0, "new"))
+    assert [len(found), 0 in found, 1 in found] == [VALUES_KEPT, True, False]
+
+
+def test_a_sequence_begins_with_its_first_step() -> None:
+    assert repr(state(progress("A", "B", "C"), *times(1))) == repr([0, {"": [1, 1, 0, 0]}])
+    assert state(progress("A", "B", "C"), event("B", 1), event("C", 2)) is None
+
+
+def test_what_must_not_come_between_takes_the_match_back() -> None:
+    sequence, begun = progress("A", "B", {"not": "C"}, "D", "E"), [event("A", 1), event("B", 2)]
+    assert state(sequence, *begun) == [0, {"": [1, 1, 1, 2, 0, 0]}]
+    assert state(sequence, *begun, event("C", 3)) == [0, {"": [1, 1, 0, 0, 0, 0]}]
+
+
+def test_of_complete_matches_that_wait_the_oldest_and_the_newest_are_kept() -> None:
+    waiting = progress("A", "B", {"not": "C", "within": "1m"})
+    pairs = [event(name, 2 * n + at) for n in range(RIPENING_KEPT + 1) for at, name in enumerate("AB", 1)]
+    assert state(waiting, *pairs[:-2])[1][""][2:] == [*range(1, 2 * RIPENING_KEPT + 1)]
+    assert state(waiting, *pairs)[1][""][2:] == [*range(1, 2 * RIPENING_KEPT - 1), 33, 34]
+    assert state(waiting, *pairs[:2], event("B", 3))[1][""][2:] == [1, 2]
 
 
 def test_what_two_parts_of_a_history_know_is_joined() -> None:
