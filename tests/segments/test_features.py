@@ -105,9 +105,8 @@ def test_a_wider_feature_serves_both(make: Any) -> None:
         feature = make(*one)
         feature.widen(make(*other))
         assert (feature.capacity, feature.window) == (2, 40)
-        amounts_kept = ValueLog(A, "amount", one[1])
-        amounts_kept.widen(ValueLog(A, "amount", other[1]))
-        assert amounts_kept.window == 40
+        (longest := ValueLog(A, "amount", one[1])).widen(ValueLog(A, "amount", other[1]))
+        assert longest.window == 40
 
 
 @pytest.mark.parametrize(
