@@ -28,13 +28,21 @@ segments:
   - name: whale
     when:
       threshold: {of: {sum: {event: Order, property: total, within: 1h}}, top: 10%, refresh: 10m, min_population: 20}
+  - name: canary
+    when: {recency: {event: Canary, within: 10s}}
 """
+CANARIES = [f"canary{number}" for number in range(8)]  # on both workers: when they left, event time has come there
 Timed = tuple[bytes, int]
 
 
 def order(user: int, time: int, total: float) -> Timed:
     event = {"type": "track", "event": "Order", "userId": f"u{user}", "timestamp": time, "properties": {"total": total}}
     return json.dumps(event | {"messageId": f"{user}-{time}"}).encode(), time
+
+
+def canary(user: str) -> Timed:
+    event = {"type": "track", "event": "Canary", "userId": user, "messageId": user, "timestamp": T + MINUTE}
+    return json.dumps(event).encode(), T + MINUTE
 
 
 def records_of(made: Pipeline) -> list[ControlRecord]:
@@ -50,12 +58,14 @@ def let_time_pass(made: Pipeline, watermark: int) -> None:
 
 
 def test_a_shift_of_the_population_moves_members_of_a_running_job(stack: Stack, tmp_path: Path) -> None:
-    first = [order(user, T + MINUTE + user, 1.0 + user) for user in range(USERS)]
+    first = [*map(canary, CANARIES), *(order(user, T + MINUTE + user, 1.0 + user) for user in range(USERS))]
     second = [order(user, T + 13 * MINUTE + user, 500.0) for user in range(6)]
     with pipeline(stack, tmp_path, DEFINITIONS, REPLAYED) as made:
         job = made.submit()
         made.send(payload for payload, _ in first)
         let_time_pass(made, T + 2 * MINUTE)
+        for user in CANARIES:
+            made.await_changes(user, 2)
         let_time_pass(made, T + 10 * MINUTE + 1)
         made.wait_for(lambda: len(bounds_of(made)) == 1, "the first bound")
         (bound,) = bounds_of(made)
