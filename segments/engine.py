@@ -45,7 +45,7 @@ class Engine:
 
         For those who keep no recent events (segments/recent.py): whatever is not the user's newest is late.
         """
-        if not in_order(profile, event.time):
+        if event.time < profile.open_from():
             return "late"
         if event.message_id is not None and seen_before(profile, event.message_id):
             return "duplicate"
@@ -97,7 +97,7 @@ class Engine:
             due = merge_judged((), self._due_rules(profile, now))
             profile.due = NEVER
             self._judge(user_id, profile, due, now, TIMER, changes)
-            profile.due = min((member[DUE] for member in profile.members.values()), default=NEVER)
+            profile.due = _earliest_due(profile)
 
     def judge_all(
         self,
@@ -126,7 +126,7 @@ class Engine:
                 members[rule.segment_id] = (1, since if inside else now, due) if holds else (0, 0, due)
             if holds != inside:
                 self._emit(user_id, profile, rule, holds, now, cause, changes)
-        profile.due = min((member[DUE] for member in members.values()), default=NEVER)
+        profile.due = _earliest_due(profile)
 
     def dismiss(
         self, user_id: str, profile: Profile, staying: Container[str], now: int, cause: Cause, changes: list[Change]
@@ -141,8 +141,8 @@ class Engine:
 
     def standing(self, profile: Profile, name: str) -> tuple[bool, int]:
         """Return whether the user is in a segment of the plan, and since when (ms)."""
-        member = profile.members.get(self.plan.segment_id(name))
-        return (False, 0) if member is None else (member[INSIDE] == 1, member[SINCE])
+        inside, since, _ = self.plan.rule(self.plan.segment_id(name)).standing(profile)
+        return inside, since
 
     def ask_again(self, profile: Profile, starts: int) -> None:
         """Have the rules that follow the population judged at `starts` (ms), when a bound takes effect."""
@@ -238,7 +238,7 @@ class Engine:
     def change(self, user_id: str, profile: Profile, rule: Rule, action: Action, now: int, cause: Cause) -> Change:
         """Return the user's newest change, that of a rule at `now` (ms), as the profile is."""
         entered = action != "exited"
-        member = profile.members.get(rule.segment_id)
+        _, _, due = rule.standing(profile)
         return Change(
             user_id,
             rule.name,
@@ -251,13 +251,12 @@ class Engine:
             rule.score(profile, now),
             None,
             rule.confidence(profile, now),
-            rule.next_flip(profile, entered, now, NEVER if member is None else member[DUE]),
+            rule.next_flip(profile, entered, now, due),
         )
 
 
-def in_order(profile: Profile, time: int) -> bool:
-    """Say whether an event at `time` (ms) comes after all that happened to the user so far."""
-    return time > profile.clock or (time == profile.clock == profile.newest)
+def _earliest_due(profile: Profile) -> int:
+    return min((member[DUE] for member in profile.members.values()), default=NEVER)
 
 
 def seen_before(profile: Profile, message_id: str) -> bool:

@@ -23,7 +23,7 @@ from segments.plan import Plan
 from segments.population.bounds import Bounds
 from segments.processor import Processor
 from segments.profile import NEVER, Profile
-from segments.rules import DUE, INSIDE, SINCE, Rule, WarmingRule
+from segments.rules import Rule, WarmingRule
 from segments.timeline import Timeline, timeline_of
 
 SHOWN = 10  # events of one condition, and events that were not counted
@@ -209,9 +209,7 @@ class _View:
 
     def standing(self, rule: Rule, last_change: LastChange | None) -> Standing:
         profile, now = self._profile, self._now
-        member = profile.members.get(rule.segment_id)
-        inside = member is not None and member[INSIDE] == 1
-        since, due = (member[SINCE], member[DUE]) if member is not None else (0, NEVER)
+        inside, since, due = rule.standing(profile)
         return Standing(
             segment=rule.name,
             segment_version=rule.version,

@@ -38,6 +38,16 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
         self.seq += 1
         return self.seq
 
+    def open_from(self) -> int:
+        """Return the first instant (ms) at which an event still comes in order.
+
+        What time alone changed at an instant comes after the events of that instant.
+
+        >>> Profile(clock=5, newest=5).open_from(), Profile(clock=7, newest=5).open_from()
+        (5, 8)
+        """
+        return self.clock if self.clock == self.newest else self.clock + 1
+
 
 class _ProfileOfFormat1(msgspec.Struct, array_like=True, gc=False):
     due: int

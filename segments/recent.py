@@ -153,7 +153,7 @@ class RecentEvents:
         kept = 1
         each = following
         while each.before is not None:
-            if each.before.began <= oldest and open_from(base_of(each)) <= oldest:
+            if each.before.began <= oldest and base_of(each).open_from() <= oldest:
                 each.before = None
                 break
             if kept == _STRETCHES_KEPT:
@@ -172,17 +172,6 @@ def _join(before: Stretch, after: Stretch) -> None:
     after.base, after.began, after.before = before.base, before.began, before.before
     after.events = before.events + after.events
     after.count += before.count
-
-
-def open_from(profile: Profile) -> int:
-    """Return the first instant (ms) at which an event can still be applied to the profile in order.
-
-    What time alone changed at an instant comes after the events of that instant.
-
-    >>> open_from(Profile(clock=5, newest=5)), open_from(Profile(clock=7, newest=5))
-    (5, 8)
-    """
-    return profile.clock if profile.clock == profile.newest else profile.clock + 1
 
 
 def base_of(stretch: Stretch) -> Profile:

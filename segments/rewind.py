@@ -11,11 +11,8 @@ from segments.changes import Action, Cause, Change
 from segments.engine import seen_before
 from segments.events import Event, packed_time
 from segments.profile import NEVER, Profile
-from segments.recent import RecentEvents, Stretch, base_of, open_from
-from segments.rules import DUE, INSIDE, SINCE, Rule
+from segments.recent import RecentEvents, Stretch, base_of
 from segments.timeline import Timeline
-
-_Standing = dict[str, tuple[bool, int]]  # by segment: inside, since (ms)
 
 
 class Rewinder:
@@ -78,12 +75,10 @@ class Rewinder:
 
     def _tell(self, event: Event, before: Profile, after: Profile, made: list[Change], changes: list[Change]) -> None:
         """Append what differs between what was told and what is true now, segment by segment."""
-        told = self._standings(before)
         newest = {change.segment: change for change in made}
         engine, cause = self._timeline.engine(after.release), Cause("event", event.message_id)
-        true = self._standings(after)
         for rule in engine.plan.rules:
-            (was, was_since), (inside, since) = told.get(rule.name, _OUT), true.get(rule.name, _OUT)
+            (was, was_since, _), (inside, since, due) = rule.standing(before), rule.standing(after)
             if was == inside and (not inside or was_since == since):
                 continue
             seq = after.count(hidden=rule.is_shadow)
@@ -97,33 +92,18 @@ class Rewinder:
                 at = made_it.at if made_it is not None and is_made else before.clock
             if made_it is None or not is_made:
                 made_it = engine.change(event.user_id, after, rule, action, at, cause)
-            due = rule.next_flip(after, inside, since, _due_of(after, rule))
-            changes.append(msgspec.structs.replace(made_it, action=action, seq=seq, cause=cause, next_change_at=due))
-
-    def _standings(self, profile: Profile) -> _Standing:
-        rule = self._timeline.engine(profile.release).plan.rule
-        return {
-            rule(segment_id).name: (member[INSIDE] == 1, member[SINCE])
-            for segment_id, member in profile.members.items()
-        }
-
-
-_OUT = (False, 0)
+            flip = rule.next_flip(after, inside, since, due)
+            changes.append(msgspec.structs.replace(made_it, action=action, seq=seq, cause=cause, next_change_at=flip))
 
 
 def _place_for(newest_first: list[Stretch], time: int) -> tuple[Profile, list[Stretch]] | None:
     """Return the profile to which an event at `time` (ms) happens, and the stretches from its own on, oldest first."""
     for number, stretch in enumerate(newest_first):
         base = base_of(stretch)
-        if open_from(base) <= time:
+        if base.open_from() <= time:
             return base, newest_first[number::-1]
     return None
 
 
 def _time_of(packed: tuple[int, bytes]) -> int:
     return packed[0]
-
-
-def _due_of(profile: Profile, rule: Rule) -> int:
-    member = profile.members.get(rule.segment_id)
-    return NEVER if member is None else member[DUE]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from segments.changes import Reason
 from segments.conditions.base import (
     NO,
@@ -96,6 +98,11 @@ class Rule:
         self.plain: Ask | None = when.ask if simple else None
         self.has_detail = self._score is not None or confidence is not None
 
+    def standing(self, profile: Profile) -> tuple[bool, int, int]:
+        """Return whether the user is inside, since when (ms), and when (ms) that must be asked again."""
+        member = profile.members.get(self.segment_id)
+        return (False, 0, NEVER) if member is None else (member[INSIDE] == 1, member[SINCE], member[DUE])
+
     def decide(self, profile: Profile, inside: bool, since: int, now: int) -> Judgement:
         """Return whether the user is inside from `now` on, given that they are inside (since when) or not so far."""
         if self.plain is not None:
@@ -114,10 +121,7 @@ class Rule:
 
     def at(self, profile: Profile, now: int) -> Answer:
         """Return the membership at `now`, which may lie in the future, as it will be if nothing happens."""
-        stored = profile.members.get(self.segment_id)
-        if stored is None:
-            return NO
-        inside, since, due = bool(stored[INSIDE]), stored[SINCE], stored[DUE]
+        inside, since, due = self.standing(profile)
         if now <= profile.clock:
             return inside, due if due > now else now + 1
         for _ in range(_FLIPS_LOOKED_AT):
@@ -175,16 +179,8 @@ class Rule:
 class WarmingRule(Rule):
     """A segment whose aggregates are not complete yet: members stay, nobody enters, no event is asked about it."""
 
-    def __init__(
-        self,
-        segment: Segment,
-        segment_id: int,
-        index: int,
-        when: Check,
-        exit_when: Check | None,
-        confidence: ConfidenceRule | None,
-    ) -> None:
-        super().__init__(segment, segment_id, index, when, exit_when, confidence)
+    def __init__(self, *parts: Any, **named: Any) -> None:
+        super().__init__(*parts, **named)
         self.effects, self.needs, self.plain, self.has_detail = {}, (), None, False
 
     def decide(self, profile: Profile, inside: bool, since: int, now: int) -> Judgement:  # noqa: ARG002 - as every rule

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from segments.conditions.base import RISES, UNKNOWN, Builder, Effects
 from segments.conditions.windows import compile_window
-from segments.definitions.threshold import AmountOf, CountOf, LifetimeOf, Measure, ScoreOf
+from segments.definitions.selecting import AmountOf, CountOf, LifetimeOf
+from segments.definitions.threshold import Measure, ScoreOf
 from segments.features.base import MICROS
 from segments.features.distinct import DistinctValues
 from segments.features.event_log import EventLog

@@ -8,36 +8,32 @@ from pydantic import Field, field_validator, model_validator
 
 from segments.definitions.basis import Backfill, Duration, Model, Name, Text, Window, read_duration
 from segments.definitions.hygiene import Budget, LintOptions, SegmentLint
-from segments.definitions.selecting import Comparison, EventNames, Predicate, Selecting, Selector, SelectorField, Where
+from segments.definitions.selecting import (
+    AmountOf,
+    Comparison,
+    CountOf,
+    EventNames,
+    LifetimeOf,
+    Predicate,
+    Selector,
+    SelectorField,
+    Where,
+)
 from segments.definitions.steps import Sequence
 from segments.definitions.threshold import Threshold
 from segments.local_time import WEEKDAYS, parse_hours
 
 
-class Count(Selecting):
+class Count(CountOf, Comparison):
     """Number of selected events in a window."""
 
-    within: Window
 
-
-class Aggregate(Selecting):
+class Aggregate(AmountOf, Comparison):
     """A property's sum, avg, min, max or number of different values in a window."""
 
-    property: Text
-    within: Window
 
-
-class Lifetime(Selecting):
+class Lifetime(LifetimeOf, Comparison):
     """An aggregate over all events ever seen."""
-
-    of: Literal["count", "sum", "avg", "min", "max"]
-    property: Text | None = None
-
-    @model_validator(mode="after")
-    def _property(self) -> Self:
-        if (self.of == "count") == (self.property is not None):
-            raise ValueError(f"'{self.of}' {'takes no' if self.of == 'count' else 'needs a'} property")
-        return self
 
 
 class Recency(Model):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from segments.definitions.basis import Model, Text
+from segments.definitions.basis import Model, Text, Window
 
 Scalar = str | bool | int | float
 
@@ -86,8 +86,8 @@ class Comparison(Model):
         return next((name, v) for name in ("gt", "gte", "lt", "lte", "eq") if (v := getattr(self, name)) is not None)
 
 
-class Selecting(Comparison):
-    """A comparison over selected events."""
+class SelectedEvents(Model):
+    """Which events a number is made of."""
 
     event: EventNames
     where: Where = Field(default_factory=dict)
@@ -95,3 +95,29 @@ class Selecting(Comparison):
     def selector(self) -> Selector:
         """Return which events are selected."""
         return Selector(event=self.event, where=self.where)
+
+
+class CountOf(SelectedEvents):
+    """Number of selected events in a window."""
+
+    within: Window
+
+
+class AmountOf(SelectedEvents):
+    """A property's sum, avg, min, max or number of different values in a window."""
+
+    property: Text
+    within: Window
+
+
+class LifetimeOf(SelectedEvents):
+    """An aggregate over all events ever seen."""
+
+    of: Literal["count", "sum", "avg", "min", "max"]
+    property: Text | None = None
+
+    @model_validator(mode="after")
+    def _property(self) -> Self:
+        if (self.of == "count") == (self.property is not None):
+            raise ValueError(f"'{self.of}' {'takes no' if self.of == 'count' else 'needs a'} property")
+        return self

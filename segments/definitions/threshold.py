@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from segments.definitions.basis import Duration, Model, Text, Window
-from segments.definitions.selecting import EventNames, Selector, Where
+from segments.definitions.basis import Duration, Model, Text
+from segments.definitions.selecting import AmountOf, CountOf, LifetimeOf
 
 _SHARE = re.compile(r"(\d+(?:\.\d+)?) ?%")
 
@@ -28,43 +28,6 @@ def read_share(value: object) -> float:
 Share = Annotated[
     float, BeforeValidator(read_share), WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)? ?%$"})
 ]
-
-
-class SelectedEvents(Model):
-    """Which events a number is made of."""
-
-    event: EventNames
-    where: Where = Field(default_factory=dict)
-
-    def selector(self) -> Selector:
-        """Return which events are selected."""
-        return Selector(event=self.event, where=self.where)
-
-
-class CountOf(SelectedEvents):
-    """Number of selected events in a window."""
-
-    within: Window
-
-
-class AmountOf(SelectedEvents):
-    """A property's sum, avg, min, max or number of different values in a window."""
-
-    property: Text
-    within: Window
-
-
-class LifetimeOf(SelectedEvents):
-    """An aggregate over all events ever seen."""
-
-    of: Literal["count", "sum", "avg", "min", "max"]
-    property: Text | None = None
-
-    @model_validator(mode="after")
-    def _property(self) -> Self:
-        if (self.of == "count") == (self.property is not None):
-            raise ValueError(f"'{self.of}' {'takes no' if self.of == 'count' else 'needs a'} property")
-        return self
 
 
 class ScoreOf(Model):

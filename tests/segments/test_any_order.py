@@ -90,6 +90,17 @@ class Run:
         return standing
 
 
+def disturbed(run: Run, events: Events, span: range, data: st.DataObject) -> None:
+    """Have a run take events in any order, restarted now and then, while event time comes to instants of the span."""
+    for event in data.draw(st.permutations(events)):
+        run.take([event])
+        step = data.draw(st.integers(0, 5))
+        if step == 0:
+            run.restart()
+        elif step == 1:
+            run.tick(data.draw(st.integers(span.start, span.stop - 1)))
+
+
 def one_a_millisecond(events: Events) -> Events:
     """Each event at an instant and with an id of its own: those of one instant would count in order of arrival."""
     return [
@@ -106,13 +117,7 @@ def test_any_permutation_ends_in_the_same_profile_and_memberships(
     events, releases = one_a_millisecond(timeline.events), released((0, definitions))
     straight, shuffled = Run(releases), Run(releases)
     straight.take(events)
-    for event in data.draw(st.permutations(events)):
-        shuffled.take([event])
-        step = data.draw(st.integers(0, 5))
-        if step == 0:
-            shuffled.restart()
-        elif step == 1:
-            shuffled.tick(data.draw(st.integers(events[0][0], timeline.until)))
+    disturbed(shuffled, events, range(events[0][0], timeline.until + 1), data)
     for run in (straight, shuffled):
         run.tick(timeline.until + 1_000)
     assert shuffled.profile() == straight.profile()
@@ -171,13 +176,7 @@ def test_a_release_may_be_heard_of_at_any_time_before_its_instant(
     running.take(events[:heard])
     running.tick(min(at - 1, events[heard - 1][0]) if heard else 0)
     running.release(after)
-    for event in data.draw(st.permutations(events[heard:])):
-        running.take([event])
-        step = data.draw(st.integers(0, 5))
-        if step == 0:
-            running.restart()
-        elif step == 1:
-            running.tick(data.draw(st.integers(events[0][0], timeline.until)))
+    disturbed(running, events[heard:], range(events[0][0], timeline.until + 1), data)
     for run in (straight, running):
         run.tick(timeline.until + 1_000)
     assert running.profile() == straight.profile()

@@ -88,13 +88,19 @@ def test_a_later_release_does_not_hold_up_an_earlier_one(worker: Worker) -> None
     assert [done.number for done in worker.audit] == [2, 3]
 
 
-def test_users_follow_a_slice_at_a_time_with_events_in_between(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def begun(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> list[Change]:
+    """What the first slice of a sweep leads to, after which most of the users are still behind."""
     monkeypatch.setattr("udfs.releases._USERS_A_SLICE", 7)
     ticking = iter(range(10_000))
     monkeypatch.setattr("time.perf_counter", lambda: next(ticking) * 0.1)
     worker.tell(release(2, T + 100, LOWER))
     first = changes(worker.tick(T + 100))
     assert 0 < len(first) < 40
+    return first
+
+
+def test_users_follow_a_slice_at_a_time_with_events_in_between(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = begun(worker, monkeypatch)
     assert worker.audit == []
     assert worker.metrics.gauges["users_behind"]() > 0
     served = changes(worker.events(event("new", "Page", T + 101), event("new", "Page", T + 102)))
@@ -117,12 +123,7 @@ def test_the_end_of_the_input_finishes_what_was_begun(worker: Worker, monkeypatc
 def test_a_worker_that_dies_half_way_is_followed_by_one_that_finishes(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("udfs.releases._USERS_A_SLICE", 7)
-    ticking = iter(range(10_000))
-    monkeypatch.setattr("time.perf_counter", lambda: next(ticking) * 0.1)
-    worker.tell(release(2, T + 100, LOWER))
-    first = changes(worker.tick(T + 100))
-    assert 0 < len(first) < 40
+    first = begun(worker, monkeypatch)
     state = {shard: dict(entries) for shard, entries in worker.checkpoint().items()}
     monkeypatch.undo()
     later = Worker(options(ACTIVE), state)
