@@ -149,7 +149,8 @@ class Processor:
         told = 0
         refused = suspects or {}
         timeline, profiles, decoded = self.timeline, self.profiles, self.profiles.decoded
-        engine, release, holds_from = self.engine, timeline.newest, timeline.starts_at
+        release = self.reached
+        engine, (holds_from, holds_until) = timeline.engine(release), timeline.period(release)
         decode, pack, step = engine.plan.decoder.decode, engine.plan.decoder.pack, engine.step
         note, keeps = profiles.recent.note, profiles.recent.wanted
         changes = outcome.changes
@@ -161,11 +162,11 @@ class Processor:
                 try:
                     event = decode(payload, written_at[place])  # says more of what is unreadable than the suspicion
                 except RejectedEvent as rejected:
-                    event = timeline.decode_refused(payload, written_at[place], rejected)
+                    event = timeline.decode_refused(payload, written_at[place], release, rejected)
                 if suspect is not None:
                     raise suspect
                 time = event.time
-                if time < holds_from:
+                if not holds_from <= time < holds_until:
                     event = timeline.decoder_at(time).decode(payload, written_at[place])
                 user_id = event.user_id
                 profile = decoded.get(user_id) or profiles.open(user_id)
@@ -174,14 +175,14 @@ class Processor:
             except RejectedEvent as rejected:
                 outcome.rejected.append((place, rejected))
                 continue
-            clock, due = profile.clock, profile.due
-            if time < clock or (time == clock != profile.newest):
+            due = profile.due
+            if time <= profile.clock and time < profile.open_from():
                 profile = self._insert(place, profile, event, outcome)
             elif event.message_id is not None and seen_before(profile, event.message_id):
                 outcome.duplicates += 1
             else:
                 outcome.applied += 1
-                if profile.release == release:
+                if profile.release == release and time < holds_until:
                     if keeps:
                         note(user_id, profile, time, pack(event))
                     step(profile, event, changes)

@@ -65,6 +65,12 @@ class Timeline:
         self.starts_at, self.newest = self._starts[-1]
         return True
 
+    def period(self, release: int) -> tuple[int, int]:
+        """Return from when and until when (ms, exclusive) a release holds; the first one from the beginning of time."""
+        place = next(place for place, (_, number) in enumerate(self._starts) if number == release)
+        until = self._starts[place + 1][0] if place + 1 < len(self._starts) else NEVER
+        return self._starts[place][0] if place else 0, until
+
     def starts(self) -> list[tuple[int, int]]:
         """Return from when (ms) on which release holds, in order."""
         return list(self._starts)
@@ -81,12 +87,14 @@ class Timeline:
         """Return what reads events of an instant (ms)."""
         return self._engines[self.release_at(time)].plan.decoder
 
-    def decode_refused(self, payload: bytes, written_at: int | None, refusal: RejectedEvent) -> Event:
-        """Return an event that the newest definitions refuse as those read it that hold at its time.
+    def decode_refused(self, payload: bytes, written_at: int | None, release: int, refusal: RejectedEvent) -> Event:
+        """Return an event that the definitions of a release refuse as those read it that hold at its time.
 
         Raises `refusal` when those refuse it too. `written_at` (ms) is its record's time, None when unknown.
         """
-        for _, number in self._starts[-2::-1]:
+        for _, number in reversed(self._starts):
+            if number == release:
+                continue
             decoder = self._engines[number].plan.decoder
             with suppress(RejectedEvent):
                 event = decoder.decode(payload, written_at)
