@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,15 @@ from jobs.stack.stack import Stack
 from tests.stack.liveness import is_live
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def collecting_garbage() -> Iterator[None]:
+    """Switch on again what a worker's function switches off in its process: the suite would grow to 10 GB."""
+    yield
+    if not gc.isenabled():
+        gc.unfreeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")
