@@ -9,6 +9,7 @@ from types import MappingProxyType
 from segments.changes import THRESHOLD, TIMER, Action, Cause, Change, Membership, Memberships
 from segments.conditions.base import FALLS, RISES, UNKNOWN
 from segments.events import SESSION_STARTED, Event
+from segments.hierarchy import children_first
 from segments.plan import Plan
 from segments.profile import NEVER, Profile
 from segments.routes import Judged, merge_judged
@@ -39,6 +40,7 @@ class Engine:
         self.allowed_lateness = allowed_lateness
         self._route = plan.route
         self._update_session = plan.update_session
+        self._parents = plan.parents
 
     def apply(self, profile: Profile, event: Event, changes: list[Change]) -> str:
         """Apply an event if it comes in order and once; returns 'applied', 'late' or 'duplicate'.
@@ -180,7 +182,7 @@ class Engine:
         rule_of = self.plan.rule
         return [(rule_of(segment_id), UNKNOWN) for segment_id, member in profile.members.items() if member[DUE] <= now]
 
-    def _judge(  # noqa: C901 - the inner loop of everything; its calls are what it saves
+    def _judge(  # noqa: C901, PLR0912 - the inner loop of everything; its calls are what it saves
         self,
         user_id: str,
         profile: Profile,
@@ -190,7 +192,7 @@ class Engine:
         changes: list[Change],
     ) -> None:
         """Judge rules in dependency order; a rule that changed has its dependents judged too."""
-        members, features = profile.members, profile.features
+        members, features, first = profile.members, profile.features, len(changes)
         pending = iter(judged)
         while True:
             for segment_id, effect, guard, ask, rule in pending:
@@ -217,6 +219,8 @@ class Engine:
                         pending = iter(merge_judged(tuple(pending), waiting))
                         break
             else:
+                if self._parents and len(changes) > first + 1:
+                    children_first(changes, first, self._parents)
                 return
 
     def _emit(

@@ -10,7 +10,7 @@ from segments.conditions.base import Answer
 from segments.conditions.session import MOVED, STARTED
 from segments.conditions.threshold import PopulationThreshold
 from segments.definitions.errors import DefinitionErrors, Problem
-from segments.definitions.model import Confidence, Definitions, Segment
+from segments.definitions.model import Condition, Confidence, Definitions, Segment
 from segments.definitions.paths import context_paths, parts, property_paths, trait_paths
 from segments.definitions.references import order_segments, references
 from segments.definitions.selecting import Selector
@@ -22,7 +22,7 @@ from segments.features.session import SESSION_ID, SESSION_KEY, SessionSpan
 from segments.population.bounds import Bounds, History
 from segments.profile import NEVER, Layout, Profile
 from segments.routes import Place, Router
-from segments.rules import ConfidenceRule, Rule, WarmingRule
+from segments.rules import Checks, ConfidenceRule, Rule, WarmingRule
 from segments.selectors import EventSelector
 
 
@@ -57,6 +57,7 @@ class Plan:
         self._used: set[int] = set()
         self._used_by: dict[str, frozenset[int]] = {}
         self._ids = {segment.name: index for index, segment in enumerate(definitions.segments)}
+        self.parents = {segment.name: segment.parent for segment in definitions.segments if segment.parent}
         self.rules = self._compile_rules()
         for rule in self.rules:
             rule.guard = next(filter(self._is_rare, rule.needs), None)
@@ -135,11 +136,12 @@ class Plan:
         when = compile_condition(segment.when, self)
         exit_when = compile_condition(segment.exit_when, self) if segment.exit_when else None
         confidence = self._confidence(segment.confidence) if segment.confidence else None
+        parent = compile_condition(_member_of(segment.parent), self) if segment.parent else None
         self._used_by[segment.name] = frozenset(self._used)
         kind, version = Rule, self.warming.get(segment.name)
         if version is not None:
             kind, segment = WarmingRule, segment.model_copy(update={"version": version})
-        rule = kind(segment, self._ids[segment.name], index, when, exit_when, confidence)
+        rule = kind(segment, self._ids[segment.name], index, Checks(when, exit_when, confidence, parent))
         if version is None:
             rule.compared = tuple(dict.fromkeys(self._compared))
             rule.thresholds = tuple(map(self.population.of, rule.compared))
@@ -208,6 +210,10 @@ class Plan:
             if rule.decide(nobody, False, 0, 0) != (False, NEVER)
             or any(self.thresholds[key].counts(self.thresholds[key].number(nobody, 0).value) for key in rule.compared)
         )
+
+
+def _member_of(name: str) -> Condition:
+    return Condition.model_construct(segment=name)  # not validated: inner names of the shadow are no names in a file
 
 
 def _no_update(states: States, event: Event, time: int) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from segments.changes import Action, Cause, Change
 from segments.engine import seen_before
 from segments.events import Event, packed_time
+from segments.hierarchy import children_first
 from segments.profile import NEVER, Profile
 from segments.recent import RecentEvents, Stretch, base_of
 from segments.timeline import Timeline
@@ -76,7 +77,7 @@ class Rewinder:
     def _tell(self, event: Event, before: Profile, after: Profile, made: list[Change], changes: list[Change]) -> None:
         """Append what differs between what was told and what is true now, segment by segment."""
         newest = {change.segment: change for change in made}
-        engine, cause = self._timeline.engine(after.release), Cause("event", event.message_id)
+        engine, cause, first = self._timeline.engine(after.release), Cause("event", event.message_id), len(changes)
         for rule in engine.plan.rules:
             (was, was_since, _), (inside, since, due) = rule.standing(before), rule.standing(after)
             if was == inside and (not inside or was_since == since):
@@ -94,6 +95,7 @@ class Rewinder:
                 made_it = engine.change(event.user_id, after, rule, action, at, cause)
             flip = rule.next_flip(after, inside, since, due)
             changes.append(msgspec.structs.replace(made_it, action=action, seq=seq, cause=cause, next_change_at=flip))
+        children_first(changes, first, engine.plan.parents)
 
 
 def _place_for(newest_first: list[Stretch], time: int) -> tuple[Profile, list[Stretch]] | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 from segments.changes import Reason
 from segments.conditions.base import (
     NO,
     RISES,
+    YES,
     Answer,
     Ask,
     Bound,
@@ -62,18 +63,20 @@ class ConfidenceRule:
         return 1.0 if refreshed is None else round(2.0 ** ((refreshed - now) / self._half_life), 6)
 
 
+class Checks(NamedTuple):
+    """What a segment's fields are compiled into; `parent` is the membership of the parent."""
+
+    when: Check
+    exit_when: Check | None = None
+    confidence: ConfidenceRule | None = None
+    parent: Check | None = None
+
+
 class Rule:
     """One segment, ready to be judged for any profile and instant."""
 
-    def __init__(
-        self,
-        segment: Segment,
-        segment_id: int,
-        index: int,
-        when: Check,
-        exit_when: Check | None,
-        confidence: ConfidenceRule | None,
-    ) -> None:
+    def __init__(self, segment: Segment, segment_id: int, index: int, checks: Checks) -> None:
+        when, exit_when, confidence, parent = checks
         self.name = segment.name
         self.version = segment.version
         self.is_shadow = in_shadow(segment.name)
@@ -85,17 +88,20 @@ class Rule:
         self.guard: int | None = None  # a feature without whose state nobody enters
         self._dwell = segment.min_dwell or 0
         self._confidence = confidence
-        self.facts = when.facts
+        self._belongs = parent.ask if parent else _always
+        inherited = parent.facts if parent else ()
+        self.facts = (*inherited, *when.facts)
+        self._when_facts = _told(self.facts)
         if segment.confidence and confidence:
-            self.facts = (*when.facts, confidence.fact(segment.confidence))
+            self.facts = (*self.facts, confidence.fact(segment.confidence))
         self.exit_facts = exit_when.facts if exit_when else ()
-        self._when_facts, self._exit_facts = _told(when.facts), _told(self.exit_facts)
+        self._exit_facts = _told((*inherited, *self.exit_facts)) if exit_when else ()
         self._score = next((fact for fact in when.facts if fact.is_score), None)
-        self._enter, self._leave = _enter_and_leave(when, exit_when, confidence)
+        self._enter, self._leave = _enter_and_leave(checks)
         self.needs = self._enter.needs
         simple = exit_when is None and confidence is None and not self._dwell
         self.effects = when.effects if simple else combine_all([self._enter, negate(self._leave)]).effects
-        self.plain: Ask | None = when.ask if simple else None
+        self.plain: Ask | None = self._enter.ask if simple else None
         self.has_detail = self._score is not None or confidence is not None
 
     def standing(self, profile: Profile) -> tuple[bool, int, int]:
@@ -110,14 +116,16 @@ class Rule:
         if not inside:
             enters, until = self._enter.ask(profile, now)
             return (True, self._stays(profile, now, now)) if enters else (False, until)
-        leaves, _ = self._leave.ask(profile, now)
-        if leaves and now >= since + self._dwell:
+        may_leave = now >= since + self._dwell
+        if (may_leave and self._leave.ask(profile, now)[0]) or not self._belongs(profile, now)[0]:
             return False, self._enter.ask(profile, now)[1]
         return True, self._stays(profile, since, now)
 
     def _stays(self, profile: Profile, since: int, now: int) -> int:
+        """Return until when (ms) a member stays at least."""
         leaves, until = self._leave.ask(profile, now)
-        return since + self._dwell if leaves else max(until, since + self._dwell)
+        longest = since + self._dwell if leaves else max(until, since + self._dwell)
+        return min(longest, self._belongs(profile, now)[1])
 
     def at(self, profile: Profile, now: int) -> Answer:
         """Return the membership at `now`, which may lie in the future, as it will be if nothing happens."""
@@ -177,15 +185,19 @@ class Rule:
 
 
 class WarmingRule(Rule):
-    """A segment whose aggregates are not complete yet: members stay, nobody enters, no event is asked about it."""
+    """A segment whose aggregates are not complete yet: members stay, nobody enters, no event is asked about it.
 
-    def __init__(self, *parts: Any, **named: Any) -> None:
-        super().__init__(*parts, **named)
+    Members leave with the parent, and of the conditions only that is told.
+    """
+
+    def __init__(self, segment: Segment, segment_id: int, index: int, checks: Checks) -> None:
+        super().__init__(segment, segment_id, index, checks)
         self.effects, self.needs, self.plain, self.has_detail = {}, (), None, False
+        self._when_facts, self._exit_facts = _told(checks.parent.facts if checks.parent else ()), ()
 
     def decide(self, profile: Profile, inside: bool, since: int, now: int) -> Judgement:  # noqa: ARG002 - as every rule
-        """Return what is so."""
-        return inside, NEVER
+        """Return what is so; nobody stays without the parent."""
+        return self._belongs(profile, now) if inside else NO
 
     def score(self, profile: Profile, now: int) -> float | None:  # noqa: ARG002 - as every rule
         """Return None: what it would be made of is not complete."""
@@ -200,8 +212,14 @@ def _told(facts: tuple[Fact, ...]) -> tuple[tuple[str, str, Value, Ask, Bound | 
     return tuple((fact.text, fact.expected, fact.value, fact.ask, fact.bound) for fact in facts)
 
 
-def _enter_and_leave(when: Check, exit_when: Check | None, confidence: ConfidenceRule | None) -> tuple[Check, Check]:
-    enter = [when]
+def _always(profile: Profile, now: int) -> Answer:  # noqa: ARG001 - as every condition
+    return YES
+
+
+def _enter_and_leave(checks: Checks) -> tuple[Check, Check]:
+    """Return what makes a user enter, and what makes a member leave who is in the parent."""
+    when, exit_when, confidence, parent = checks
+    enter = [parent, when] if parent else [when]
     leave = [exit_when or negate(when)]
     if exit_when:
         enter.append(negate(exit_when))

@@ -55,8 +55,9 @@ def definitions_of(release: Release) -> Definitions:
 
 def _renamed(segment: Segment, names: Collection[str]) -> Segment:
     leaving = _renamed_condition(segment.exit_when, names) if segment.exit_when else None
-    when = _renamed_condition(segment.when, names)
-    return segment.model_copy(update={"name": segment.name + SHADOW, "when": when, "exit_when": leaving})
+    parent = f"{segment.parent}{SHADOW}" if segment.parent in names else segment.parent
+    changed = {"name": segment.name + SHADOW, "parent": parent, "when": _renamed_condition(segment.when, names)}
+    return segment.model_copy(update={**changed, "exit_when": leaving})
 
 
 def _renamed_condition(condition: Condition, names: Collection[str]) -> Condition:

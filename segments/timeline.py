@@ -12,6 +12,7 @@ from segments.changes import Cause, Change
 from segments.control import Release
 from segments.engine import Engine
 from segments.events import Event, EventDecoder, RejectedEvent
+from segments.hierarchy import over_a_release
 from segments.plan import Plan
 from segments.profile import NEVER, UNJUDGED, Layout, Profile, mover
 from segments.shadow import promoted
@@ -111,7 +112,9 @@ class Timeline:
         """Have the profile follow all releases up to `until` (ms), each at its instant."""
         if profile.release & UNJUDGED:
             profile.release ^= UNJUDGED
-            self.engine(profile.release).judge_all(user_id, profile, profile.clock, DEFINITION, changes)
+            engine, first = self.engine(profile.release), len(changes)
+            engine.judge_all(user_id, profile, profile.clock, DEFINITION, changes)
+            over_a_release(changes, first, engine.plan, engine.plan)
         elif not profile.release:
             profile.release = self.release_at(until)
         for start, number in self._starts:
@@ -125,12 +128,14 @@ class Timeline:
         way = self._ways.get((profile.release, number))
         if way is None:
             way = self._ways[profile.release, number] = _way(old.plan, new.plan)
+        first = len(changes)
         stood = {name: old.standing(profile, name + SHADOW) for name in way.promoted}
         old.dismiss(user_id, profile, way.staying, now, DEFINITION, changes)
         way.move(profile)
         profile.release = number
         self.backfills.fill(number, user_id, profile)
         new.judge_all(user_id, profile, now, DEFINITION, changes, stood)
+        over_a_release(changes, first, old.plan, new.plan)
 
     def knows(self, release: int) -> bool:
         """Say whether a profile's release is known, and its rules have judged the profile."""

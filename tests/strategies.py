@@ -240,9 +240,13 @@ def confidences() -> st.SearchStrategy:
 
 
 @st.composite
-def segments(draw: st.DrawFn, name: str, when: st.SearchStrategy, exit_when: st.SearchStrategy) -> dict[str, Any]:
-    """A segment, perhaps with modifiers."""
+def segments(
+    draw: st.DrawFn, name: str, when: st.SearchStrategy, exit_when: st.SearchStrategy, known: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """A segment, perhaps with modifiers and with one of the known segments as its parent."""
     segment = {"name": name, "when": draw(when)}
+    if known and draw(st.integers(0, 2)) == 0:
+        segment["parent"] = draw(st.sampled_from(known))
     if draw(st.integers(0, 2)) == 0:
         segment["exit_when"] = draw(exit_when)
     if draw(st.integers(0, 2)) == 0:
@@ -257,8 +261,9 @@ def definitions(draw: st.DrawFn, depth: int = 2) -> dict[str, Any]:
     """One to four segments that may refer to each other, in any order in the file."""
     made: list[dict[str, Any]] = []
     for name in ("alpha", "beta", "gamma", "delta")[: draw(st.integers(1, 4))]:
-        inner = conditions(tuple(segment["name"] for segment in made), depth)
-        made.append(draw(segments(name, inner, inner)))
+        known = tuple(segment["name"] for segment in made)
+        inner = conditions(known, depth)
+        made.append(draw(segments(name, inner, inner, known)))
     return draw(file_of(draw(st.permutations(made))))
 
 

@@ -125,7 +125,7 @@ def _name_problems(yaml: YamlSource, content: dict[str, Any]) -> Iterator[Proble
             hint = f"the first is in line {first_line[name]}; rename one"
             yield Problem(yaml.name, line, f"segments[{index}]", f"two segments are named '{name}'", hint)
         first_line.setdefault(name, line)
-        references[name] = list(_references(yaml, segment, ("segments", index)))
+        references[name] = [*_parent(yaml, segment, index), *_references(yaml, segment, ("segments", index))]
     for name, targets in references.items():
         for target, line in targets:
             if target not in first_line:
@@ -136,6 +136,12 @@ def _name_problems(yaml: YamlSource, content: dict[str, Any]) -> Iterator[Proble
     if cycle:
         line = first_line[cycle[0]]
         yield Problem(yaml.name, line, cycle[0], f"segments refer to each other in a circle: {' -> '.join(cycle)}")
+
+
+def _parent(yaml: YamlSource, segment: dict[str, Any], index: int) -> Iterator[tuple[str, int]]:
+    parent = segment.get("parent")
+    if isinstance(parent, str):
+        yield parent, yaml.line_of(("segments", index, "parent"))
 
 
 def _references(yaml: YamlSource, value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, int]]:

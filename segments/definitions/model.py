@@ -196,6 +196,7 @@ class Segment(Model):
     owner: str | None = None
     description: str | None = None
     tags: list[str] = Field(default_factory=list)
+    parent: Name | None = None
     when: Condition
     exit_when: Condition | None = None
     min_dwell: Duration | None = None

@@ -6,9 +6,10 @@ from segments.definitions.model import Condition, Segment
 
 
 def references(segment: Segment) -> list[str]:
-    """Return the names of the segments that this one's conditions ask about."""
+    """Return the names of the segments that this one depends on: its parent, and those its conditions ask about."""
     conditions = [segment.when] + ([segment.exit_when] if segment.exit_when else [])
-    return [name for condition in conditions for name in _names(condition)]
+    asked = [name for condition in conditions for name in _names(condition)]
+    return [segment.parent, *asked] if segment.parent else asked
 
 
 def with_references(names: Iterable[str], segments: Mapping[str, Segment]) -> set[str]:

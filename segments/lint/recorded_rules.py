@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from segments.definitions.model import Condition, Segment
-from segments.definitions.references import references
 from segments.definitions.yaml_source import Path
 from segments.events import ANY_EVENT, SESSION_STARTED
 from segments.lint.findings import Finding
 from segments.lint.places import conditions_of
 from segments.lint.recorded import Recorded
-from segments.lint.relations import inside, shared_exclusive_tag
+from segments.lint.relations import inside, refers, shared_exclusive_tag
 from segments.lint.selecting import selectors_of
 from segments.lint.subject import Subject
 from segments.lint.upkeep import event_names
@@ -61,7 +60,7 @@ def _pairs(subject: Subject, recorded: Recorded) -> Iterator[Finding]:
         if tag is not None:
             yield _conflict(subject, recorded, narrow, wide, tag, together / spent[narrow.name])
             continue
-        expected = wide.name in references(narrow) or inside(subject, narrow, wide) or inside(subject, wide, narrow)
+        expected = refers(subject, narrow, wide) or inside(subject, narrow, wide) or inside(subject, wide, narrow)
         enough = len(recorded.members[narrow.name]) >= subject.options.min_users
         if enough and not expected:
             union = spent[narrow.name] + spent[wide.name] - together

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from segments.definitions.model import Condition, Segment
-from segments.definitions.references import references
+from segments.definitions.references import references, with_references
 from segments.events import ANY_EVENT
 from segments.lint.findings import Finding
 from segments.lint.places import conditions_of, leaf
@@ -46,11 +46,14 @@ def _subsumed(subject: Subject, narrow: Segment, wide: Segment, wide_touches: se
     if shared is not None:
         message = f"every member is in '{wide.name}' too, and tag {shared} is exclusive"
         yield subject.about("S203", index, message, f"add {{not: {{segment: {narrow.name}}}}} to '{wide.name}'")
-    elif wide.name not in references(narrow) and wide_touches != {ANY_EVENT}:
+    elif not refers(subject, narrow, wide) and wide_touches != {ANY_EVENT}:
         message = f"every member is in '{wide.name}' too, by their conditions alone"
-        yield subject.about(
-            "S202", index, message, f"build it on {{segment: {wide.name}}}, or accept it in lint.ignore"
-        )
+        yield subject.about("S202", index, message, f"give it parent: {wide.name}, or accept it in lint.ignore")
+
+
+def refers(subject: Subject, one: Segment, other: Segment) -> bool:
+    """Say whether a segment depends on another, directly or not."""
+    return other.name in with_references([one.name], {each.name: each for _, each in subject.segments})
 
 
 def shared_exclusive_tag(subject: Subject, one: Segment, other: Segment) -> str | None:

@@ -72,12 +72,16 @@ class Translator:
             entry = self.entry(segment, holds=holds)
             if segment.exit_when is not None or segment.min_dwell is not None:
                 entry = joined([entry, Flag(f"stays in {name}", holds)], all_of=not holds)
+                if segment.parent is not None:
+                    entry = joined([self.member(segment.parent, holds=holds), entry], all_of=holds)
             self._known[name, holds] = entry
         return self._known[name, holds]
 
     def entry(self, segment: Segment, *, holds: bool = True) -> Formula:
         """Return the formula of what makes a user enter a segment, or of its opposite."""
         parts = [self.condition(segment.when, holds=holds)]
+        if segment.parent is not None:
+            parts.append(self.member(segment.parent, holds=holds))
         if segment.exit_when is not None:
             parts.append(self.condition(segment.exit_when, holds=not holds))
         if segment.confidence is not None:

@@ -20,6 +20,9 @@ def truth(subject: Subject) -> Iterator[Finding]:
         place: Path = ("segments", index)
         if not satisfiable(formulas.condition(segment.when)):
             yield _never(subject, segment.when, (*place, "when"))
+        elif segment.parent and not satisfiable(formulas.condition(segment.when), formulas.member(segment.parent)):
+            message = f"nobody can enter: when contradicts the parent, '{segment.parent}'"
+            yield subject.finding("S101", (*place, "parent"), message, "mend one of the two, or drop the parent")
         elif not satisfiable(formulas.entry(segment)):
             message = "nobody can enter: whenever when holds, exit_when holds too"
             yield subject.finding("S101", (*place, "exit_when"), message, "leave a gap between the two")

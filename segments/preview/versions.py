@@ -107,8 +107,9 @@ def renamed(definitions: Definitions) -> Definitions:
 
 def _renamed_segment(segment: Segment) -> Segment:
     leaving = _renamed_condition(segment.exit_when) if segment.exit_when else None
-    changed = {"name": segment.name + BEFORE, "when": _renamed_condition(segment.when), "exit_when": leaving}
-    return segment.model_copy(update=changed)
+    parent = segment.parent and segment.parent + BEFORE
+    changed = {"name": segment.name + BEFORE, "parent": parent, "when": _renamed_condition(segment.when)}
+    return segment.model_copy(update={**changed, "exit_when": leaving})
 
 
 def _renamed_condition(condition: Condition) -> Condition:

@@ -77,12 +77,18 @@ class User:
     def adopt(self, at: int, definitions: Definitions) -> Iterator[Change]:
         """Leave what is no longer defined, then judge everything as it is now defined."""
         self.clock = at
-        names = {segment["name"] for segment in definitions["segments"]}
-        for name in [segment["name"] for segment in self.segments if segment["name"] not in names]:
-            if self.since.pop(name, None) is not None:
-                yield Change(at, name, "exited")
+        old, names = self.segments, {segment["name"] for segment in definitions["segments"]}
+        left = [segment["name"] for segment in old if segment["name"] not in names]
+        made = [Change(at, name, "exited") for name in left if self.since.pop(name, None) is not None]
         self.define(definitions)
-        yield from self.judge()
+        made += self.judge()
+        if not any("parent" in segment for segment in [*old, *self.segments]):
+            yield from made
+            return
+        yield from (change for change in made if change.action == "entered")
+        leaving = {change.segment: change for change in made if change.action == "exited"}
+        exits = [leaving[segment["name"]] for segment in old if segment["name"] in leaving]
+        yield from children_leave_first(exits, old)
 
     def apply(self, t: int, raw: dict[str, Any]) -> Iterator[Change]:
         """Apply an event that is the newest; a release of the same instant holds for it."""
@@ -104,12 +110,15 @@ class User:
             made += self.apply(t, raw)
         made += self.pass_time(clock)
         exits = {change.segment: change.at for change in made if change.action == "exited"}
+        differing: list[Change] = []
         for name in (segment["name"] for segment in self.segments):
             since = self.since.get(name)
             if since is not None and told.get(name) != since:
-                yield Change(since, name, "updated" if name in told else "entered")
+                differing.append(Change(since, name, "updated" if name in told else "entered"))
             elif since is None and name in told:
-                yield Change(exits[name] if exits.get(name, told[name]) > told[name] else clock, name, "exited")
+                left = exits[name] if exits.get(name, told[name]) > told[name] else clock
+                differing.append(Change(left, name, "exited"))
+        yield from children_leave_first(differing, self.segments)
 
     def pass_time(self, until: int) -> Iterator[Change]:
         """Let time pass up to and including `until`, release after release."""
@@ -147,7 +156,11 @@ class User:
         return {end for end in ends if self.clock < end <= until}
 
     def judge(self) -> Iterator[Change]:
-        """Ask every segment once at the clock's instant."""
+        """Ask every segment once at the clock's instant; nobody is seen to leave a parent before its children."""
+        yield from children_leave_first(list(self.asked_once()), self.segments)
+
+    def asked_once(self) -> Iterator[Change]:
+        """Ask every segment once, each after those it depends on."""
         for segment in self.segments:
             name = segment["name"]
             if name in self.since and self.leaves(segment):
@@ -167,7 +180,9 @@ class User:
         return "confidence" in segment and confidence_below(segment["confidence"], self.history, self.clock)
 
     def leaves(self, segment: dict[str, Any]) -> bool:
-        """Whether a member leaves now."""
+        """Whether a member leaves now: with the parent, whatever else is said."""
+        if "parent" in segment and segment["parent"] not in self.since:
+            return True
         if "min_dwell" in segment and self.clock < self.since[segment["name"]] + duration_ms(segment["min_dwell"]):
             return False
         if "exit_when" in segment:
@@ -177,7 +192,8 @@ class User:
     def enters(self, segment: dict[str, Any]) -> bool:
         """Whether somebody outside enters now."""
         barred = "exit_when" in segment and holds(segment["exit_when"], self.asked())
-        return holds(segment["when"], self.asked()) and not barred and not self.faded(segment)
+        belongs = "parent" not in segment or segment["parent"] in self.since
+        return belongs and holds(segment["when"], self.asked()) and not barred and not self.faded(segment)
 
 
 def in_dependency_order(segments: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -197,6 +213,20 @@ def in_dependency_order(segments: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def references(segment: dict[str, Any]) -> set[str]:
-    """Names of the segments that a segment's conditions refer to."""
+    """Names of a segment's parent and of the segments that its conditions refer to."""
     parts = {name: segment.get(name) for name in ("when", "exit_when")}
-    return {node["segment"] for node in walk(parts) if isinstance(node.get("segment"), str)}
+    parents = {segment["parent"]} if "parent" in segment else set()
+    return parents | {node["segment"] for node in walk(parts) if isinstance(node.get("segment"), str)}
+
+
+def children_leave_first(changes: list[Change], segments: list[dict[str, Any]]) -> list[Change]:
+    """Changes of one instant, each child's exit moved before its parent's as long as there is one behind it."""
+    parents = {segment["name"]: segment.get("parent", "") for segment in segments}
+    ordered = list(changes)
+    exits = {change.segment: change for change in changes if change.action == "exited"}
+    for name in (segment["name"] for segment in segments if segment["name"] in exits):
+        parent = exits.get(parents[name])
+        if parent is not None and ordered.index(parent) < ordered.index(exits[name]):
+            ordered.remove(exits[name])
+            ordered.insert(ordered.index(parent), exits[name])
+    return ordered

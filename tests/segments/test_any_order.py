@@ -140,7 +140,7 @@ def _renamed(node: Any, names: dict[str, str]) -> Any:
         return [_renamed(each, names) for each in node]
     if isinstance(node, dict):
         return {
-            key: names[value] if key in ("name", "segment") and value in names else _renamed(value, names)
+            key: names[value] if key in ("name", "segment", "parent") and value in names else _renamed(value, names)
             for key, value in node.items()
         }
     return node

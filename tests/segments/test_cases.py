@@ -36,6 +36,7 @@ KINDS = [
     "any",
     "not",
     "segment",
+    "parent",
     "exit_when",
     "min_dwell",
     "confidence",
