@@ -12,6 +12,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 from pydantic import SecretStr
 
+from jobs.audit_topic import refused_releases
 from jobs.kafka_properties import consumer_options
 from jobs.settings import KafkaSettings
 from jobs.topics import NoTopic, Record, TopicError, TopicReader, explained
@@ -70,10 +71,15 @@ def security(properties: Mapping[str, str | SecretStr]) -> dict[str, Any]:
 
 
 def read_history(kafka: KafkaSettings) -> History:
-    """Return all that was ever said to the job; raises TopicError. What cannot be read is left out, as the job does."""
+    """Return all that was ever said to the job, and what it refused; raises TopicError.
+
+    What cannot be read is left out, as the job does.
+    """
     history = History()
     for _, record in control_records(kafka):
         history.add(record)
+    refused = refused_releases(kafka)
+    history.refused = {each.number for each in history.releases if (each.number, each.effective_at) in refused}
     return history
 
 
@@ -88,20 +94,20 @@ def answers(kafka: KafkaSettings) -> bool:
 
 
 def records_told(kafka: KafkaSettings) -> list[ControlRecord]:
-    """Return what the job was told, bounds of the population too; nothing where there is no control topic.
+    """Return what the job was told and did not refuse, bounds too; nothing where there is no control topic.
 
     Raises TopicError.
     """
     try:
-        return read_history(kafka).records
+        return read_history(kafka).followed
     except NoTopic:
         return []
 
 
 def releases_told(kafka: KafkaSettings) -> list[Release]:
-    """Return the releases that the job was told, none where there is no control topic; raises TopicError."""
+    """Return the releases that the job did not refuse, none where there is no control topic; raises TopicError."""
     try:
-        return read_history(kafka).releases
+        return [record for record in read_history(kafka).followed if isinstance(record, Release)]
     except NoTopic:
         return []
 

@@ -6,17 +6,19 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import msgspec
-
+from jobs.audit_topic import audit_of, audit_reader
 from jobs.control_topic import append, effective_instant, newest_event, read_history
 from jobs.settings import KafkaSettings
-from jobs.topics import TopicReader
-from segments.audit import ReleaseDone, decode_audit
+from segments.audit import Audit, ReleaseDone, refusals
 from segments.control import Release, ReleaseAction
 from segments.history import History, same_meaning
 
 LIVE_AHEAD_MS = 2_000  # so that all workers have heard of a release before it holds
 _POLL_S = 0.2
+
+
+class RefusedError(RuntimeError):
+    """The job cannot use a release and goes on as before; the text says which and why."""
 
 
 class ReleaseError(ValueError):
@@ -102,6 +104,8 @@ def _rollback(history: History, current: Release, intent: Intent) -> _Content:
             "there is no release before with other definitions" if intent.to is None else "there is no such release"
         )
         raise ReleaseError(f"{missing}: segments history lists all")
+    if target.number in history.refused:
+        raise ReleaseError(f"release {target.number} was refused by the job: segments history says why")
     if same_meaning(target.definitions, current.definitions):
         raise ReleaseError(f"release {target.number} says the same as release {current.number}, which is in force")
     return target.definitions, current.shadow, f"back to release {target.number}"
@@ -128,14 +132,15 @@ def write_release(kafka: KafkaSettings, release: Release) -> None:
     append(kafka, release)
 
 
-def progress_of(release: Release, records: Iterable[ReleaseDone]) -> Progress:
+def progress_of(release: Release, records: Iterable[Audit]) -> Progress:
     """Return how far the workers are with a release, by what the audit topic says.
 
     >>> done = [ReleaseDone(2, 5, False, [0, 2], 10, 3, 0, 9), ReleaseDone(1, 0, False, [0, 1, 2], 5, 5, 0, 1)]
     >>> progress_of(Release(2, 5, ""), done)
     Progress(shards=2, users=10, changes=3)
     """
-    own = [each for each in records if (each.number, each.effective_at) == (release.number, release.effective_at)]
+    instant = (release.number, release.effective_at)
+    own = [each for each in records if isinstance(each, ReleaseDone) and (each.number, each.effective_at) == instant]
     shards = {shard for each in own for shard in each.shards}
     return Progress(len(shards), sum(each.users for each in own), sum(each.changes for each in own))
 
@@ -143,18 +148,22 @@ def progress_of(release: Release, records: Iterable[ReleaseDone]) -> Progress:
 def await_release(
     kafka: KafkaSettings, release: Release, shards: int, timeout_s: float, on_progress: Callable[[Progress], None]
 ) -> Progress | None:
-    """Return what all shards did with a release, None when some have not said so in time; raises TopicError."""
+    """Return what all shards did with a release, None when some have not said so in time.
+
+    Raises RefusedError when the job says that it cannot use it, TopicError.
+    """
     deadline = time.monotonic() + timeout_s
-    records: list[ReleaseDone] = []
-    with TopicReader(
-        kafka.bootstrap_servers, [kafka.audit_topic], committed_only=True, properties=kafka.consumer_properties
-    ) as reader:
+    records: list[Audit] = []
+    with audit_reader(kafka) as reader:
         while time.monotonic() < deadline:
-            for each in reader.poll(_POLL_S):
-                try:
-                    records.append(decode_audit(each.value or b""))
-                except msgspec.DecodeError:  # other words of the job, for other readers
-                    continue
+            said = (audit_of(each) for each in reader.poll(_POLL_S))
+            records += (each for each in said if each is not None)
+            refused = refusals(records).get((release.number, release.effective_at))
+            if refused is not None:
+                raise RefusedError(
+                    f"the job refuses release {release.number} and goes on as before: {refused.detail}; "
+                    "mend it and release again"
+                )
             progress = progress_of(release, records)
             on_progress(progress)
             if progress.shards >= shards:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 
@@ -23,19 +25,53 @@ class ReleaseDone(msgspec.Struct, frozen=True, tag_field="kind", tag="release_do
     finished: int
 
 
+class ReleaseRefused(msgspec.Struct, frozen=True, tag_field="kind", tag="release_refused"):
+    """The job cannot use a release and goes on as before; `detail` says why in words, times in ms.
+
+    `effective_at` is the release's own instant, `refused` the wall clock's time. It is said again at each start.
+    """
+
+    number: int
+    effective_at: int
+    reason: str
+    detail: str
+    refused: int
+
+
+Audit = ReleaseDone | ReleaseRefused
+
 _encode = msgspec.json.Encoder(order="deterministic").encode
-_decode = msgspec.json.Decoder(ReleaseDone).decode
+_decoder: msgspec.json.Decoder[Audit] = msgspec.json.Decoder(Audit)
 
 
-def encode_audit(record: ReleaseDone) -> bytes:
+def encode_audit(record: Audit) -> bytes:
     """Return the record as the JSON of the audit topic."""
     return _encode(record)
 
 
-def decode_audit(payload: bytes) -> ReleaseDone:
+def decode_audit(payload: bytes) -> Audit:
     """Return the record in a message of the audit topic; raises msgspec.DecodeError.
 
     >>> decode_audit(encode_audit(ReleaseDone(2, 5, False, [0, 1], 10, 3, 0, 9))).shards
     [0, 1]
     """
-    return _decode(payload)
+    return _decoder.decode(payload)
+
+
+def refusals(records: Iterable[Audit]) -> dict[tuple[int, int], ReleaseRefused]:
+    """Return the releases that a job refused and never used, by number and instant (ms); records in their order.
+
+    A newer version of the job may be able to use what an older one refused.
+
+    >>> refused = ReleaseRefused(2, 5, "not_usable", "no such thing", 9)
+    >>> list(refusals([refused])), list(refusals([refused, ReleaseDone(2, 5, False, [0], 1, 0, 0, 10)]))
+    ([(2, 5)], [])
+    """
+    found: dict[tuple[int, int], ReleaseRefused] = {}
+    for record in records:
+        key = (record.number, record.effective_at)
+        if isinstance(record, ReleaseRefused):
+            found[key] = record
+        else:
+            found.pop(key, None)
+    return found

@@ -20,6 +20,7 @@ class History:
 
     def __init__(self, records: Iterable[ControlRecord] = ()) -> None:
         self.records: list[ControlRecord] = []
+        self.refused: set[int] = set()  # numbers of releases that the job cannot use: it goes on as before
         self._keys: set[tuple[str, int]] = set()
         for record in records:
             self.add(record)
@@ -59,8 +60,13 @@ class History:
 
     @property
     def current(self) -> Release | None:
-        """The newest release, None before the first."""
-        return next((record for record in reversed(self.records) if isinstance(record, Release)), None)
+        """The newest release that the job did not refuse, None before the first."""
+        return next((release for release in reversed(self.releases) if release.number not in self.refused), None)
+
+    @property
+    def followed(self) -> list[ControlRecord]:
+        """All records but the releases that the job refused."""
+        return [each for each in self.records if not (isinstance(each, Release) and each.number in self.refused)]
 
     def release(self, number: int) -> Release | None:
         """Return a release by its number, None when there is none."""
@@ -78,8 +84,8 @@ class History:
         note: str = "",
     ) -> Release:
         """Return the release to be written next; it never takes effect before the one that it follows (ms)."""
-        current = self.current
-        number, earliest = (current.number + 1, current.effective_at) if current else (1, effective_at)
+        newest = max((release.number for release in self.releases), default=0)
+        number, earliest = newest + 1, self.current.effective_at if self.current else effective_at
         return Release(number, max(effective_at, earliest), definitions, shadow, action, released_at, by, note)
 
     def before(self, release: Release) -> Release | None:
@@ -90,7 +96,8 @@ class History:
         1
         """
         for each in reversed(self.releases):
-            if each.number < release.number and not same_meaning(each.definitions, release.definitions):
+            used = each.number < release.number and each.number not in self.refused
+            if used and not same_meaning(each.definitions, release.definitions):
                 return each
         return None
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
 
-from segments.audit import ReleaseDone
+from segments.audit import ReleaseDone, ReleaseRefused
 from segments.control import ControlRecord, Release, Thresholds
 from segments.definitions import DefinitionErrors
 from segments.engine import Engine
@@ -46,6 +46,7 @@ class Releases:
         self._known: dict[int, Release] = {}
         self._watermark = 0
         self._users = self._changes = self._shadow_changes = 0
+        self._refused: list[ReleaseRefused] = []
         records = told.history.records
         at_once = list(takewhile(lambda record: not (isinstance(record, Release) and record.filled), records))
         self._take_all(at_once, timeline)
@@ -67,6 +68,7 @@ class Releases:
                     self._known[record.number] = record
                 except DefinitionErrors as error:
                     failed = error
+                    self._refuse(record, error)
                     _log.error("release %d cannot be used: %s", record.number, error)
         if failed is not None and not timeline.newest:
             raise failed
@@ -95,10 +97,25 @@ class Releases:
 
     def accept(self, record: ControlRecord) -> None:
         """Take in a record that is new; raises DefinitionErrors when it cannot be used."""
-        if self.processor.accept(record) and isinstance(record, Release):
+        try:
+            accepted = self.processor.accept(record)
+        except DefinitionErrors as error:
+            self._refuse(record, error)
+            raise
+        if accepted and isinstance(record, Release):
             self._known[record.number] = record
             if record.effective_at <= self._watermark:
                 self._passed.add(record.number)
+
+    def _refuse(self, record: ControlRecord, error: DefinitionErrors) -> None:
+        if isinstance(record, Release):
+            now = int(time.time() * 1_000)
+            self._refused.append(ReleaseRefused(record.number, record.effective_at, "not_usable", str(error), now))
+
+    def refused(self) -> Iterator[ReleaseRefused]:
+        """Yield the releases that cannot be used, each once."""
+        while self._refused:
+            yield self._refused.pop(0)
 
     def passed(self, watermark: int) -> None:
         """Note that event time has come to `watermark` (ms)."""

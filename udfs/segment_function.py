@@ -169,6 +169,9 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         for done in self._releases.finished():
             self._swept = True
             output.add(Target.AUDIT, None, encode_audit(done), done.finished)
+        for refused in self._releases.refused():  # by all workers alike: one says so
+            if self._is_first:
+                output.add(Target.AUDIT, None, encode_audit(refused), refused.refused)
         if output:
             yield output.to_bytes()
 

@@ -62,6 +62,8 @@ def pending(history: History, plausibility: Plausibility | None = None) -> Pendi
     """Return what the newest release lacks, None when that is nothing."""
     knowledge, found = Knowledge(), None
     for release in history.releases:
+        if release.number in history.refused:
+            continue
         try:
             plan = Plan(definitions_of(release), plausibility)
         except DefinitionErrors:  # the job leaves it out as well

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated
 
 import msgspec
@@ -14,6 +15,7 @@ from jobs.cli.errors import BadInput, for_people
 from jobs.cli.inputs import SettingsOption, instant_text
 from jobs.cli.release import ServersOption, StackOption, connected, diff_line, explained
 from jobs.cli.reports import ReportFormat, print_json
+from segments.audit import ReleaseRefused
 from segments.history import History
 from segments.release_diff import SegmentDiff, release_diff
 
@@ -29,6 +31,7 @@ class ReleaseReport(msgspec.Struct, frozen=True):
     note: str
     changed: list[SegmentDiff]
     in_shadow: list[SegmentDiff]
+    refused: str | None = None  # why the job cannot use it; None: it does not say so
 
 
 class HistoryReport(msgspec.Struct, frozen=True):
@@ -53,13 +56,15 @@ def history(
 
     Exit codes: 0 done, 1 Kafka gave no answer, 2 wrong settings, or no release ever had this segment.
     """
+    from jobs.audit_topic import refused_releases
     from jobs.backfill.job import pending
     from jobs.control_topic import read_history
 
     with explained():
-        known = read_history(connected(settings, bootstrap_servers, run).kafka)
+        kafka = connected(settings, bootstrap_servers, run).kafka
+        known, refused = read_history(kafka), refused_releases(kafka)
     lacking = pending(known)
-    report = history_report(known, name, list(lacking.backfill.warming) if lacking is not None else [])
+    report = history_report(known, name, list(lacking.backfill.warming) if lacking is not None else [], refused)
     if name is not None and not report.releases:
         raise BadInput(f"no release changed a segment named '{name}'")
     if form is ReportFormat.json:
@@ -68,15 +73,24 @@ def history(
         _print(report)
 
 
-def history_report(known: History, name: str | None = None, warming: Sequence[str] = ()) -> HistoryReport:
-    """Return what each release changed, or those that changed one segment and only that."""
+def history_report(
+    known: History,
+    name: str | None = None,
+    warming: Sequence[str] = (),
+    refused: Mapping[tuple[int, int], ReleaseRefused] = MappingProxyType({}),
+) -> HistoryReport:
+    """Return what each release changed, or those that changed one segment and only that.
+
+    What the job refused changed nothing: the next one is compared with what was in force.
+    """
     reports = []
     before: str | None = None
     for release in known.releases:
         changed = _only(release_diff(before, release.definitions), name)
         shadow = release.shadow if release.action == "shadow" else None
         hidden = _only(release_diff(release.definitions, shadow), name) if shadow is not None else []
-        before = release.definitions
+        refusal = refused.get((release.number, release.effective_at))
+        before = before if refusal else release.definitions
         if name is None or changed or hidden:
             reports.append(
                 ReleaseReport(
@@ -88,6 +102,7 @@ def history_report(known: History, name: str | None = None, warming: Sequence[st
                     release.note,
                     changed,
                     hidden,
+                    refusal.detail if refusal else None,
                 )
             )
     return HistoryReport(name, reports, [each for each in warming if name is None or each == name])
@@ -102,7 +117,8 @@ def _print(report: HistoryReport) -> None:
         when = instant_text(each.released_at) if each.released_at else "-"
         since = instant_text(each.effective_at) if each.effective_at else "the beginning"
         who = f" by {each.by}" if each.by else ""
-        typer.echo(f"release {each.number}  {each.action:<9}{when}{who}, holds from {since}  {each.note}".rstrip())
+        holds = f"holds from {since}" if each.refused is None else f"refused by the job: {each.refused}"
+        typer.echo(f"release {each.number}  {each.action:<9}{when}{who}, {holds}  {each.note}".rstrip())
         for diff in each.changed:
             _print_diff(diff, "", report.segment is not None)
         for diff in each.in_shadow:

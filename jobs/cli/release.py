@@ -71,7 +71,7 @@ def release(
 
     Example: segments release conf/segments.yaml --note "carts are abandoned after 45 minutes"
 
-    Exit codes: 0 released (and all users judged), 1 Kafka or the job gave no answer, 2 wrong input, nothing changed.
+    Exit codes: 0 released (and all users judged), 1 no answer, or the job refused it, 2 wrong input, nothing changed.
     """
     from jobs.release import Intent
 
@@ -98,7 +98,7 @@ def rollback(
 
     Example: segments rollback --to 3
 
-    Exit codes: 0 released (and all users judged), 1 Kafka or the job gave no answer, 2 there is no such release.
+    Exit codes: 0 released (and all users judged), 1 no answer, or the job refused it, 2 there is no such release.
     """
     from jobs.release import Intent
 
@@ -120,7 +120,7 @@ def promote(
 
     Example: segments promote
 
-    Exit codes: 0 released (and all users judged), 1 Kafka or the job gave no answer, 2 nothing is in the shadow.
+    Exit codes: 0 released (and all users judged), 1 no answer, or the job refused it, 2 nothing is in the shadow.
     """
     from jobs.release import Intent
 
@@ -142,7 +142,7 @@ def withdraw(
 
     Example: segments withdraw --note "too many members"
 
-    Exit codes: 0 released, 1 Kafka or the job gave no answer, 2 nothing is in the shadow.
+    Exit codes: 0 released, 1 no answer, or the job refused it, 2 nothing is in the shadow.
     """
     from jobs.release import Intent
 
@@ -162,14 +162,14 @@ def connected(settings: Path | None, bootstrap_servers: str | None, run: str | N
 def explained() -> Iterator[None]:
     """Turn what goes wrong with the control topic into exit codes with a text."""
     from jobs.control_topic import TakenError
-    from jobs.release import ReleaseError
+    from jobs.release import RefusedError, ReleaseError
     from jobs.topics import TopicError
 
     try:
         yield
     except ReleaseError as error:
         raise BadInput(str(error)) from None
-    except (TopicError, TakenError) as error:
+    except (TopicError, TakenError, RefusedError) as error:
         raise Failed(str(error)) from None
 
 

@@ -5,7 +5,7 @@ import pytest
 from jobs.cli.diff import shadow_since
 from jobs.cli.history import history_report
 from jobs.release import Intent, ReleaseError, planned, progress_of
-from segments.audit import ReleaseDone
+from segments.audit import ReleaseDone, ReleaseRefused, refusals
 from segments.control import Release
 from segments.history import History, first_release
 from segments.release_diff import release_diff
@@ -96,6 +96,28 @@ def test_the_history_says_what_each_release_changed() -> None:
     loyal = history_report(History(releases), "loyal")
     assert [release.number for release in loyal.releases] == [2, 3, 4]
     assert history_report(History(releases), "nobody").releases == []
+
+
+def test_what_the_job_refused_is_history_and_nothing_builds_on_it() -> None:
+    releases = [first_release(BUYER), Release(2, 5, LOYAL, "segments: [shadow]")]
+    history = History(releases)
+    history.refused = {2}
+    reason = ReleaseRefused(2, 5, "not_usable", "too new", 9)
+    report = history_report(history, refused=refusals([reason]))
+    assert [each.refused for each in report.releases] == [None, "too new"]
+    following = planned(history, Intent("release", LOYAL), NOW, None)
+    assert (following.number, following.definitions, following.shadow) == (3, LOYAL, None)
+    with pytest.raises(ReleaseError, match="nothing changed: release 1 says the same"):
+        planned(history, Intent("release", BUYER), NOW, None)
+    with pytest.raises(ReleaseError, match="release 2 was refused"):
+        planned(history, Intent("rollback", to=2), NOW, None)
+    with pytest.raises(ReleaseError, match="no release before"):
+        planned(history, Intent("rollback"), NOW, None)
+    assert [record.number for record in history.followed] == [1]  # type: ignore[union-attr]  # releases
+    mended = [*releases, following]
+    assert [each.changed for each in history_report(History(mended), refused=refusals([reason])).releases[1:]] == [
+        history_report(History(releases)).releases[1].changed
+    ] * 2, "what was refused changed nothing"
 
 
 def test_a_shadow_runs_beside_the_live_definitions_since_the_later_of_the_two() -> None:

@@ -36,6 +36,7 @@ SHIPPED = (ROOT / "conf/segments.yaml").read_text()
 OTHER = SHIPPED.replace("gte: 3", "gte: 2").replace("within: 30m", "within: 45m")
 ACTIVE = "segments: [{name: active, when: {count: {event: any, within: 1h, gte: 3}}}]\n"
 LOWER = ACTIVE.replace("gte: 3", "gte: 2")
+UNUSABLE = "properties: {price: string}\n" + ACTIVE.replace("count: {event: any", "sum: {event: any, property: price")
 COMPLETE_TIMEOUT = 150.0  # seconds
 
 
@@ -50,7 +51,8 @@ def releases_of(made: Pipeline) -> list[Release]:
 
 
 def audit(made: Pipeline) -> list[ReleaseDone]:
-    return [decode_audit(record.value) for record in made.read("audit")]
+    said = [decode_audit(record.value) for record in made.read("audit")]
+    return [each for each in said if isinstance(each, ReleaseDone)]
 
 
 def await_done(made: Pipeline, number: int) -> None:
@@ -137,7 +139,9 @@ def play_records(made: Pipeline, records: Sequence[Stamped]) -> None:
     assert (played.sent, played.failed) == (len(records), 0)
 
 
-def test_live_traffic_sees_releases_the_shadow_and_its_promotion(stack: Stack, tmp_path: Path) -> None:
+def test_live_traffic_sees_releases_the_shadow_and_its_promotion(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     new = tmp_path / "new.yaml"
     new.write_text(LOWER)
     with pipeline(stack, tmp_path, ACTIVE) as made:
@@ -179,8 +183,22 @@ def test_live_traffic_sees_releases_the_shadow_and_its_promotion(stack: Stack, t
         assert "50 changes" in segments(made, "rollback").output
         made.wait_for(lambda: len(made.changes()["u2"]) == 2, "the way back")
         made.wait_for(lambda: set(made.sorted_sets_in_redis()["active"]) == {"u1"}, "Redis to say the same")
+        assert_refused(made, new, monkeypatch)
         refused = CliRunner().invoke(app, ["promote", "--settings", str(made.settings)])
         assert (refused.exit_code, "nothing is in the shadow" in refused.output) == (2, True)
+
+
+def assert_refused(made: Pipeline, new: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only the job finds wrong ends the command with the job's reason, and the history has it."""
+    new.write_text(UNUSABLE)
+    monkeypatch.setattr("jobs.cli.release._check", lambda _: None)  # as a command of another version would
+    done = CliRunner().invoke(app, ["release", str(new), "--settings", str(made.settings)])
+    assert (done.exit_code, "'price' is declared string, but is read as a number" in done.output) == (1, True)
+    newest = json.loads(segments(made, "history", "--format", "json").output)["releases"][-1]
+    assert "is read as a number" in newest["refused"]
+    assert "is read as a number" in segments(made, "history").output
+    again = CliRunner().invoke(app, ["rollback", "--to", str(newest["number"]), "--settings", str(made.settings)])
+    assert (again.exit_code, "was refused" in again.output) == (2, True)
 
 
 def test_a_task_manager_that_is_killed_while_users_follow_loses_nothing(stack: Stack, tmp_path: Path) -> None:

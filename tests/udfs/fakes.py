@@ -9,7 +9,7 @@ from typing import Any
 
 from pyflink.common import Row
 
-from segments.audit import ReleaseDone, decode_audit
+from segments.audit import ReleaseDone, ReleaseRefused, decode_audit
 from segments.profiles import shard_of
 from tests.udfs.wire import Output, Raw, control_frame, events_frame, marker_frame, read_output, start_frame, tick_frame
 from udfs.frames import Target
@@ -71,12 +71,18 @@ class Worker:
     """One life of the segment function over its shards; it also stands for the contexts that Flink hands over."""
 
     def __init__(
-        self, options: FunctionOptions, state: Shards | None = None, owned: Sequence[int] | None = None
+        self,
+        options: FunctionOptions,
+        state: Shards | None = None,
+        owned: Sequence[int] | None = None,
+        subtask: int = 0,
     ) -> None:
         self.state: Shards = {} if state is None else state
         self.counts: Counter[str] = Counter()
         self.metrics = Metrics(self.counts)
         self.audit: list[ReleaseDone] = []
+        self.refused: list[ReleaseRefused] = []
+        self._subtask = subtask
         self._shards = options.shards
         self._owned = range(options.shards) if owned is None else owned
         self._key = self._owned[0]
@@ -90,7 +96,9 @@ class Worker:
         frames = list(self._function.process_element(frame, self))
         assert all(frames)
         records = [record for output in frames for record in read_output(output)]
-        self.audit += (decode_audit(each.value or b"") for each in records if each.target == Target.AUDIT)
+        said = [decode_audit(each.value or b"") for each in records if each.target == Target.AUDIT]
+        self.audit += (each for each in said if isinstance(each, ReleaseDone))
+        self.refused += (each for each in said if isinstance(each, ReleaseRefused))
         return [each for each in records if each.target != Target.AUDIT]
 
     def events(self, *events: Raw, watermark: int | None = None) -> list[Output]:
@@ -120,7 +128,7 @@ class Worker:
         return self.metrics
 
     def get_index_of_this_subtask(self) -> int:
-        return 0
+        return self._subtask
 
     @property
     def _keyed_state_backend(self) -> Worker:

@@ -152,9 +152,19 @@ def test_what_cannot_be_compiled_is_refused(worker: Worker, definitions: str) ->
     assert (letter.target, letter.value, letter.headers["reason"]) == (Target.DEAD_LETTERS, payload, b"not_usable")
     assert worker.tick(T + 200) == []
     assert [done.number for done in worker.audit] == []
+    (said,) = worker.refused
+    assert (said.number, said.effective_at, said.reason) == (2, T + 100, "not_usable")
+    assert said.detail.startswith("release 2:")
     later = Worker(options(ACTIVE), worker.checkpoint())
     assert later.tick(T + 300) == []
+    assert [each.number for each in later.refused] == [2], "a start says it once more"
     assert {each.at for each in changes(later.tell(release(3, T + 200, LOWER)))} == {T + 200}
+
+
+def test_one_worker_speaks_for_all_that_refuse() -> None:
+    other = Worker(options(ACTIVE), subtask=1)
+    assert other.tell(release(2, T, "segments: [")) == []
+    assert other.refused == []
 
 
 def test_the_shadow_is_seen_by_nobody_but_its_own_topic(worker: Worker) -> None:
