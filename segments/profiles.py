@@ -166,15 +166,30 @@ class Profiles:
         if len(self.decoded) > _DECODED_KEPT:
             self.settle()
 
+    def changed(self, shard: int) -> int:
+        """Return how many users changed since the last `take_changed`, apart from what is still decoded."""
+        return len(self._changed.get(shard, ()))
+
+    def of_shard(self, shard: int) -> int:
+        """Return how many users of a shard have a number."""
+        return len(self._of_shard.get(shard, ()))
+
     def changed_size(self, shard: int) -> int:
-        """Return about how many bytes `take_changed` will return, never fewer; 0 when nothing changed."""
-        self.settle()
+        """Return about how many bytes `take_changed` would return of what is settled, never fewer."""
         return self._size(self._changed.get(shard, ()))
 
     def take_changed(self, shard: int) -> list[bytes]:
         """Return segments of the shard's log: all profiles changed since the last call, by release."""
         self.settle()
         return self._segments(self._forget_changed(shard))
+
+    def take_settled(self, shard: int) -> list[bytes]:
+        """Return segments as `take_changed` does, but only of users whose profiles are settled."""
+        changed, decoded, users = self._forget_changed(shard), self.decoded, self._users
+        for number in changed:
+            if users[number] in decoded:
+                self._mark_changed(number)
+        return self._segments(number for number in changed if not self._is_changed[number])
 
     def all_of(self, shard: int) -> Iterator[bytes]:
         """Return all profiles of a shard as segments of at most 10,000; nothing of it counts as changed any more."""

@@ -46,6 +46,7 @@ from udfs.releases import IDLE_SLICE_S, SLICE_S, Releases
 from udfs.told import Told
 
 _log = logging.getLogger(__name__)
+_AHEAD_S = 0.02  # after one batch, for writing state before it must be: the next batch waits no longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class FunctionOptions:
 
 
 class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is untyped
-    """Keeps the profiles of the shards this worker owns; Flink state is touched on START and MARKER frames only."""
+    """Keeps the profiles of the shards this worker owns; Flink state is read on START, written on MARKER and after EVENTS."""
 
     def __init__(self, options: FunctionOptions) -> None:
         self._options = options
@@ -107,6 +108,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             yield from self._events(EventFrame(frame))
             yield from self._follow(SLICE_S)
             yield from self._census.report(watermark_of(frame))
+            self._save_ahead()
         elif kind == Kind.TICK:
             yield from self._tick(watermark_of(frame))
             yield from self._follow(IDLE_SLICE_S)
@@ -195,6 +197,19 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
                 self._metrics.written.inc(written + self._handed.save(shard, self._state))
         self._swept = False
         collect()  # now, when all profiles are bytes
+
+    def _save_ahead(self) -> None:
+        """Write part of what changed before the marker comes, at which all events wait."""
+        shards = self._log.due_ahead(self._releases.shards)
+        if not shards:
+            return
+        until = time.perf_counter() + _AHEAD_S
+        with self._keys.writing_together():
+            for shard in shards:
+                self._keys.turn_to(shard)
+                self._metrics.written.inc(self._log.append_ahead(shard, self._state))
+                if time.perf_counter() > until:
+                    return
 
     def _events(self, frame: EventFrame) -> Iterator[bytes]:
         suspects = frame.suspects() if any(frame.faults) else None

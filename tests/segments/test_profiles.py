@@ -211,6 +211,7 @@ def test_the_size_of_what_changed_is_known_before_it_is_written() -> None:
     assert profiles.changed_size(0) == 0
     for number in range(1_000):
         touch(profiles, f"\N{SNOWMAN}{number}", 1 << 41)
+    profiles.settle()
     size = profiles.changed_size(0)
     segment = profiles.take_changed(0)[0]
     assert len(segment) <= size <= 2 * len(segment)

@@ -1,4 +1,5 @@
 import random
+from collections.abc import Mapping
 
 import pytest
 
@@ -14,8 +15,8 @@ USERS = [user for user in (f"u{number}" for number in range(200)) if shard_of(us
 class RecordingState(dict[int, bytes]):
     """The map state of one shard; remembers every number ever written."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, content: Mapping[int, bytes] | None = None) -> None:
+        super().__init__(content or {})
         self.numbers: list[int] = []
 
     def put(self, key: int, value: bytes) -> None:
@@ -147,6 +148,82 @@ def test_a_restart_at_any_append_changes_nothing(state: RecordingState, seed: in
             if rng.random() < 0.3:
                 profiles, log = started(state)
     assert {user_id: profiles.open(user_id).clock for user_id in expected} == expected
+
+
+@pytest.fixture
+def calm(state: RecordingState) -> tuple[Profiles, ProfileLog]:
+    """A shard of many users of which few change, and which is written ahead from one user on."""
+    profiles, log = started(state)
+    for user_id in USERS:
+        touch(profiles, user_id, 1)
+    log.append(0, state)
+    touch(profiles, USERS[0], 2)
+    log.append(0, state)
+    return profiles, log
+
+
+def test_between_checkpoints_users_at_rest_are_written(
+    state: RecordingState, calm: tuple[Profiles, ProfileLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profile_log, "_WRITTEN_AHEAD", 2)
+    profiles, log = calm
+    touch(profiles, USERS[1], 7)
+    assert log.due_ahead([0, 1]) == []
+    touch(profiles, USERS[2], 7)
+    profiles.settle()
+    touch(profiles, USERS[2], 8)  # in use again
+    assert log.due_ahead([0, 1]) == [0]
+    assert log.append_ahead(0, state) > 0
+    assert log.due_ahead([0, 1]) == []
+    again, _ = started(state)
+    assert [again.open(user_id).clock for user_id in USERS[1:3]] == [7, 1]
+    log.append(0, state)
+    again, _ = started(state)
+    assert [again.open(user_id).clock for user_id in USERS[1:3]] == [7, 8]
+
+
+def test_a_shard_whose_users_change_again_and_again_is_written_at_checkpoints_only(
+    state: RecordingState, calm: tuple[Profiles, ProfileLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profile_log, "_WRITTEN_AHEAD", 2)
+    profiles, log = calm
+    for half in (USERS[:10], USERS[10:20]):
+        for user_id in half:
+            touch(profiles, user_id, 3)
+        profiles.settle()
+        assert log.due_ahead([0]) == [0]
+        log.append_ahead(0, state)
+    log.append(0, state)  # nothing is left for it, but what was written ahead counts
+    touch(profiles, USERS[1], 4)
+    touch(profiles, USERS[2], 4)
+    profiles.settle()
+    assert log.due_ahead([0]) == []
+
+
+@pytest.mark.usefixtures("no_slack")
+@pytest.mark.parametrize("seed", range(5))
+def test_a_restart_after_any_writing_ahead_loses_only_what_came_after_the_checkpoint(
+    state: RecordingState, seed: int
+) -> None:
+    rng = random.Random(seed)
+    profiles, log = started(state)
+    now: dict[str, int] = {}
+    checkpoint, held = RecordingState(), dict(now)
+    for clock in range(1, 600):
+        user_id = rng.choice(USERS)
+        touch(profiles, user_id, clock)
+        now[user_id] = clock
+        if rng.random() < 0.2:
+            profiles.settle()
+        if rng.random() < 0.2:
+            log.append_ahead(0, state)
+        if rng.random() < 0.1:
+            log.append(0, state)
+            checkpoint, held = RecordingState(state), dict(now)
+        if rng.random() < 0.05:
+            state, now = RecordingState(checkpoint), dict(held)
+            profiles, log = started(state)
+            assert {user_id: profiles.open(user_id).clock for user_id in list(profiles.users())} == held
 
 
 def test_what_was_not_appended_is_lost_with_the_worker(state: RecordingState) -> None:
