@@ -65,7 +65,7 @@ class FunctionOptions:
 
 
 class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is untyped
-    """Keeps the profiles of the shards this worker owns; Flink state is read on START, written on MARKER and after EVENTS."""
+    """Keeps the profiles of the shards this worker owns; reads state on START, writes it on MARKER and after EVENTS."""
 
     def __init__(self, options: FunctionOptions) -> None:
         self._options = options
