@@ -5,6 +5,7 @@ UV_VERSION := 0.13.9
 EVENTS ?=
 MAPPING ?=
 QUICK ?=
+WORKERS ?= logical
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -19,11 +20,12 @@ KAFKA_READY := .local/kafka/.ready
 BRIDGE_POM := $(wildcard jobs/bridge/pom.xml)
 BRIDGE_JAR := $(if $(BRIDGE_POM),jobs/bridge/target/flink-segments-bridge.jar)
 BRIDGE_SOURCES := $(shell find jobs/bridge/src/main -type f 2>/dev/null)
+PYTEST := $(BIN)/python -m pytest -n "$(WORKERS)" --dist worksteal
 MVN := mvn -q -B -ntp
 # Maven with the JDK that jobs/stack/java.py finds; that script says what to install when there is none.
 WITH_JDK = home="$$($(PYTHON) jobs/stack/java.py)" && JAVA_HOME="$$home"
 
-.PHONY: help setup tools demo test test-quick test-java test-stack check fix lock bench bench-rules mutation up down clean
+.PHONY: help setup tools demo test test-quick test-python test-java test-stack check fix lock bench bench-rules mutation up down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -34,12 +36,15 @@ demo: setup ## Play shop traffic on the whole stack and show segments live (EVEN
 	@$(BIN)/segments demo $(if $(EVENTS),--events "$(EVENTS)") $(if $(MAPPING),--mapping "$(MAPPING)")
 
 test: ## Run all tests: Python, then Java, then those on the real Kafka, Redis and Flink
-	@$(MAKE) test-quick
+	@$(MAKE) test-python
 	@$(MAKE) test-java
 	@$(MAKE) test-stack
 
-test-quick: $(VENV_READY) ## Run the tests that need no servers
-	@$(BIN)/python -m pytest -m "not stack"
+test-quick: $(VENV_READY) ## The inner loop: most tests that need no servers, with a quarter of the random examples, on all cores
+	@HYPOTHESIS_PROFILE="$${HYPOTHESIS_PROFILE:-brief}" $(PYTEST) -m "not stack and not slow"
+
+test-python: $(VENV_READY) ## Run all tests that need no servers, on all cores
+	@$(PYTEST) -m "not stack"
 
 test-java: tools ## Run the bridge's JUnit tests
 	@$(if $(BRIDGE_POM),$(WITH_JDK) $(MVN) -f jobs/bridge/pom.xml test,echo "no bridge to test")

@@ -2,6 +2,7 @@
 
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
 from jobs.demo.latency import Latency
@@ -118,6 +119,7 @@ def test_the_screen_shows_lines_without_a_terminal_and_a_picture_in_one() -> Non
         assert "Segments at the end" in text
 
 
+@pytest.mark.slow
 def test_the_simulated_shop_moves_every_shipped_segment() -> None:
     definitions = load_definitions(ROOT / "conf" / "segments.yaml")
     traffic = list(shop_traffic(600, 40_000))

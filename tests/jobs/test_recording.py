@@ -72,7 +72,7 @@ def test_blocks_and_processes_change_nothing(tmp_path: Path, monkeypatch: pytest
     whole = users_of(path)
     for size in (1, 64, 1_000):
         monkeypatch.setattr(recording, "_BLOCK", max(size, 37))
-        monkeypatch.setattr(recording, "_PARTITION", size * 40)
+        monkeypatch.setattr(recording, "_PARTITION", max(size * 40, 2_000))
         opened, users = users_of(path)
         assert sorted(users) == sorted(whole[1])
         assert opened.span == whole[0].span

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segments.definitions import parse_definitions
@@ -17,6 +17,7 @@ from segments.funnel import FunnelReport, empty_funnel, funnel_question, funnel_
 from segments.funnel_count import count_funnel
 from tests.oracle.history import Event as Happened
 from tests.oracle.sequences import Search
+from tests.segments.support import examples
 
 T = 1_795_341_600_000
 MINUTE = 60_000
@@ -141,7 +142,7 @@ TIMELINE = st.lists(
 ).map(lambda events: sorted(((T + minute * MINUTE, name, p) for minute, name, p in events), key=lambda each: each[0]))
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@examples(300, 10_000, shrunk=True)
 @given(st.lists(TIMELINE, max_size=4), st.lists(st.sampled_from(STEPS), min_size=2, max_size=4), st.integers(1, 12))
 def test_a_funnel_is_what_a_slow_search_finds(users: list[list[Timed]], steps: list[set[str]], minutes: int) -> None:
     listed = json.dumps([sorted(step) for step in steps])
@@ -188,7 +189,7 @@ WALKS: tuple[list[Any], ...] = (
 )
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@examples(300, 10_000, shrunk=True)
 @given(st.lists(TIMELINE, max_size=4), st.sampled_from(WALKS), st.integers(5, 12), st.integers(0, 14))
 def test_limits_and_breaks_are_counted_as_a_slow_search_counts_them(
     users: list[list[Timed]], steps: list[Any], minutes: int, last: int

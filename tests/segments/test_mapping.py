@@ -244,10 +244,11 @@ REAL = [
         {"Product Viewed": 17_055, "Product Added": 165, "Order Completed": 214},
         {},
     ),
-    (
+    pytest.param(
         "online_retail/online_retail.csv.gz", "online_retail",
         {"Order Completed": 18_537, "Order Refunded": 3_654},
         {"no user": 135_080},
+        marks=pytest.mark.slow,
     ),
 ]  # fmt: skip
 

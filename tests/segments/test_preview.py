@@ -5,7 +5,7 @@ from collections import defaultdict
 from typing import Any
 
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segments.changes import Change
@@ -18,6 +18,7 @@ from segments.preview.tally import Question, Tally, empty_tally, tally_users
 from segments.preview.versions import BEFORE, Difference, differences, restricted, sides
 from segments.replay import replay
 from tests import strategies
+from tests.segments.support import examples
 from tests.strategies import Timeline
 
 T = 1_795_341_600_000
@@ -126,7 +127,7 @@ def members_at(changes: list[Change], name: str, until: int) -> set[str]:
     return {user for (user, segment), change in last.items() if segment == name and change.action == "entered"}
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@examples(150, 5_000, shrunk=True)
 @given(strategies.definitions(), strategies.definitions(), strategies.timelines(), st.data())
 def test_a_preview_is_the_difference_of_two_replays(
     one: dict[str, Any], two: dict[str, Any], timeline: Timeline, data: st.DataObject
