@@ -6,13 +6,10 @@ One after the other, never two at once. Writes benchmarks/report.json, benchmark
 from __future__ import annotations
 
 import os
-import platform
 import time
 import traceback
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from enum import StrEnum
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,9 +23,9 @@ from benchmarks.cases.servers import Servers
 from benchmarks.cases.sizes import FULL, QUICK, Sizes
 from benchmarks.plot import plot
 from benchmarks.report import REPORT, merge, read_report, table, write_docs, write_report
+from benchmarks.surroundings import surroundings
 from jobs.stack.signals import exit_on_signals
 
-_PACKAGES = ("apache-flink", "bytewax", "confluent-kafka", "msgspec", "orjson", "redis")
 _SAY_EVERY_S = 5.0
 _QUIET = 0.5  # load average of a machine that does nothing else
 
@@ -88,13 +85,13 @@ def _measure_all(cases: Sequence[Case], sizes: Sizes, report: Path) -> dict[str,
     with Servers() as servers:
         for place, case in enumerate(cases, 1):
             console.print(f"[bold]{place}/{len(cases)} {case.title}")
-            surroundings = _surroundings(sizes)
+            where = surroundings(sizes.name)
             with console.status(case.title, refresh_per_second=2) as status:
                 context = Context(sizes, servers, lambda: _job_rate(results, before), _Teller(status).say)
                 started = time.monotonic()
                 results[case.name] = _measure(case, context)
             console.print(f"  {time.monotonic() - started:.0f} s", style="dim")
-            stamped[case.name] = {**results[case.name], **surroundings}
+            stamped[case.name] = {**results[case.name], **where}
             write_report(report, merge(before, stamped))
     return results
 
@@ -114,24 +111,6 @@ def _job_rate(results: dict[str, Numbers], before: dict[str, Any]) -> float | No
     """Return what the job has managed (events/s): in this run if it was measured, else in the report."""
     rate = results["job"].get("events_per_s") if "job" in results else before.get("job_events_per_s")
     return None if rate is None else float(rate)
-
-
-def _surroundings(sizes: Sizes) -> dict[str, Any]:
-    return {
-        "scale": sizes.name,
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{os.cpu_count()} cores, {_processor()}, {platform.system()} {platform.release()}",
-        "load_before": round(os.getloadavg()[0], 2),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
-    }
-
-
-def _processor() -> str:
-    """Return the processor's name where the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 class _Teller:

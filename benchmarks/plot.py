@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 
 from benchmarks.report import BARS, DETAILS, Report, number
+
+if TYPE_CHECKING:
+    from benchmarks.faults.memory import Sample
 
 _CONTESTANTS = {
     "job": "the job",
@@ -30,6 +33,25 @@ def plot(report: Report, path: Path) -> None:
     figure, (rates, bounds) = pyplot.subplots(1, 2, figsize=(13, 4.2), layout="constrained")
     _draw_rates(rates, report.get(DETAILS, {}))
     _draw_bounds(bounds, report)
+    figure.savefig(path, dpi=130)
+    pyplot.close(figure)
+
+
+def plot_memory(samples: Sequence[Sample], warm_up: float, path: Path) -> None:
+    """Draw what JVMs and Python workers hold over the hours of a soak into a PNG file; `warm_up` hours are shaded."""
+    mpl.use("Agg")
+    from matplotlib import pyplot  # noqa: PLC0415 - as above
+
+    figure, panels = pyplot.subplots(1, 2, figsize=(13, 3.6), layout="constrained")
+    hours = [sample.hours for sample in samples]
+    resident = {"JVMs": [sample.jvm for sample in samples], "Python workers": [sample.python for sample in samples]}
+    for axes, (text, values) in zip(panels, resident.items(), strict=True):
+        axes.plot(hours, values, color=_OURS, linewidth=1)
+        axes.axvspan(0, warm_up, color=_OTHERS, alpha=0.2, linewidth=0)
+        axes.set_title(f"{text}: resident memory, MiB (shaded: warm-up)")
+        axes.set_xlabel("hours")
+        axes.set_ylim(0, max(values) * 1.2)
+        axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=130)
     pyplot.close(figure)
 

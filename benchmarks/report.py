@@ -139,6 +139,13 @@ BARS = (
         _number("mutation", "score"),
         at_least=90,
     ),
+    Bar(
+        "faults_soak_slope_mib_per_h",
+        "growth of memory under a steady load, MiB an hour",
+        ("faults_soak",),
+        _number("faults_soak", "slope_mib_per_h"),
+        at_most=5,
+    ),
 )
 
 

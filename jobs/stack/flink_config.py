@@ -43,10 +43,14 @@ class FlinkPorts:
 
 @dataclass(frozen=True)
 class ClusterSize:
-    """How many TaskManagers, with how many slots each: one slot a TaskManager gives every slot a JVM of its own."""
+    """How many TaskManagers, with how many slots each: one slot a TaskManager gives every slot a JVM of its own.
+
+    `touched` has their JVMs take all of their heap from the system at once, so that their memory does not seem to grow.
+    """
 
     task_managers: int
     slots_each: int = 1
+    touched: bool = False
 
     @property
     def slots(self) -> int:
@@ -81,6 +85,7 @@ def taskmanager_command(home: Path, java: Path, log: Path, size: ClusterSize) ->
     heap = FRAMEWORK_MB + TASK_HEAP_MB * size.slots_each
     direct = FRAMEWORK_MB + TASK_OFF_HEAP_MB + NETWORK_MB
     limits = [f"-Xms{heap}m", f"-Xmx{heap}m", f"-XX:MaxDirectMemorySize={direct}m", "-XX:+UseG1GC", *COMPILE_LATE]
+    limits += ["-XX:+AlwaysPreTouch"] if size.touched else []
     entry = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
     return [*_java(home, java, log), *limits, entry, "--configDir", str(home / "conf")]
 

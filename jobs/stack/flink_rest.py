@@ -14,6 +14,7 @@ from jobs.stack.waiting import wait_until
 TIMEOUT = 10.0  # seconds for one request
 SAVEPOINT_TIMEOUT = 120.0
 CANCEL_TIMEOUT = 60.0
+NO_WATERMARK = -(2**63)
 FINAL_STATES = frozenset({"FINISHED", "CANCELED", "FAILED"})
 
 
@@ -44,6 +45,26 @@ class FlinkRest:
     def completed_checkpoints(self, job: str) -> int:
         """Return how many checkpoints the job has completed since its start or restore."""
         return int(self._call("GET", f"/jobs/{job}/checkpoints")["counts"]["completed"])
+
+    def newest_checkpoint(self, job: str) -> int:
+        """Return when the newest completed checkpoint began, in ms since 1970; 0 when there is none."""
+        newest = self._call("GET", f"/jobs/{job}/checkpoints")["latest"]["completed"]
+        return int(newest["trigger_timestamp"]) if newest else 0
+
+    def watermark(self, job: str) -> int:
+        """Return the event time (ms) that the job's batchers have come to; `NO_WATERMARK` when one has none."""
+        found = []
+        for vertex in self._call("GET", f"/jobs/{job}")["vertices"]:
+            marks = self._call("GET", f"/jobs/{job}/vertices/{vertex['id']}/watermarks")
+            if "Batch events" in vertex["name"]:
+                found += [int(mark["value"]) for mark in marks] or [NO_WATERMARK]
+        return min(found, default=NO_WATERMARK)
+
+    def task_manager_metric(self, name: str) -> list[int]:
+        """Return a metric of each TaskManager, such as `Status.JVM.Memory.Heap.Used`."""
+        ids = [manager["id"] for manager in self._call("GET", "/taskmanagers")["taskmanagers"]]
+        found = [self._call("GET", f"/taskmanagers/{each}/metrics?get={name}") for each in ids]
+        return [int(entry["value"]) for entries in found for entry in entries]
 
     def cancel(self, job: str) -> None:
         """Cancel the job and wait until it has ended."""

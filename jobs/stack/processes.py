@@ -82,6 +82,7 @@ class ProcessTable:
         self._lock = threading.Lock()
         self._closed = False
         self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._commands: dict[int, tuple[list[str], dict[str, str]]] = {}
         entries = json.loads(path.read_text()) if path.is_file() else []
         self._started = [StartedProcess(**entry) for entry in entries]
 
@@ -109,6 +110,7 @@ class ProcessTable:
             )
             started = StartedProcess(name, child.pid, psutil.Process(child.pid).create_time(), mark, str(log))
             self._children[child.pid] = child
+            self._commands[child.pid] = list(command), dict(env)
             self._started.append(started)
             self._save()
         return started
@@ -142,6 +144,27 @@ class ProcessTable:
         with self._lock:
             self._started.remove(process)
             self._save()
+
+    def kill(self, process: StartedProcess) -> None:
+        """End one server and its children with SIGKILL, as a machine that fails does; `start_again` brings it back."""
+        for member in process.members():
+            _send(member, signal.SIGKILL)
+        wait_until(lambda: not self._members([process]), KILL_TIMEOUT, f"{process.name} to vanish")
+        self._collect([process])
+
+    def start_again(self, process: StartedProcess, *more: str) -> StartedProcess:
+        """Start a server that has ended once more, with the same command and `more` arguments.
+
+        Raises `StackError` when it still runs, or when another process started it.
+        """
+        if process.pid not in self._commands:
+            raise StackError(f"{process.name} was started by another process, which alone knows its command")
+        if process.members():
+            raise StackError(f"{process.name} has not ended")
+        command, env = self._commands.pop(process.pid)
+        with self._lock:
+            self._started.remove(process)
+        return self.spawn(process.name, [*command, *more], env, Path(process.log))
 
     def _end(self, servers: Sequence[StartedProcess]) -> None:
         for number, timeout in ((signal.SIGTERM, TERM_TIMEOUT), (signal.SIGKILL, KILL_TIMEOUT)):

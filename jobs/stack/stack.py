@@ -20,7 +20,7 @@ from jobs.stack.flink_rest import FlinkRest
 from jobs.stack.java import find_java_home
 from jobs.stack.kafka_broker import KafkaBroker, create_topics
 from jobs.stack.layout import DEFAULT_RUN, Layout
-from jobs.stack.processes import ProcessTable, StackError
+from jobs.stack.processes import ProcessTable, StackError, StartedProcess
 from jobs.stack.redis_server import RedisServer
 
 PARTITIONS = 4
@@ -148,6 +148,21 @@ class Stack:
     def processes(self, name: str = "") -> dict[str, int]:
         """Return the process ids of the servers whose names start with `name` (`taskmanager`, `kafka`, ...)."""
         return {process.name: process.pid for process in self._table if process.name.startswith(name)}
+
+    def server(self, name: str) -> StartedProcess:
+        """Return the server of that name; raises `StackError` when the stack has none."""
+        for process in self._table:
+            if process.name == name:
+                return process
+        raise StackError(f"the stack {self.run} has no {name}, only {', '.join(self.processes())}")
+
+    def kill(self, name: str) -> None:
+        """Kill a server and all it started with SIGKILL."""
+        self._table.kill(self.server(name))
+
+    def start_again(self, name: str, *more: str) -> None:
+        """Start a killed server once more, at its old address; it has come up some time after this returns."""
+        self._table.start_again(self.server(name), *more)
 
     def logs_tail(self) -> str:
         """Return the end of each server's log, for an error message."""

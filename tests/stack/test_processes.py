@@ -104,3 +104,21 @@ def test_a_closed_table_starts_nothing(table: ProcessTable, tmp_path: Path) -> N
     table.end_all()
     with pytest.raises(StackError, match="being stopped"):
         spawn(table, tmp_path, SLEEP)
+
+
+def test_a_killed_server_is_started_again_with_its_command(table: ProcessTable, tmp_path: Path) -> None:
+    code = (
+        "import subprocess, sys, time; subprocess.Popen(['sleep', '600']); print(sys.argv, flush=True); time.sleep(600)"
+    )
+    server = spawn(table, tmp_path, [sys.executable, "-c", code])
+    wait_until(lambda: "-c" in server.log_tail() and len(server.members()) == 2, 10, "the child")
+    with pytest.raises(StackError, match="has not ended"):
+        table.start_again(server)
+    table.kill(server)
+    assert server.members() == []
+    again = table.start_again(server, "more")
+    wait_until(lambda: "more" in again.log_tail(), 10, "the second one")
+    assert [process.pid for process in table] == [again.pid]
+    with pytest.raises(StackError, match="started by another process"):
+        ProcessTable(tmp_path / "pids.json").start_again(again)
+    table.end_all()

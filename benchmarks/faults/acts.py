@@ -1,0 +1,137 @@
+"""Faults as functions on a live run. Each does its harm and returns once the run has recovered, or raises.
+
+Recovered means that a checkpoint has completed that began after the harm was over.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from random import Random
+
+import psutil
+import redis
+
+from benchmarks.faults.live_run import LiveRun
+from jobs.stack.kafka_broker import broker_ids
+from jobs.stack.redis_server import ping
+
+Act = Callable[[LiveRun, Random], None]
+_NEVER_LOSE = ("--appendonly", "yes", "--appendfsync", "always")
+
+
+def kill_task_manager(run: LiveRun, random: Random) -> None:
+    """Kill a TaskManager and its Python workers with -9; it is started again at once, as Kubernetes does."""
+    name = random.choice(sorted(run.stack.processes("taskmanager")))
+    run.stack.kill(name)
+    since = time.time()
+    run.stack.start_again(name)
+    run.await_checkpoint(since)
+
+
+def kill_python_worker(run: LiveRun, random: Random) -> None:
+    """Kill with -9 one of the processes that run the segment function."""
+    random.choice(_awaited_workers(run)).kill()
+    run.await_checkpoint(time.time())
+
+
+def pause_python_worker(run: LiveRun, random: Random, seconds: float = 4.0) -> None:
+    """Stop a Python worker for some seconds, as a machine does that swaps or a virtual one that is moved."""
+    since = time.time()
+    with _stopped(random.choice(_awaited_workers(run)).pid):
+        time.sleep(seconds)
+    run.await_checkpoint(since + seconds)
+
+
+def restart_broker(run: LiveRun, random: Random, seconds: float = 2.0) -> None:
+    """Kill Kafka's only broker with -9 and start it again after some seconds: no partition has a leader meanwhile."""
+    run.stack.kill("kafka")
+    time.sleep(random.random() * seconds)
+    run.stack.start_again("kafka")
+    servers = run.stack.bootstrap_servers
+    run.wait_for(lambda: bool(broker_ids(servers)), "Kafka to be back")
+    run.await_checkpoint()
+
+
+def pause_redis(run: LiveRun, random: Random, seconds: float = 4.0) -> None:
+    """Stop Redis for some seconds: connections stay open and nobody answers."""
+    with _stopped(run.stack.server("redis").pid):
+        time.sleep((1 + random.random()) * seconds)
+    run.await_checkpoint()
+
+
+def restart_redis(run: LiveRun, random: Random, seconds: float = 2.0) -> None:
+    """Kill Redis with -9 and start it again after some seconds; it has kept what it had confirmed."""
+    _keep_on_disk(run)
+    run.stack.kill("redis")
+    time.sleep(random.random() * seconds)
+    run.stack.start_again("redis", *_NEVER_LOSE)
+    run.wait_for(lambda: ping(run.stack.redis_url), "Redis to be back")
+    run.await_checkpoint()
+
+
+ACTS: Mapping[str, Act] = {
+    "kill_task_manager": kill_task_manager,
+    "kill_python_worker": kill_python_worker,
+    "pause_python_worker": pause_python_worker,
+    "restart_broker": restart_broker,
+    "pause_redis": pause_redis,
+    "restart_redis": restart_redis,
+}
+
+
+def schedule(seed: int, faults: int, names: tuple[str, ...] = tuple(ACTS)) -> Iterator[str]:
+    """Yield so many faults in random order, all kinds equally often; the same seed gives the same ones.
+
+    >>> list(schedule(7, 3)) == list(schedule(7, 3)), sorted(schedule(1, 6)) == sorted(ACTS)
+    (True, True)
+    """
+    random = Random(seed)  # noqa: S311 - a schedule wants a seed, not secrecy
+    while faults > 0:
+        some = random.sample(names, k=min(len(names), faults))
+        yield from some
+        faults -= len(some)
+
+
+def python_workers(run: LiveRun) -> list[psutil.Process]:
+    """Return the processes that run the segment function, in the order of their TaskManagers."""
+    managers = [run.stack.server(name) for name in sorted(run.stack.processes("taskmanager"))]
+    return [member for manager in managers for member in manager.members() if is_python_worker(member)]
+
+
+def _keep_on_disk(run: LiveRun) -> None:
+    """Have the Redis server write down each change before it answers."""
+    with redis.Redis.from_url(run.stack.redis_url) as client:
+        client.config_set("appendfsync", "always")
+        client.config_set("appendonly", "yes")
+
+        def written() -> bool:
+            told = client.info("persistence")
+            return not told["aof_rewrite_in_progress"] and not told["aof_rewrite_scheduled"]
+
+        run.wait_for(written, "Redis to have written all it holds")
+
+
+def _awaited_workers(run: LiveRun) -> list[psutil.Process]:
+    run.wait_for(lambda: bool(python_workers(run)), "a Python worker")
+    return python_workers(run)
+
+
+def is_python_worker(process: psutil.Process) -> bool:
+    """Say whether the process runs a Python function of a Flink job; no for one that has ended."""
+    try:
+        return any("beam_boot" in part or "sdk_worker" in part for part in process.cmdline()[:4])
+    except psutil.Error:
+        return False
+
+
+@contextmanager
+def _stopped(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
