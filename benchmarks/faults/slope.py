@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from statistics import median
-from typing import NamedTuple
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,10 +25,12 @@ class Slope(NamedTuple):
         return self.low <= 0 <= self.high
 
 
-def slope_of(times: Sequence[float], values: Sequence[float]) -> Slope:
+def slope_of(
+    times: Sequence[float], values: Sequence[float], typical: Callable[[Any], float] = statistics.median
+) -> Slope:
     """Return Theil and Sen's slope, the median over all pairs, with Sen's interval from the ranks of the pairs.
 
-    The times are in order. Raises ValueError for fewer than twelve values.
+    The times are in order; `typical` says what counts of a stretch of values. Raises ValueError for fewer than twelve.
 
     >>> slope_of(range(60), [5 + 2 * hour for hour in range(60)]).value
     2.0
@@ -37,11 +39,10 @@ def slope_of(times: Sequence[float], values: Sequence[float]) -> Slope:
         raise ValueError(
             f"a slope needs at least twelve values and a time for each, not {len(times)} and {len(values)}"
         )
-    x, y = (
-        np.array([median(part) for part in np.array_split(np.asarray(each), _STRETCHES)]) for each in (times, values)
-    )
+    x = np.array([statistics.median(part) for part in np.array_split(times, _STRETCHES)])
+    y = np.array([typical(part) for part in np.array_split(values, _STRETCHES)])
     first, second = np.triu_indices(_STRETCHES, k=1)
     slopes = np.sort((y[second] - y[first]) / (x[second] - x[first]))
     spread = _QUANTILE * (_STRETCHES * (_STRETCHES - 1) * (2 * _STRETCHES + 5) / 18) ** 0.5
     low, high = int((len(slopes) - spread) / 2), int((len(slopes) + spread) / 2) + 1
-    return Slope(float(median(slopes)), float(slopes[low]), float(slopes[high]))
+    return Slope(float(np.median(slopes)), float(slopes[low]), float(slopes[high]))

@@ -7,10 +7,10 @@ it, the longest window of the shipped segments, so what is kept of the users doe
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -31,7 +31,6 @@ CASE = "faults_soak"
 SETTLING = 0.2  # of the run: thirty days of event time
 WARM_UP = 0.3  # of the run: what comes after is measured
 SAMPLE_S = 10.0
-_A_POINT_H = 1 / 60  # the least heap of a minute is what was left after a collection
 _LONGEST_WINDOW_DAYS = 30
 _FEWEST_USERS = 50
 
@@ -41,7 +40,7 @@ console = Console(highlight=False)
 
 @app.command()
 def soak(
-    minutes: Annotated[float, typer.Option(min=2, help="how long")] = 60,
+    minutes: Annotated[float, typer.Option(min=4, help="how long")] = 60,
     rate: Annotated[float, typer.Option(min=10, help="events per second")] = 300,
     seed: Annotated[int, typer.Option(help="of the traffic")] = 1,
     report: Annotated[Path, typer.Option(help="file that the figures are merged into")] = REPORT,
@@ -105,11 +104,8 @@ def figures(samples: Sequence[Sample], verdict: Verdict) -> Numbers:
     """
     warm = [sample for sample in samples if sample.hours >= samples[-1].hours * WARM_UP]
     hours = [sample.hours for sample in warm]
-    slopes = {name: slope_of(hours, [getattr(sample, name) for sample in warm]) for name in ("jvm", "python")}
-    minutes = _by_minute(warm)
-    points = [group[0].hours for group in minutes]
-    slopes["heap"] = slope_of(points, [min(sample.heap for sample in group) for group in minutes])
-    slopes["metaspace"] = slope_of(points, [median(sample.metaspace for sample in group) for group in minutes])
+    kinds: dict[str, Callable[[Any], float]] = {"jvm": median, "python": median, "heap": min, "metaspace": median}
+    slopes = {name: slope_of(hours, [getattr(each, name) for each in warm], kind) for name, kind in kinds.items()}
     return {
         "minutes": round(60 * samples[-1].hours, 1),
         "events": verdict.events,
@@ -126,13 +122,6 @@ def figures(samples: Sequence[Sample], verdict: Verdict) -> Numbers:
 def _told(slope: Slope) -> dict[str, float | str]:
     named = {"mib_per_h": slope.value, "low": slope.low, "high": slope.high}
     return {**{name: round(value, 3) for name, value in named.items()}, "is": "noise" if slope.is_noise else "a trend"}
-
-
-def _by_minute(samples: Sequence[Sample]) -> list[list[Sample]]:
-    groups: dict[int, list[Sample]] = {}
-    for sample in samples:
-        groups.setdefault(int(sample.hours / _A_POINT_H), []).append(sample)
-    return list(groups.values())
 
 
 if __name__ == "__main__":
