@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from pydantic import BaseModel
+
 from segments.conditions import compile_condition
 from segments.conditions.base import Answer
 from segments.conditions.session import MOVED, STARTED
@@ -19,6 +21,8 @@ from segments.features.base import Feature, Input, States, Update, stable_id
 from segments.features.latest import Latest, Source, update_latest
 from segments.features.seen import Seen
 from segments.features.session import SESSION_ID, SESSION_KEY, SessionSpan
+from segments.models.features import Features, compile_features, known_paths
+from segments.models.spec import FeatureSet
 from segments.population.bounds import Bounds, History
 from segments.profile import NEVER, Layout, Profile
 from segments.routes import Place, Router
@@ -42,8 +46,10 @@ class Plan:
         *,
         warming: Mapping[str, int] = MappingProxyType({}),
         bounds: Bounds | None = None,
+        feature_sets: Mapping[str, FeatureSet] = MappingProxyType({}),
     ) -> None:
         self.definitions = definitions
+        self._feature_sets = feature_sets
         self.plausibility = plausibility
         self.warming = warming
         self.timezone = definitions.timezone
@@ -63,7 +69,8 @@ class Plan:
             rule.guard = next(filter(self._is_rare, rule.needs), None)
         self.following = tuple(rule for rule in self.rules if rule.compared)
         self._rules_by_id = {rule.segment_id: rule for rule in self.rules}
-        if SESSION_STARTED in _event_names(definitions):
+        self.models: dict[str, Features] = {name: compile_features(each, self) for name, each in feature_sets.items()}
+        if any(SESSION_STARTED in _event_names(each) for each in (definitions, *feature_sets.values())):
             self.session()
         self.property_types = self._property_types()
         self.decoder = self._decoder(plausibility)
@@ -193,11 +200,12 @@ class Plan:
         return declared
 
     def _decoder(self, plausibility: Plausibility | None) -> EventDecoder:
+        read, known = (self.definitions, *self._feature_sets.values()), known_paths(self._feature_sets.values())
         return EventDecoder(
             properties=self.property_types,
-            property_paths=property_paths(self.definitions),
-            context_paths=context_paths(self.definitions),
-            trait_paths=trait_paths(self.definitions),
+            property_paths=set().union(*map(property_paths, read)),
+            context_paths=set().union(known["context"], *map(context_paths, read)),
+            trait_paths=set().union(known["trait"], *map(trait_paths, read)),
             plausibility=plausibility,
         )
 
@@ -226,8 +234,8 @@ def _session_update(features: dict[int, Feature]) -> Update | None:
     return None if session is None else next(iter(session.inputs(SESSION_ID))).update
 
 
-def _event_names(definitions: Definitions) -> set[str]:
-    """Return the names of all events that conditions select or give points to."""
+def _event_names(definitions: BaseModel) -> set[str]:
+    """Return the names of all events that conditions or features select or give points to."""
     names = {name for part in parts(definitions) for name in getattr(part, "event", None) or ()}
     return names | {name for part in parts(definitions) for name in getattr(part, "points", None) or ()}
 

@@ -41,7 +41,7 @@ def parse_definitions(text: str, source: str = "<text>") -> model.Definitions:
     try:
         definitions = model.Definitions.model_validate(content)
     except ValidationError as error:
-        problems.extend(_problem(yaml, details) for details in error.errors())
+        problems.extend(problem_of(yaml, details) for details in error.errors())
     timezone = content.get("timezone", "UTC")
     if isinstance(timezone, str) and zone(timezone) is None:
         hint = "write an IANA name such as Europe/Berlin"
@@ -56,13 +56,14 @@ def _without_repeats(problems: Iterable[Problem]) -> list[Problem]:
     return list(dict.fromkeys(problems))
 
 
-def _problem(yaml: YamlSource, details: ErrorDetails) -> Problem:
+def problem_of(yaml: YamlSource, details: ErrorDetails, root: type[Model] = model.Definitions) -> Problem:
+    """Return what is wrong in a YAML text that was to be a `root`, with its line and what to write instead."""
     path = tuple(step for step in details["loc"] if step not in _PYDANTIC_STEPS)
     shown = _shown(path)
     line = yaml.line_of(_yaml_path(path))
     if details["type"] == "extra_forbidden":
         unknown = str(path[-1])
-        known = _known_fields(path[:-1])
+        known = _known_fields(path[:-1], root)
         return Problem(yaml.name, line, _shown(path[:-1]), f"unknown field '{unknown}'", _suggest(unknown, known))
     if details["type"] == "missing":
         return Problem(yaml.name, line, _shown(path[:-1]), f"'{path[-1]}' is missing")
@@ -84,9 +85,9 @@ def _shown(path: tuple[str | int, ...]) -> str:
     return text.removeprefix(".")
 
 
-def _known_fields(path: tuple[str | int, ...]) -> list[str]:
+def _known_fields(path: tuple[str | int, ...], root: type[Model]) -> list[str]:
     """Names allowed at a path, found by walking the models the way the path goes."""
-    kind: Any = model.Definitions
+    kind: Any = root
     for step in path:
         if isinstance(step, int) or kind is None:
             continue

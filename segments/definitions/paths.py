@@ -9,7 +9,7 @@ from segments.calendar import Period
 from segments.definitions import model
 
 
-def property_paths(definitions: model.Definitions) -> set[str]:
+def property_paths(definitions: BaseModel) -> set[str]:
     """Return the property paths that conditions read.
 
     >>> from segments.definitions import parse_definitions
@@ -25,7 +25,7 @@ def property_paths(definitions: model.Definitions) -> set[str]:
     return found
 
 
-def context_paths(definitions: model.Definitions) -> set[str]:
+def context_paths(definitions: BaseModel) -> set[str]:
     """Return the context paths that conditions read."""
     found: set[str] = set()
     for part in parts(definitions):
@@ -42,7 +42,7 @@ def asks_local_time(part: BaseModel) -> bool:
     return isinstance(part, model.LocalTime) or any(isinstance(each, Period) for each in windows)
 
 
-def trait_paths(definitions: model.Definitions) -> set[str]:
+def trait_paths(definitions: BaseModel) -> set[str]:
     """Return the traits that conditions read."""
     return {part.name for part in parts(definitions) if isinstance(part, model.Trait)}
 

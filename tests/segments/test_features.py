@@ -14,6 +14,7 @@ from segments.features.distinct import DistinctValues
 from segments.features.event_log import EventLog
 from segments.features.latest import Latest
 from segments.features.pending import Pending
+from segments.features.purchases import Purchases
 from segments.features.seen import Seen
 from segments.features.sequence import RIPENING_KEPT, VALUES_KEPT, SequenceProgress
 from segments.features.session import SESSION_ID, SessionSpan, SessionTotal
@@ -83,6 +84,8 @@ FEATURES: list[Feature] = [
     progress("A", "B"), progress("B", "A"), progress("A", {"event": "B", "within": "1m"}),
     progress("A", "B", per="kind"),
     progress("A", {"not": "C"}, "B"), progress("A", "B", {"not": "C", "within": "1m"}),
+    Purchases(A, "amount", "UTC"), Purchases(A, None, "UTC"), Purchases(A, "amount", "Asia/Tokyo"),
+    Purchases(B, None, "UTC"),
     Latest("traits", "plan"), Latest("context", "plan"), Latest("traits", "age"),
 ]  # fmt: skip
 
@@ -120,6 +123,7 @@ def test_a_wider_feature_serves_both(make: Any) -> None:
         EventCount(DEAR),
         Total(DEAR, "amount"),
         SessionTotal(DEAR, None),
+        Purchases(DEAR, None, "UTC"),
         Pending(DEAR, B, None),
         Pending(B, DEAR, None),
         progress({"event": "A", "where": {"amount": {"gt": 1}}}, "B"),

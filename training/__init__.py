@@ -1,0 +1,1 @@
+"""The side of models that needs no stream: rows from recorded events, training, export, registry, drift."""
