@@ -13,7 +13,7 @@ from jobs.settings import Settings
 from segments.control import ControlRecord, Release, encode_control
 from segments.history import first_release
 from segments.population.rounds import LEAD
-from udfs.redis_writer import RedisOptions
+from udfs.redis_link import RedisOptions
 from udfs.segment_function import FunctionOptions, SegmentFunction
 
 
@@ -31,7 +31,7 @@ def environment(settings: Settings) -> StreamExecutionEnvironment:
         "pipeline.object-reuse": "true",
         "state.backend.type": flink.state_backend,
         "execution.checkpointing.incremental": "true",
-        "execution.checkpointing.timeout": "30 min",  # Redis away blocks a batch, and so the barrier behind it
+        "execution.checkpointing.timeout": "30 min",  # a Kafka that is away holds a barrier back
         "execution.checkpointing.tolerable-failed-checkpoints": "1000",
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.attempts-before-reset-backoff": str(flink.restart_attempts),

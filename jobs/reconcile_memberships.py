@@ -10,7 +10,7 @@ from jobs.player import HEARTBEAT_USER
 from jobs.reconcile_redis import State, fold
 from jobs.topics import Record
 from segments.changes import Membership, Memberships, decode_memberships
-from udfs.redis_writer import SegmentEntry
+from udfs.redis_entries import SegmentEntry
 
 Newest = dict[str, Memberships | str]  # by user the newest record, or what is wrong with it
 

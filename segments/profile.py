@@ -109,6 +109,26 @@ def due_of(blob: bytes) -> int:
     return int.from_bytes(blob[2:10], "big")  # array header, uint64 marker, 8 bytes: due is always above 2**32
 
 
+class _Head(msgspec.Struct, array_like=True, gc=False):
+    due: int
+    release: int
+    clock: int
+    newest: int
+    seq: int
+
+
+_decode_head = msgspec.msgpack.Decoder(_Head).decode
+
+
+def seq_of(blob: bytes) -> int:
+    """Return the number of an encoded profile's newest change.
+
+    >>> seq_of(encode_profile(Profile(seq=300, seen=b"1234")))
+    300
+    """
+    return _decode_head(blob).seq
+
+
 def release_of(blob: bytes) -> int:
     """Return the release of an encoded profile.
 

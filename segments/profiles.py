@@ -111,6 +111,18 @@ class Profiles:
         """Return a copy of a profile as it was settled last."""
         return decode_profile(self._blobs[number])
 
+    def blob(self, number: int) -> bytes:
+        """Return a profile's bytes as it was settled last; none for a user who has no profile yet."""
+        return self._blobs[number]
+
+    def look(self, user_id: str) -> Profile | None:
+        """Return a user's profile to be read only, None when there is none; nothing happens to it."""
+        profile = self.decoded.get(user_id)
+        if profile is None:
+            number = self._numbers.get(user_id)
+            profile = None if number is None or not self._blobs[number] else decode_profile(self._blobs[number])
+        return profile
+
     def owns(self, user_id: str) -> bool:
         """Say whether the user's shard was loaded here; always, as long as no shard was loaded."""
         return not self._owned or shard_of(user_id, self._shards) in self._owned

@@ -12,6 +12,7 @@ import msgspec
 
 from segments.processor import Outcome
 from udfs.frames import Kind
+from udfs.redis_writer import RedisWriter
 
 
 class WorkerMetrics:
@@ -37,6 +38,13 @@ class WorkerMetrics:
         """Have operators see which release event time has reached, and how many users are behind it."""
         self._group.gauge("release", release)
         self._group.gauge("users_behind", behind)
+
+    def watch_redis(self, writer: RedisWriter) -> None:
+        """Have operators see how Redis stands."""
+        self._group.gauge("redis_away_s", lambda: writer.log.away_s)
+        self._group.gauge("redis_users_behind", lambda: writer.behind)
+        self._group.gauge("redis_outages", lambda: writer.log.outages)
+        self._group.gauge("redis_refused", lambda: writer.log.refusals)
 
     def processed(self, outcome: Outcome, events: int) -> None:
         """Count one batch of events."""

@@ -1,189 +1,253 @@
-"""Current memberships in Redis: each batch is awaited with the next one, never backwards, and patient in outages."""
+"""Current memberships in Redis. An outage holds nothing up: who changed meanwhile is written when Redis is back."""
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-import msgspec
 import redis
 
-from segments.changes import Change
+from segments.changes import Change, Memberships
+from udfs.redis_entries import WHOLE_KEY, batches, changed_entries, whole_entry
+from udfs.redis_link import COMPARE_SHA, MARK_SHA, WRITE_SHA, RedisLink, RedisOptions
+from udfs.redis_log import RedisLog
 
-_log = logging.getLogger(__name__)
-_USERS_A_SCRIPT = 256  # a script blocks Redis for its whole run: a few milliseconds
-_FIRST_PAUSE_S = 0.05
-_LONGEST_PAUSE_S = 5.0
-SEQ_FIELD = "_seq"
-USER_KEY = "seg:"
-SEGMENT_KEY = "segment:"
+PATIENCE_S = 0.5  # for an answer, before a slow Redis is given users to be written later
+MOST_BEHIND = 100_000  # of more it is not noted who they are: all users are looked through
+_FILLING = "?"  # before a server's id in the marker: not all users have been compared
+_WRITTEN_TOGETHER = 512
+_COMPARED_TOGETHER = 1_024
 
-_PASSING = ("OOM", "READONLY", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "LOADING", "BUSY")
-
-# A batch is a list of [user, seq, {segment: [value or false, at]}]. A user whose seq is not older is left alone.
-_SCRIPT = """
-local batch = cmsgpack.unpack(ARGV[1])
-local ttl = ARGV[2]
-local touched = {}
-for _, entry in ipairs(batch) do
-  local user, seq = entry[1], entry[2]
-  local key = 'seg:' .. user
-  local known = redis.call('HGET', key, '_seq')
-  if not known or tonumber(known) < seq then
-    local set, gone = {'_seq', seq}, {}
-    for segment, change in pairs(entry[3]) do
-      local members = 'segment:' .. segment
-      touched[members] = true
-      if change[1] then
-        set[#set + 1] = segment
-        set[#set + 1] = change[1]
-        redis.call('ZADD', members, change[2], user)
-      else
-        gone[#gone + 1] = segment
-        redis.call('ZREM', members, user)
-      end
-    end
-    redis.call('HSET', key, unpack(set))
-    if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
-    redis.call('PEXPIRE', key, ttl)
-  end
-end
-for members in pairs(touched) do redis.call('PEXPIRE', members, ttl) end
-"""
+# A script that fails with one of these met a state of the server; with anything else it would fail again.
+_PASSING = ("OOM", "READONLY", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "LOADING", "BUSY", "NOSCRIPT")
 
 
-class SegmentEntry(msgspec.Struct, frozen=True):
-    """One field of a user's hash; `since` in ms."""
+class Users(Protocol):
+    """The users of a worker, by number, for those who write what they are in."""
 
-    score: float | None
-    since: int
-    version: int
-    seq: int
-    confidence: float
+    def settle(self) -> int:
+        """Give all users a number and have `seqs` know all they went through; returns how many there are."""
+        ...
 
+    def seqs(self, first: int, last: int) -> list[tuple[str, int]]:
+        """Return users by number, from `first` up to `last`, each with the number of the newest change."""
+        ...
 
-_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
-_encode_batch = msgspec.msgpack.Encoder().encode
+    def memberships(self, user_id: str) -> Memberships | None:
+        """Return what a user is in now, None for one who is gone."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class RedisOptions:
-    """Where Redis is and how long (ms) an entry stays and an attempt may take."""
+class _Asked:
+    """What the answers that are awaited are about."""
 
-    url: str
-    ttl_ms: int
-    timeout_ms: int
+    kind: Literal["changed", "whole", "compare", "marker", "begin", "mark"]
+    users: Sequence[str] = ()
+    place: int = 0
 
 
 class RedisWriter:
-    """Writes changes: hash `seg:{user}` of segment -> JSON, sorted set `segment:{name}` of users by entered time."""
+    """Writes changes: hash `seg:{user}` of segment -> JSON, sorted set `segment:{name}` of users by entered time.
 
-    def __init__(self, options: RedisOptions, sleep: Callable[[float], None] = time.sleep) -> None:
-        seconds = options.timeout_ms / 1_000
-        pool = redis.ConnectionPool.from_url(
-            options.url, socket_timeout=seconds, socket_connect_timeout=seconds, socket_keepalive=True
-        )
-        self._connection: Any = pool.make_connection()
+    While Redis takes them, each batch is sent as it comes. Else it is only noted who changed, and `catch_up` writes
+    what these users are in once it can. Each write says what came before it; who lacks that, in a Redis that was
+    emptied or went back in time, is written whole. A server that may lack users has all of them compared.
+    """
+
+    def __init__(self, options: RedisOptions, users: Users, patience: float = PATIENCE_S) -> None:
         self._ttl = str(options.ttl_ms)
-        self._sleep = sleep
-        self._chunks: list[bytes] = []  # of the last batch, until Redis has answered
-        self._answers_due = 0  # 0 while `_chunks` still has to be sent, or sent again
-        self._has_script = False
-        self.retries = 0
+        self._users = users
+        self._patience = patience
+        self._link = RedisLink(options)
+        self.log = RedisLog(self._link.address)
+        self._shards: Sequence[int] = ()
+        self._behind: dict[str, None] = {}  # users to be written whole, in order
+        self._place: int | None = None  # of the user who is compared next; None: nobody is to be
+        self._all = 0  # users there are to compare
+        self._asked: _Asked | None = None
+        self._filling = ""  # the server in which all users are being compared, or were
+        self._is_marked = False  # the server is known to hold all users of these shards
+        self._is_slow = False
+
+    def own(self, shards: Sequence[int], *, lacking: bool) -> None:
+        """Say whose users these are, and whether Redis may lack what they went through before."""
+        self._shards = shards
+        if lacking:
+            self._compare_all()
+
+    @property
+    def behind(self) -> int:
+        """How many users Redis may lack something of."""
+        asked = self._asked
+        waiting = len(asked.users) if asked and asked.kind != "changed" else 0
+        return len(self._behind) + waiting + (0 if self._place is None else max(self._all - self._place, 0))
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether Redis has all that was written."""
+        return self._link.up and not self._asked and not self._behind and self._place is None and self._is_marked
 
     def write(self, changes: Iterable[Change]) -> None:
-        """Send a batch, once Redis has the one before; a user's changes must be in order. `flush` awaits its answer."""
-        chunks = list(_chunks(changes))
-        self.flush()
-        self._chunks = chunks
-        if chunks:
-            with suppress(redis.RedisError):  # the next flush sends it again, as long as it takes
-                self._send()
+        """Send changes, or note whose they are when Redis has not taken those before; a user's are in order."""
+        entries = changed_entries(changes)
+        is_ready = self._poll(self._patience if entries and not self._is_slow else 0.0)
+        if entries:
+            self._is_slow = not is_ready
+            if is_ready:
+                self._send("changed", {user: entry for user, entry in entries.items() if user not in self._behind})
+            else:
+                self._remember(entries)
+
+    def catch_up(self, seconds: float) -> None:
+        """Write users that Redis lacks something of, and compare those of whom that is not known, for so long."""
+        until = time.monotonic() + seconds
+        while self._poll(max(0.0, until - time.monotonic())):
+            if self._behind:
+                some = list(islice(self._behind, _WRITTEN_TOGETHER))
+                for user in some:
+                    del self._behind[user]
+                self._send("whole", {user: whole_entry(user, self._users.memberships(user)) for user in some})
+            elif self._place is not None:
+                self._compare_some()
+            elif not self._is_marked:
+                server = self._link.server
+                self._ask(_Asked("mark"), [("EVALSHA", MARK_SHA, 0, _FILLING + server, server, *self._shards)])
+            else:
+                self.log.whole()
+                return
+            if time.monotonic() >= until:
+                return
+
+    def settle(self) -> bool:
+        """Return whether Redis has all, as far as it answers in time; asks it too whether it was emptied."""
+        self._poll(self._patience)
+        whole = self.is_whole
+        if whole:
+            self._ask_for_marker()
+        return whole
 
     def flush(self) -> None:
-        """Return when Redis has all that was written; while it is away, try again with growing pauses for ever.
-
-        Raises redis.ResponseError when the script fails, as it does where a key has another type.
-        """
-        pause = _FIRST_PAUSE_S
-        while self._chunks:
-            try:
-                if not self._answers_due:
-                    self._send()
-                self._receive()
-                self._chunks = []
-            except redis.RedisError as error:
-                self._start_again()
-                if _is_a_bug(error):
-                    raise
-                self.retries += 1
-                _log.warning("Redis does not take the batch, trying again in %.2f s: %s", pause, str(error)[-200:])
-                self._sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_S)
+        """Return when Redis has all that was written, however long it is away."""
+        while not self.is_whole:
+            self._link.wait_back(1.0)
+            self.catch_up(1.0)
 
     def close(self) -> None:
-        """Await the last answer if it comes, and leave; what Redis did not take then is lost to it."""
-        if self._answers_due:
-            with suppress(redis.RedisError):
-                self._receive()
-        self._start_again()
+        """Await the last answer if it comes, and leave."""
+        if self._link.up:
+            self._poll(self._patience)
+        self._link.close()
 
-    def _send(self) -> None:
-        commands: list[tuple[object, ...]] = [("EVALSHA", _SHA, 0, chunk, self._ttl) for chunk in self._chunks]
-        if not self._has_script:
-            commands.insert(0, ("SCRIPT LOAD", _SCRIPT))
-        self._connection.send_packed_command(self._connection.pack_commands(commands))
-        self._answers_due = len(commands)
+    def _poll(self, patience: float) -> bool:
+        """See what Redis answered; returns whether it can be asked something now."""
+        if not self._link.up:
+            if not self._link.back():
+                self.log.away(self._link.reason, self.behind)
+                return False
+            self._is_marked = False
+            self._ask_for_marker()
+        until = time.monotonic() + patience
+        while self._asked is not None:
+            try:
+                answers = self._link.answers(max(0.0, until - time.monotonic()))
+            except redis.RedisError as error:
+                self._lose(error)
+                return False
+            if answers is None:
+                return False
+            self._take(self._asked, answers)
+        return self._link.up
 
-    def _receive(self) -> None:
-        """Read the answers; an error among them is raised, and the rest goes away with the connection."""
-        while self._answers_due:
-            self._connection.read_response()
-            self._answers_due -= 1
-        self._has_script = True
+    def _take(self, asked: _Asked, answers: Sequence[Any]) -> None:
+        error = next((each for each in answers if isinstance(each, redis.RedisError)), None)
+        if error is not None and not (asked.kind in ("changed", "whole") and _will_fail_again(error)):
+            self._lose(error)
+            return
+        self._asked = None
+        if error is not None:
+            self.log.refused(asked.users, str(error))
+        elif asked.kind == "compare":
+            self._remember(_texts(user for answer in answers for user in answer))
+        elif asked.kind == "marker":
+            self._read_marker(answers[0])
+        elif asked.kind == "mark":
+            self._is_marked = answers[0] == 1
+            if not self._is_marked:
+                self._ask_for_marker()
+        elif asked.kind != "begin":
+            for lacking, refused in answers:
+                self._remember(_texts(lacking))
+                self.log.refused(_texts(refused), "it holds something else")
+        if asked.kind not in ("compare", "marker") or not self.behind:
+            self._link.took_a_write()
+            self.log.back(self.behind)
 
-    def _start_again(self) -> None:
-        self._connection.disconnect()
-        self._answers_due = 0
-        self._has_script = False
+    def _read_marker(self, found: Sequence[bytes | None]) -> None:
+        server = self._link.server
+        self._is_marked = set(found) == {server.encode()}
+        is_going_on = self._filling == server and set(found) == {(_FILLING + server).encode()}
+        if not self._is_marked and not is_going_on:
+            self._filling = server
+            self._compare_all()
+            self.log.unknown(server, self._all, was_emptied=None in found)
+            marks = [each for shard in self._shards for each in (shard, _FILLING + server)]
+            self._ask(_Asked("begin"), [("HSET", WHOLE_KEY, *marks)])
+
+    def _compare_all(self) -> None:
+        self._place, self._all = 0, self._users.settle()
+
+    def _compare_some(self) -> None:
+        first = self._place or 0
+        if first == 0:
+            self._all = self._users.settle()  # who changed and was not noted is compared by what he is now
+        last = min(first + _COMPARED_TOGETHER, self._all)
+        self._place = last if last < self._all else None
+        seqs = [each for each in self._users.seqs(first, last) if each[1]]
+        commands = [("EVALSHA", COMPARE_SHA, 0, batch) for batch in batches(seqs)]
+        self._ask(_Asked("compare", [user for user, _ in seqs], first), commands)
+
+    def _remember(self, users: Iterable[str]) -> None:
+        self._behind.update(dict.fromkeys(users))
+        if len(self._behind) > MOST_BEHIND:
+            self._behind.clear()
+            self._compare_all()
+
+    def _send(self, kind: Literal["changed", "whole"], entries: Mapping[str, Sequence[Any]]) -> None:
+        commands = [("EVALSHA", WRITE_SHA, 0, batch, self._ttl) for batch in batches(entries.values())]
+        self._ask(_Asked(kind, list(entries)), commands)
+
+    def _ask_for_marker(self) -> None:
+        self._ask(_Asked("marker"), [("HMGET", WHOLE_KEY, *self._shards)])
+
+    def _ask(self, asked: _Asked, commands: Sequence[tuple[object, ...]]) -> None:
+        if commands:
+            self._asked = asked
+            try:
+                self._link.send(commands)
+            except redis.RedisError as error:
+                self._lose(error)
+
+    def _lose(self, error: redis.RedisError) -> None:
+        asked, self._asked = self._asked, None
+        self._link.lose(error)
+        self._is_marked = False
+        if asked is not None and asked.kind == "compare":
+            self._place = asked.place
+        elif asked is not None:
+            self._remember(asked.users)
+        self.log.away(self._link.reason, self.behind)
 
 
-def _is_a_bug(error: redis.RedisError) -> bool:
-    """A script that fails will fail again; anything else (away, loading, full, read-only, script lost) can pass."""
+def _texts(found: Iterable[bytes]) -> Iterator[str]:
+    return (each.decode(errors="replace") for each in found)
+
+
+def _will_fail_again(error: redis.RedisError) -> bool:
+    """A script that fails will fail again; anything else (loading, full, read-only, script lost) can pass."""
     text = str(error)
-    in_script = "running script" in text or "@user_script" in text
+    in_script = "running script" in text or "user_script" in text
     return isinstance(error, redis.ResponseError) and in_script and not any(word in text for word in _PASSING)
-
-
-def _chunks(changes: Iterable[Change]) -> Iterator[bytes]:
-    """Yield the batches of the script: for each user the last seq, and the last word on each segment."""
-    users: dict[str, tuple[str, int, dict[str, tuple[str | Literal[False], int]]]] = {}
-    for change in changes:
-        user = change.user_id
-        known = users.get(user)
-        segments = known[2] if known else {}
-        segments[change.segment] = (False if change.action == "exited" else entry_json(change), change.at)
-        users[user] = (user, change.seq, segments)
-    entries = iter(users.values())
-    while batch := list(islice(entries, _USERS_A_SCRIPT)):
-        yield _encode_batch(batch)
-
-
-def entry_json(change: Change) -> str:
-    """Return a `SegmentEntry` as JSON, written by hand: it takes a third of the time, and Redis unpacks no binary type.
-
-    >>> from segments.changes import Cause
-    >>> entry_json(Change("u1", "active", 2, "entered", 10, 7, Cause("event"), [], None, None, 1.0, None))
-    '{"score":null,"since":10,"version":2,"seq":7,"confidence":1.0}'
-    """
-    score = "null" if change.score is None else repr(change.score)
-    return (
-        f'{{"score":{score},"since":{change.at},"version":{change.segment_version},'
-        f'"seq":{change.seq},"confidence":{change.confidence!r}}}'
-    )

@@ -41,7 +41,9 @@ from udfs.keyed_state import ShardKeys
 from udfs.memory import collect, collect_only_on_demand
 from udfs.metrics import WorkerMetrics
 from udfs.profile_log import ProfileLog
-from udfs.redis_writer import RedisOptions, RedisWriter
+from udfs.redis_link import RedisOptions
+from udfs.redis_users import ProfileUsers, RedisGap
+from udfs.redis_writer import RedisWriter
 from udfs.releases import IDLE_SLICE_S, SLICE_S, Releases
 from udfs.told import Told
 
@@ -87,10 +89,13 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         self._state = context.get_map_state(
             MapStateDescriptor("profiles", Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE()))
         )
-        self._redis = RedisWriter(options.redis) if options.redis else None
+        self._redis = RedisWriter(options.redis, ProfileUsers(self._processor)) if options.redis else None
+        self._gap = RedisGap()
         trace = Path(options.trace) / f"worker-{context.get_index_of_this_subtask()}.json" if options.trace else None
         self._metrics = WorkerMetrics(context.get_metrics_group(), trace)
         self._metrics.tell(lambda: self._releases.number, lambda: self._releases.behind)
+        if self._redis:
+            self._metrics.watch_redis(self._redis)
         self._swept = False  # since the last marker: then shards have changed that it does not name
 
     def close(self) -> None:
@@ -109,13 +114,17 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             yield from self._follow(SLICE_S)
             yield from self._census.report(watermark_of(frame))
             self._save_ahead()
+            self._mend_redis(SLICE_S)
         elif kind == Kind.TICK:
             yield from self._tick(watermark_of(frame))
             yield from self._follow(IDLE_SLICE_S)
             yield from self._census.report(watermark_of(frame))
+            self._mend_redis(IDLE_SLICE_S)
         elif kind == Kind.MARKER:
             if checkpoint_of(frame) == END_OF_INPUT:
                 yield from self._follow(None)
+                if self._redis:
+                    self._redis.flush()
             self._save(shards_of(frame))
         elif kind == Kind.CONTROL:
             yield from self._hear(ControlFrame(frame))
@@ -134,6 +143,14 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         for shard in shards:
             self._keys.turn_to(shard)
             self._log.load(shard, self._state)
+            self._gap.load(shard, self._state)
+        if self._redis:
+            self._redis.own(shards, lacking=self._gap.lacking)
+
+    def _mend_redis(self, seconds: float) -> None:
+        """Write users that Redis lacks, if any, for so long."""
+        if self._redis and not self._redis.is_whole:
+            self._redis.catch_up(seconds)
 
     def _hear(self, frame: ControlFrame) -> Iterator[bytes]:
         try:
@@ -187,13 +204,13 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             yield output.to_bytes()
 
     def _save(self, shards: Iterable[int]) -> None:
-        """Write what changed to Flink's state, once Redis has all that led there."""
-        if self._redis:
-            self._redis.flush()
+        """Write what changed to Flink's state, and whether Redis has all that led there."""
+        is_new = self._gap.note(lacking=not (self._redis and self._redis.settle()))
         with self._keys.writing_together():
-            for shard in self._releases.shards if self._swept else shards:
+            for shard in self._releases.shards if self._swept or is_new else shards:
                 self._keys.turn_to(shard)
                 written = self._log.append(shard, self._state) + self._told.save(shard, self._state)
+                written += self._gap.save(shard, self._state)
                 self._metrics.written.inc(written + self._handed.save(shard, self._state))
         self._swept = False
         collect()  # now, when all profiles are bytes

@@ -21,16 +21,15 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from confluent_kafka import Producer
 
 from benchmarks.peers.pace import Trace
+from benchmarks.peers.redis_only import redis_writer
 from segments.changes import Change, Memberships, encode_change, encode_memberships
 from segments.definitions import load_definitions
 from segments.engine import Engine
 from segments.plan import Plan
 from segments.profile import Profile, decode_profile, encode_profile
 from udfs.memory import collect_only_on_demand
-from udfs.redis_writer import RedisOptions, RedisWriter
 
 _BATCH = 2_000
-_MONTH_MS = 30 * 86_400_000
 _Output = tuple[list[Change], Memberships]
 
 
@@ -71,7 +70,7 @@ class _Writer(StatelessSinkPartition[tuple[str, _Output]]):  # type: ignore[misc
         self._producer = Producer(
             {"bootstrap.servers": brokers, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000}
         )
-        self._redis = RedisWriter(RedisOptions(redis_url, _MONTH_MS, 2_000))
+        self._redis = redis_writer(redis_url)
 
     def write_batch(self, items: list[tuple[str, _Output]]) -> None:
         """Write a batch."""

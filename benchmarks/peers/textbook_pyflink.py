@@ -24,16 +24,15 @@ from pyflink.datastream.connectors.kafka import (
 from pyflink.datastream.state import ValueStateDescriptor
 
 from benchmarks.peers.pace import Trace
+from benchmarks.peers.redis_only import redis_writer
 from segments.changes import Change, encode_change
 from segments.definitions import parse_definitions
 from segments.engine import Engine
 from segments.plan import Plan
 from segments.profile import NEVER, Profile, decode_profile, encode_profile
-from udfs.redis_writer import RedisOptions, RedisWriter
 
 _END_OF_INPUT = (1 << 63) - 1
 _CHANGES_A_WRITE = 500
-_MONTH_MS = 30 * 86_400_000
 OPTIONS = {
     "python.execution-mode": "process",
     "python.fn-execution.bundle.size": "1000",
@@ -68,7 +67,7 @@ class SegmentUser(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is unt
         """Compile the definitions and connect to Redis."""
         self._engine = Engine(Plan(parse_definitions(self._definitions)))
         self._state = context.get_state(ValueStateDescriptor("profile", Types.PRIMITIVE_ARRAY(Types.BYTE())))
-        self._redis = RedisWriter(RedisOptions(self._redis_url, _MONTH_MS, 2_000))
+        self._redis = redis_writer(self._redis_url)
         self._waiting: list[Change] = []
         self._trace = Trace()
         self._trace_path = Path(self._trace_folder) / f"worker-{context.get_index_of_this_subtask()}.json"

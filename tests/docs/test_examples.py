@@ -12,7 +12,7 @@ from segments.definitions import load_definitions, parse_definitions
 from segments.events import EventDecoder
 from segments.plan import Plan
 from tests.docs.pages import ROOT, Page, page, pages
-from udfs.redis_writer import SegmentEntry
+from udfs.redis_entries import SegmentEntry
 
 DEFINITIONS = [
     pytest.param(block, id=f"{each.name}-{number}")

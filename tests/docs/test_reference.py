@@ -11,6 +11,7 @@ from jobs.settings import Settings
 from segments.conditions import KINDS
 from segments.processor import Outcome
 from tests.docs.pages import ROOT, page, pages
+from tests.udfs.redis_support import made
 from udfs.frames import FAULTS
 from udfs.metrics import WorkerMetrics
 
@@ -59,6 +60,9 @@ class Group:
     def add_group(self, name: str, value: str) -> "Group":
         return Group(self.names, f"{name}.<{value}>.")
 
+    def gauge(self, name: str, _: object) -> None:
+        self.names.add(self.prefix + name)
+
     def inc(self, count: int = 1) -> None:
         """Count nothing."""
 
@@ -68,6 +72,8 @@ def test_every_metric_is_in_the_runbook() -> None:
     metrics = WorkerMetrics(Group(names), None)
     metrics.processed(Outcome(), 0)
     metrics.rejected("reason")
+    metrics.tell(lambda: 1, lambda: 0)
+    metrics.watch_redis(made("redis://127.0.0.1:1/0"))
     assert names
     assert sorted(names - set(page("docs/operations.md").spans())) == []
 

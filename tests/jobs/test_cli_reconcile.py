@@ -12,7 +12,7 @@ from jobs.topics import Record
 from segments.changes import Membership, Memberships, decode_change, encode_memberships
 from segments.control import Release
 from segments.definitions import parse_definitions
-from udfs.redis_writer import SegmentEntry
+from udfs.redis_entries import SegmentEntry
 
 DEFINITIONS = parse_definitions("segments: [{name: seen, when: {recency: {event: any, within: 1h}}}]")
 T0 = 1_795_341_600_000

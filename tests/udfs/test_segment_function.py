@@ -101,7 +101,7 @@ def test_a_marker_writes_only_the_shards_that_changed(worker: Worker) -> None:
     told = worker.counts["state_bytes_written"]
     worker.events(event("u1", "Page", T))
     state = worker.checkpoint()
-    assert {shard for shard, entries in state.items() if entries.keys() > {PLACE}} == {worker.shard_of("u1")}
+    assert {shard for shard, entries in state.items() if max(entries) >= 0} == {worker.shard_of("u1")}
     written = worker.counts["state_bytes_written"]
     assert written > told
     worker.checkpoint(2)
