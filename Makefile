@@ -29,7 +29,7 @@ MVN := mvn -q -B -ntp
 # Maven with the JDK that jobs/stack/java.py finds; that script says what to install when there is none.
 WITH_JDK = home="$$($(PYTHON) jobs/stack/java.py)" && JAVA_HOME="$$home"
 
-.PHONY: help setup tools demo test test-quick test-python test-java test-stack check fix lock bench bench-rules chaos soak mutation up down clean
+.PHONY: help setup tools demo test test-quick test-python test-java test-stack check fix lock bench bench-rules chaos soak golden mutation up down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -83,6 +83,9 @@ chaos: setup ## Break the running job at random and compare all it wrote with a 
 
 soak: setup ## Run the job under a steady load for an hour and fit a line through its memory (MINUTES=, RATE=)
 	@$(BIN)/python -m benchmarks.faults.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE))
+
+golden: setup ## Keep a savepoint of this version for the tests, in tests/golden/ (at a release)
+	@$(BIN)/python -m tests.golden.golden
 
 mutation: $(VENV_READY) ## Break conditions and features in small ways and count what the tests notice (12 minutes on one core)
 	@$(BIN)/python -m benchmarks.mutation

@@ -8,6 +8,7 @@ import msgspec
 from pyflink.common import Configuration
 from pyflink.datastream import CheckpointingMode, ExternalizedCheckpointRetention, StreamExecutionEnvironment
 
+from jobs.facts import facts_of, to_parameters
 from jobs.java_bridge import FRAME_TYPE, event_frames, kafka_sinks
 from jobs.settings import Settings
 from segments.control import ControlRecord, Release, encode_control
@@ -48,6 +49,7 @@ def environment(settings: Settings) -> StreamExecutionEnvironment:
     env.set_parallelism(flink.parallelism)
     env.set_max_parallelism(flink.shards)
     env.enable_checkpointing(flink.checkpoint_interval, CheckpointingMode.EXACTLY_ONCE)
+    env.get_config().set_global_job_parameters(to_parameters(facts_of(settings)))
     checkpoints = env.get_checkpoint_config()
     checkpoints.set_externalized_checkpoint_retention(ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION)
     return env

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr
@@ -29,6 +30,17 @@ def parse_size(text: str) -> int:
 def is_secret(key: str) -> bool:
     """Tell whether a property or key of this name holds something that must not be shown."""
     return SECRET_KEY.search(key) is not None
+
+
+def text_of(value: object, metadata: Iterable[object]) -> str | None:
+    """Return a duration or size as a setting is written, by the annotations of its field; None for other kinds.
+
+    >>> from typing import get_args
+    >>> text_of(5_000, get_args(Milliseconds)[1:]), text_of(2_048, get_args(Bytes)[1:]), text_of(4, ())
+    ('5000ms', '2048B', None)
+    """
+    parsers = {each.func for each in metadata if isinstance(each, BeforeValidator)}
+    return f"{value}ms" if _to_milliseconds in parsers else f"{value}B" if _to_bytes in parsers else None
 
 
 def plain_properties(properties: dict[str, str | SecretStr]) -> dict[str, str]:

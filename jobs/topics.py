@@ -132,6 +132,16 @@ class TopicReader:
         return [TopicPartition(topic, number) for number in sorted(partitions)]
 
 
+def existing_topics(servers: str, properties: Mapping[str, str | SecretStr]) -> set[str]:
+    """Return the names of all topics; raises TopicError, SettingsError."""
+    with explained(servers):
+        consumer = KafkaConsumer(bootstrap_servers=servers.split(","), group_id=None, **consumer_options(properties))
+        try:
+            return set(consumer.topics())
+        finally:
+            consumer.close()
+
+
 class explained:  # noqa: N801 - reads as a phrase where it is used
     """Turns what kafka-python raises into a TopicError that says where and what to check."""
 

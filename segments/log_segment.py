@@ -9,7 +9,8 @@ import msgspec
 
 from segments.profile import UNJUDGED, Layout, decode_profile, encode_profile, from_format_1, mover
 
-FORMAT = 2  # what is written; a worker reads 1 too, and refuses what it does not know
+FORMAT = 2  # what is written; a worker reads those from the oldest on, and refuses what it does not know
+OLDEST_FORMAT = 1
 
 
 class LogSegment(NamedTuple):
@@ -46,7 +47,7 @@ def encode_segment(segment: LogSegment) -> bytes:
 def decode_segment(stored: bytes) -> LogSegment:
     """Return the segment of bytes; raises ValueError when they have a format that this version does not know."""
     read = _decode(stored)
-    if not 1 <= read.format <= FORMAT:
+    if not OLDEST_FORMAT <= read.format <= FORMAT:
         raise ValueError(f"profiles in the state have format {read.format}, this version reads 1 to {FORMAT}")
     profiles = read.profiles
     if read.format == 1:

@@ -20,7 +20,10 @@ from jobs.cli.reconcile import reconcile
 from jobs.cli.release import promote, release, rollback, withdraw
 from jobs.cli.replay import replay
 from jobs.cli.run import run
+from jobs.cli.savepoint import savepoint
 from jobs.cli.submit import submit
+from jobs.cli.upgrade import rescale, resume, upgrade
+from jobs.cli.version import version
 
 app = typer.Typer(
     name="segments",
@@ -36,6 +39,11 @@ app.command()(up)
 app.command()(down)
 app.command()(run)
 app.command(context_settings=PASS_ON)(submit)
+app.command()(savepoint)
+app.command(context_settings=PASS_ON)(upgrade)
+app.command(context_settings=PASS_ON)(rescale)
+app.command(context_settings=PASS_ON)(resume)
+app.command()(version)
 app.command()(release)
 app.command()(rollback)
 app.command()(promote)

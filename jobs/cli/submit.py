@@ -133,7 +133,7 @@ def submit(
         home = flink_home if flink_home is not None else stack.flink_home
         typer.echo(_shown(home, arguments, prepared.environment))
     elif flink_home is not None:
-        typer.echo(_flink_run(flink_home, arguments, prepared.environment))
+        typer.echo(flink_run(flink_home, arguments, prepared.environment))
     else:
         typer.echo(on_stack(stack, Submission(prepared.settings, arguments, prepared.environment)))
 
@@ -143,7 +143,8 @@ def _shown(home: Path, arguments: list[str], environment: Mapping[str, str]) -> 
     return shlex.join([*variables, str(home / "bin" / "flink"), "run", "--detached", *arguments])
 
 
-def _flink_run(home: Path, arguments: list[str], environment: Mapping[str, str]) -> str:
+def flink_run(home: Path, arguments: list[str], environment: Mapping[str, str]) -> str:
+    """Run `flink run --detached ARGUMENTS` and return what it says; raises BadInput, Failed with Flink's words."""
     command = [str(home / "bin" / "flink"), "run", "--detached", *arguments]
     if not Path(command[0]).is_file():
         raise BadInput(f"there is no {command[0]}: --flink-home is the folder of a Flink distribution")

@@ -6,7 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from jobs.stack.processes import StackError
 from jobs.stack.waiting import wait_until
@@ -16,6 +16,22 @@ SAVEPOINT_TIMEOUT = 120.0
 CANCEL_TIMEOUT = 60.0
 NO_WATERMARK = -(2**63)
 FINAL_STATES = frozenset({"FINISHED", "CANCELED", "FAILED"})
+SavepointFormat = Literal["canonical", "native"]
+
+
+class JobEntry(NamedTuple):
+    """A job that Flink knows."""
+
+    id: str
+    name: str
+    state: str
+
+
+class Slots(NamedTuple):
+    """Task slots that have registered, and those of them that nobody uses."""
+
+    total: int
+    free: int
 
 
 @dataclass(frozen=True)
@@ -27,6 +43,41 @@ class FlinkRest:
     def slots(self) -> int:
         """Return the number of task slots that have registered."""
         return int(self._call("GET", "/overview")["slots-total"])
+
+    def free_slots(self) -> Slots:
+        """Return how many task slots there are."""
+        found = self._call("GET", "/overview")
+        return Slots(int(found["slots-total"]), int(found["slots-available"]))
+
+    def jobs(self) -> list[JobEntry]:
+        """Return all jobs that Flink knows, also those that have ended lately."""
+        return [
+            JobEntry(each["jid"], each["name"], each["state"]) for each in self._call("GET", "/jobs/overview")["jobs"]
+        ]
+
+    def parameters(self, job: str) -> dict[str, str]:
+        """Return the job's global parameters."""
+        config = self._call("GET", f"/jobs/{job}/config").get("execution-config") or {}
+        return {str(key): str(value) for key, value in (config.get("user-config") or {}).items()}
+
+    def parallelism(self, job: str) -> int:
+        """Return the parallelism of the job's widest vertex, which is the number of slots it takes."""
+        return max(int(vertex["parallelism"]) for vertex in self._call("GET", f"/jobs/{job}")["vertices"])
+
+    def max_parallelism(self, job: str) -> int:
+        """Return the largest parallelism the job's state allows."""
+        return max(int(vertex["maxParallelism"]) for vertex in self._call("GET", f"/jobs/{job}")["vertices"])
+
+    def failures(self, job: str) -> int:
+        """Return how often the job has failed, as far as Flink remembers (16 times by default)."""
+        return len(self._call("GET", f"/jobs/{job}/exceptions")["exceptionHistory"]["entries"])
+
+    def newest_checkpoint(self, job: str) -> str | None:
+        """Return the address of the job's newest completed checkpoint or savepoint; None when it has none."""
+        latest = self._call("GET", f"/jobs/{job}/checkpoints")["latest"]
+        found = [latest[kind] for kind in ("completed", "savepoint", "restored") if latest.get(kind)]
+        newest = max(found, key=lambda each: int(each["id"]), default=None)
+        return None if newest is None else str(newest["external_path"])
 
     def job_state(self, job: str) -> str:
         """Return the job's state: `RUNNING`, `RESTARTING`, `FINISHED`, `FAILED`, ..."""
@@ -76,20 +127,45 @@ class FlinkRest:
         wait_until(lambda: self.job_state(job) in FINAL_STATES, timeout, f"job {job} to end")
         return self.job_state(job)
 
-    def stop_with_savepoint(self, job: str, *, drain: bool = False) -> str:
+    def stop_with_savepoint(
+        self,
+        job: str,
+        *,
+        drain: bool = False,
+        folder: str | None = None,
+        form: SavepointFormat = "canonical",
+        timeout: float = SAVEPOINT_TIMEOUT,
+    ) -> str:
         """Stop the job behind a savepoint and return the savepoint's address.
 
         With `drain` every window is flushed first. Raises `StackError` when Flink could not take it.
         """
-        trigger = self._call("POST", f"/jobs/{job}/stop", {"drain": drain})["request-id"]
-        path = f"/jobs/{job}/savepoints/{trigger}"
+        body = {"drain": drain, **_savepoint_options(folder, form)}
+        location = self._savepoint(job, f"/jobs/{job}/stop", body, timeout)
+        self.wait_ended(job, CANCEL_TIMEOUT)
+        return location
+
+    def savepoint(
+        self,
+        job: str,
+        *,
+        folder: str | None = None,
+        form: SavepointFormat = "canonical",
+        timeout: float = SAVEPOINT_TIMEOUT,
+    ) -> str:
+        """Take a savepoint of a job that runs on and return its address; raises `StackError` when Flink could not."""
+        body = {"cancel-job": False, **_savepoint_options(folder, form)}
+        return self._savepoint(job, f"/jobs/{job}/savepoints", body, timeout)
+
+    def _savepoint(self, job: str, path: str, body: dict[str, object], timeout: float) -> str:
+        trigger = self._call("POST", path, body)["request-id"]
+        status = f"/jobs/{job}/savepoints/{trigger}"
         wait_until(
-            lambda: self._call("GET", path)["status"]["id"] == "COMPLETED", SAVEPOINT_TIMEOUT, f"savepoint of job {job}"
+            lambda: self._call("GET", status)["status"]["id"] == "COMPLETED", timeout, f"the savepoint of job {job}"
         )
-        operation = self._call("GET", path)["operation"]
+        operation = self._call("GET", status)["operation"]
         if "location" not in operation:
             raise StackError(f"no savepoint of job {job}: {operation['failure-cause']['stack-trace']}")
-        self.wait_ended(job, CANCEL_TIMEOUT)
         return str(operation["location"])
 
     def _call(self, method: str, path: str, body: dict[str, object] | None = None) -> Any:
@@ -106,3 +182,7 @@ class FlinkRest:
             if error.code in (404, 503):
                 raise
             raise StackError(f"Flink refused {method} {path}: {error.read().decode(errors='replace')}") from error
+
+
+def _savepoint_options(folder: str | None, form: SavepointFormat) -> dict[str, object]:
+    return {"formatType": form.upper(), **({"targetDirectory": folder} if folder else {})}

@@ -24,7 +24,8 @@ segments:
 T0 = 1_795_341_600_000  # 2026-11-22T10:00:00Z
 MINUTE = 60_000
 COMMANDS = (
-    "demo", "up", "down", "run", "submit", "release", "rollback", "promote", "withdraw", "backfill", "history", "diff",
+    "demo", "up", "down", "run", "submit", "savepoint", "upgrade", "rescale", "resume", "version",
+    "release", "rollback", "promote", "withdraw", "backfill", "history", "diff",
     "validate", "lint", "cost", "schema", "preview", "funnel", "replay", "explain", "reconcile",
 )  # fmt: skip
 

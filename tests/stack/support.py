@@ -148,10 +148,18 @@ class Pipeline:
 
 @contextmanager
 def pipeline(
-    stack: Stack, folder: Path, definitions: str, settings: Mapping[str, Mapping[str, Any]] | None = None
+    stack: Stack,
+    folder: Path,
+    definitions: str,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    run: str | None = None,
 ) -> Iterator[Pipeline]:
-    """Make topics, settings and an empty Redis database for one test; its jobs are cancelled on the way out."""
-    run = uuid.uuid4().hex[:8]
+    """Make topics, settings and an empty Redis database for one test; its jobs are cancelled on the way out.
+
+    `run` is in all names; a test that gives one is the only one that does.
+    """
+    run = run or uuid.uuid4().hex[:8]
     outputs = ("changes", "memberships", "dead_letters", "late_events", "audit", "shadow_changes")
     topics = {name: f"{name.replace('_', '-')}-{run}" for name in ("events", *outputs, "control", "internal")}
     stack.create_topics([topics[name] for name in ("events", *outputs)], compacted=[topics["memberships"]])
