@@ -121,7 +121,7 @@ def the_job(rest: FlinkRest, wanted: str | None) -> tuple[JobEntry, JobFacts | N
 
 
 def _not_running(rest: FlinkRest, job: JobEntry) -> str:
-    cause, newest = cause_of(rest.root_exception(job.id)), rest.newest_checkpoint(job.id)
+    cause, newest = cause_of(rest.root_exception(job.id)), rest.newest_checkpoint_path(job.id)
     go_on = f"cancel it and `segments resume {newest}`" if newest else "cancel it and start it anew"
     return (
         f"job {job.id} is {job.state}, and a savepoint needs a running job (its last failure: {cause or 'none'})."

@@ -72,7 +72,7 @@ class FlinkRest:
         """Return how often the job has failed, as far as Flink remembers (16 times by default)."""
         return len(self._call("GET", f"/jobs/{job}/exceptions")["exceptionHistory"]["entries"])
 
-    def newest_checkpoint(self, job: str) -> str | None:
+    def newest_checkpoint_path(self, job: str) -> str | None:
         """Return the address of the job's newest completed checkpoint or savepoint; None when it has none."""
         latest = self._call("GET", f"/jobs/{job}/checkpoints")["latest"]
         found = [latest[kind] for kind in ("completed", "savepoint", "restored") if latest.get(kind)]

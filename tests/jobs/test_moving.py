@@ -40,7 +40,7 @@ class Flink:
     def root_exception(self, job: str) -> str:
         return self.breaks.get(job, "")
 
-    def newest_checkpoint(self, job: str) -> str | None:
+    def newest_checkpoint_path(self, job: str) -> str | None:
         return f"file:/checkpoints/{job}/chk-7"
 
     def cancel(self, job: str) -> None:
