@@ -24,12 +24,15 @@ _NEVER_LOSE = ("--appendonly", "yes", "--appendfsync", "always")
 
 
 def kill_task_manager(run: LiveRun, random: Random) -> None:
-    """Kill a TaskManager and its Python workers with -9; it is started again at once, as Kubernetes does."""
-    name = random.choice(sorted(run.stack.processes("taskmanager")))
-    run.stack.kill(name)
-    since = time.time()
-    run.stack.start_again(name)
-    run.await_checkpoint(since)
+    """Kill a TaskManager with -9; its keeper starts it again, as Kubernetes does."""
+    kill_jvm(run, random.choice(sorted(run.stack.processes("taskmanager"))))
+    run.await_checkpoint(time.time())
+
+
+def kill_job_manager(run: LiveRun, random: Random) -> None:  # noqa: ARG001 - all acts share one signature
+    """Kill the JobManager with -9; with high availability it takes the job up once its keeper has started it again."""
+    kill_jvm(run, "jobmanager")
+    run.await_checkpoint(time.time())
 
 
 def kill_python_worker(run: LiveRun, random: Random) -> None:
@@ -75,6 +78,7 @@ def restart_redis(run: LiveRun, random: Random, seconds: float = 2.0) -> None:
 
 ACTS: Mapping[str, Act] = {
     "kill_task_manager": kill_task_manager,
+    "kill_job_manager": kill_job_manager,
     "kill_python_worker": kill_python_worker,
     "pause_python_worker": pause_python_worker,
     "restart_broker": restart_broker,
@@ -94,6 +98,17 @@ def schedule(seed: int, faults: int, names: tuple[str, ...] = tuple(ACTS)) -> It
         some = random.sample(names, k=min(len(names), faults))
         yield from some
         faults -= len(some)
+
+
+def kill_jvm(run: LiveRun, server: str) -> None:
+    """Kill with -9 the JVM that a server of the stack is, once it runs."""
+
+    def jvms() -> list[psutil.Process]:
+        return [member for member in run.stack.server(server).members() if member.name().startswith("java")]
+
+    run.wait_for(lambda: bool(jvms()), f"{server} to run")
+    for jvm in jvms():
+        jvm.kill()
 
 
 def python_workers(run: LiveRun) -> list[psutil.Process]:

@@ -170,9 +170,10 @@ class LiveRun:
 
 
 @contextmanager
-def own_stack(run: str, size: ClusterSize = ClusterSize(task_managers=2)) -> Iterator[Stack]:  # noqa: B008 - frozen
+def own_stack(run: str, size: ClusterSize | None = None, *, high_availability: bool = True) -> Iterator[Stack]:
     """Start a stack; on the way out it ends, and its files are removed unless something went wrong."""
-    with Stack.start(ROOT, run, Parts(size=size)) as stack:
+    parts = Parts(size=size or ClusterSize(task_managers=2), high_availability=high_availability)
+    with Stack.start(ROOT, run, parts) as stack:
         yield stack
     shutil.rmtree(ROOT / ".local" / run, ignore_errors=True)
 

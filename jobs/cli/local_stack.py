@@ -18,18 +18,25 @@ RunOption = Annotated[str, typer.Option("--run", help="Which local stack: the na
 
 
 @for_people()
-def up(run: RunOption = DEFAULT_RUN) -> None:
+def up(
+    run: RunOption = DEFAULT_RUN,
+    high_availability: Annotated[
+        bool, typer.Option("--ha", help="Jobs outlive the JobManager: a ZooKeeper remembers them.")
+    ] = False,
+) -> None:
     """Start Kafka, Redis and Flink on this machine; they stay until `segments down`.
+
+    Flink's processes are started again when they die.
 
     Example: segments up
 
     Exit codes: 0 all of them answer, 1 one does not come up.
     """
-    from jobs.stack.stack import Stack
+    from jobs.stack.stack import Parts, Stack
 
     exit_on_signals()
     begin = time.monotonic()
-    stack = Stack.start(ROOT, run, keep=True)
+    stack = Stack.start(ROOT, run, Parts(high_availability=high_availability), keep=True)
     typer.echo(f"up in {time.monotonic() - begin:.1f} s")
     for name, address in (("Kafka", stack.bootstrap_servers), ("Redis", stack.redis_url), ("Flink", stack.rest_url)):
         typer.echo(f"{name}  {address}")

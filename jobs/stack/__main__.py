@@ -11,7 +11,7 @@ from jobs.stack.java import JavaNotFoundError
 from jobs.stack.layout import DEFAULT_RUN
 from jobs.stack.processes import StackError
 from jobs.stack.signals import exit_on_signals
-from jobs.stack.stack import Stack, end
+from jobs.stack.stack import Parts, Stack, end
 from jobs.stack.waiting import WaitTimeoutError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,8 +22,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m jobs.stack", description=__doc__)
     parser.add_argument("command", choices=["up", "down", "status"])
     parser.add_argument("--run", default=DEFAULT_RUN, help="the name of the folder in .local/ (default: %(default)s)")
+    parser.add_argument("--ha", action="store_true", help="up: jobs outlive the JobManager, by a ZooKeeper")
     args = parser.parse_args()
-    commands = {"up": _up, "down": _down, "status": _status}
+    commands = {"up": lambda run: _up(run, high_availability=args.ha), "down": _down, "status": _status}
     exit_on_signals()
     try:
         commands[args.command](args.run)
@@ -36,9 +37,9 @@ def main() -> int:
     return 0
 
 
-def _up(run: str) -> None:
+def _up(run: str, *, high_availability: bool) -> None:
     begin = time.monotonic()
-    stack = Stack.start(ROOT, run, keep=True)
+    stack = Stack.start(ROOT, run, Parts(high_availability=high_availability), keep=True)
     sys.stdout.write(f"up in {time.monotonic() - begin:.1f} s\n{_addresses(stack)}")
 
 

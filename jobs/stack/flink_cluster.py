@@ -7,10 +7,12 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.stack import keeper
 from jobs.stack.flink_config import ClusterSize, FlinkPorts, jobmanager_command, taskmanager_command, write_config
 from jobs.stack.flink_rest import FlinkRest
 from jobs.stack.ports import LOOPBACK, free_ports
@@ -49,11 +51,11 @@ class FlinkCluster:
         env = flink_environment(home, java_home)
         java = java_home / "bin" / "java"
         log = home / "log" / "jobmanager.log"
-        processes = [table.spawn("jobmanager", jobmanager_command(home, java, log), env, log)]
+        processes = [table.spawn("jobmanager", kept(jobmanager_command(home, java, log)), env, log)]
         for number in range(1, size.task_managers + 1):
             log = home / "log" / f"taskmanager-{number}.log"
             command = taskmanager_command(home, java, log, size)
-            processes.append(table.spawn(f"taskmanager-{number}", command, env, log))
+            processes.append(table.spawn(f"taskmanager-{number}", kept(command), env, log))
         return cls(home, FlinkRest(f"http://{LOOPBACK}:{ports.rest}"), size, tuple(processes))
 
     def wait_ready(self, table: ProcessTable) -> None:
@@ -65,6 +67,11 @@ class FlinkCluster:
             return self.rest.slots() >= self.size.slots
 
         wait_until(all_slots, READY_TIMEOUT, f"Flink's {self.size.slots} slots at {self.rest.url}")
+
+
+def kept(command: Sequence[str]) -> list[str]:
+    """Return the command of a server that is started again whenever it dies."""
+    return [sys.executable, "-I", "-S", keeper.__file__, *command]
 
 
 def submit(home: Path, java_home: Path, args: Sequence[str], env: Mapping[str, str]) -> str:

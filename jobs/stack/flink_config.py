@@ -58,6 +58,23 @@ class ClusterSize:
         return self.task_managers * self.slots_each
 
 
+def high_availability(zookeeper: str, storage: Path) -> dict[str, str]:
+    """Return the options with which a JobManager that was started again takes its jobs up, with ZooKeeper's address.
+
+    A dead JobManager's session must expire before the next one leads: ten seconds, not Flink's sixty.
+    """
+    return {
+        "high-availability.type": "zookeeper",
+        "high-availability.zookeeper.quorum": zookeeper,
+        "high-availability.storageDir": storage.as_uri(),
+        "high-availability.zookeeper.client.session-timeout": "10 s",
+        "high-availability.zookeeper.client.connection-timeout": "5 s",
+        "high-availability.zookeeper.client.retry-wait": "500 ms",
+        "high-availability.zookeeper.client.max-retry-attempts": "60",
+        "high-availability.zookeeper.client.tolerate-suspended-connections": "true",
+    }
+
+
 def write_config(home: Path, ports: FlinkPorts, size: ClusterSize, extra: Mapping[str, str]) -> None:
     """Write `home/conf/config.yaml`: Flink's own JVM options, what this stack needs, then `extra` on top."""
     options: dict[str, object] = {
@@ -106,6 +123,7 @@ def _addresses(ports: FlinkPorts) -> dict[str, object]:
     return {
         "jobmanager.rpc.address": LOOPBACK,
         "jobmanager.rpc.port": ports.rpc,
+        "high-availability.jobmanager.port": ports.rpc,  # used with high availability only
         "jobmanager.bind-host": LOOPBACK,
         "taskmanager.host": LOOPBACK,
         "taskmanager.bind-host": LOOPBACK,

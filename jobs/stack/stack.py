@@ -15,25 +15,30 @@ from typing import Self
 
 from jobs.stack import flink_cluster
 from jobs.stack.flink_cluster import FlinkCluster
-from jobs.stack.flink_config import ClusterSize
+from jobs.stack.flink_config import ClusterSize, high_availability
 from jobs.stack.flink_rest import FlinkRest
 from jobs.stack.java import find_java_home
 from jobs.stack.kafka_broker import KafkaBroker, create_topics
 from jobs.stack.layout import DEFAULT_RUN, Layout
 from jobs.stack.processes import ProcessTable, StackError, StartedProcess
 from jobs.stack.redis_server import RedisServer
+from jobs.stack.zookeeper import ZooKeeper
 
 PARTITIONS = 4
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Which servers to start, and how large a Flink cluster (None: one TaskManager a core with one slot each)."""
+    """Which servers to start, and how large a Flink cluster (None: one TaskManager a core with one slot each).
+
+    `high_availability` adds a ZooKeeper: a JobManager that has died then takes up its jobs when it is back.
+    """
 
     kafka: bool = True
     redis: bool = True
     flink: bool = True
     size: ClusterSize | None = None
+    high_availability: bool = False
 
     def cluster_size(self) -> ClusterSize:
         """Return the size asked for, else one slot a core."""
@@ -185,7 +190,7 @@ class _Starter:
         if parts.redis:
             wanted["redis"] = self._redis
         if parts.flink:
-            wanted["flink"] = lambda: self._flink(parts.cluster_size())
+            wanted["flink"] = lambda: self._flink(parts.cluster_size(), with_zookeeper=parts.high_availability)
         with ThreadPoolExecutor(max_workers=max(1, len(wanted))) as pool:
             futures = [pool.submit(part) for part in wanted.values()]
             try:
@@ -207,10 +212,15 @@ class _Starter:
         server.wait_ready(self._table)
         return {"redis_url": server.url}
 
-    def _flink(self, size: ClusterSize) -> dict[str, str]:
+    def _flink(self, size: ClusterSize, *, with_zookeeper: bool) -> dict[str, str]:
         home = self._layout.home / "flink"
-        jars = self._layout.bridge_jars()
-        cluster = FlinkCluster.start(home, size, self.java_home, self._table, jars=jars, options=self._flink_options)
+        jars, options = self._layout.bridge_jars(), dict(self._flink_options)
+        if with_zookeeper:
+            data = self._layout.home / "zookeeper"
+            zookeeper = ZooKeeper.start(data, self.java_home, self._table, self._layout.logs)
+            zookeeper.wait_ready(self._table)
+            options = high_availability(zookeeper.address, self._layout.home / "ha") | options
+        cluster = FlinkCluster.start(home, size, self.java_home, self._table, jars=jars, options=options)
         cluster.wait_ready(self._table)
         return {"rest_url": cluster.rest.url, "flink_home": str(home)}
 
