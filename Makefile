@@ -29,7 +29,7 @@ MVN := mvn -q -B -ntp
 # Maven with the JDK that jobs/stack/java.py finds; that script says what to install when there is none.
 WITH_JDK = home="$$($(PYTHON) jobs/stack/java.py)" && JAVA_HOME="$$home"
 
-.PHONY: help setup tools demo test test-quick test-python test-java test-stack check fix lock bench bench-rules chaos soak golden mutation up down clean
+.PHONY: help setup tools demo test test-quick test-python test-java test-stack check fix lock bench bench-rules bench-faults chaos soak golden mutation up down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -77,6 +77,9 @@ bench: setup ## Measure everything and write benchmarks/report.json (QUICK=1: si
 
 bench-rules: setup ## Measure releases, previews, disorder and thresholds into the same report (QUICK=1: on less data)
 	@$(BIN)/python -m benchmarks --suite rules $(if $(QUICK),--quick)
+
+bench-faults: setup ## Measure kills under load and recovery into the same report (QUICK=1: fewer and on less data)
+	@$(BIN)/python -m benchmarks --suite faults $(if $(QUICK),--quick)
 
 chaos: setup ## Break the running job at random and compare all it wrote with a replay (SEED=, FAULTS=, RATE=)
 	@$(BIN)/python -m benchmarks.faults $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(RATE),--rate $(RATE))

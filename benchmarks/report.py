@@ -139,6 +139,28 @@ BARS = (
         _number("mutation", "score"),
         at_least=90,
     ),
+    Bar("faults_kills", "kill -9 under load, times", ("faults_kills",), _number("faults_kills", "kills")),
+    Bar(
+        "faults_lost",
+        "changes lost over these kills",
+        ("faults_kills",),
+        _number("faults_kills", "lost"),
+        at_most=0,
+    ),
+    Bar(
+        "faults_doubled",
+        "changes doubled over these kills, for a read_committed consumer",
+        ("faults_kills",),
+        _number("faults_kills", "doubled"),
+        at_most=0,
+    ),
+    Bar(
+        "faults_recovery_s",
+        "from a kill to the next event handled, s",
+        ("faults_recovery",),
+        _number("faults_recovery", "recovery_s"),
+        at_most=30,
+    ),
     Bar(
         "faults_soak_slope_mib_per_h",
         "growth of memory under a steady load, MiB an hour",

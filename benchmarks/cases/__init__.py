@@ -4,6 +4,8 @@ from benchmarks.cases import (
     bare_loop,
     bytewax,
     engine_step,
+    faults_kills,
+    faults_recovery,
     job,
     latency,
     memory,
@@ -37,4 +39,9 @@ RULES_CASES = (
     Case("rules_swap", "a release in the running job", rules_swap.measure),
 )
 
-__all__ = ["CASES", "RULES_CASES", "BenchmarkError", "Case", "Context", "Numbers"]
+FAULTS_CASES = (
+    Case("faults_recovery", "recovery after a kill, with many users in state", faults_recovery.measure),
+    Case("faults_kills", "kill -9 of TaskManagers and Python workers under load", faults_kills.measure),
+)
+
+__all__ = ["CASES", "FAULTS_CASES", "RULES_CASES", "BenchmarkError", "Case", "Context", "Numbers"]

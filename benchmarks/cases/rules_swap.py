@@ -84,8 +84,9 @@ def _release(context: Context, environment: dict[str, str], probes: Probes) -> N
 class Probes:
     """Events of new users at a steady pace, and when their first change could be read."""
 
-    def __init__(self, bootstrap_servers: str, events: str, changes: str, first_time: int) -> None:
+    def __init__(self, bootstrap_servers: str, events: str, changes: str, first_time: int, name: str = "probe") -> None:
         self._servers, self._events, self._changes = bootstrap_servers, events, changes
+        self._prefix = f"{name}-"
         self._first_time = first_time
         self._sent: list[float] = []
         self.arrived: dict[int, float] = {}
@@ -107,6 +108,10 @@ class Probes:
         """Return the event time (ms) of the newest probe."""
         return self._time(len(self._sent))
 
+    def sent_at(self, number: int) -> float:
+        """Return when (s since 1970) the probe of that number was sent."""
+        return self._sent[number]
+
     def longest_wait(self, since: float, until: float) -> float:
         """Return how long (s) the slowest of the probes sent in between took to lead to a change that can be read."""
         now = time.time()
@@ -123,7 +128,7 @@ class Probes:
             number = len(self._sent)
             if self._over.wait(max(0.0, began + number / PROBES_PER_S - time.time())):
                 break
-            event = {"type": "page", "userId": f"probe-{number}", "timestamp": self._time(number)}
+            event = {"type": "page", "userId": f"{self._prefix}{number}", "timestamp": self._time(number)}
             self._sent.append(time.time())
             producer.produce(
                 self._events, orjson.dumps(event), partition=number % PARTITIONS, timestamp=self._time(number)
@@ -137,17 +142,19 @@ class Probes:
             consumer.assign([TopicPartition(self._changes, partition) for partition in range(PARTITIONS)])
             while not self._over.is_set():
                 for message in consumer.consume(1_000, timeout=0.05):
-                    key = message.key() or b""
-                    if key.startswith(b"probe-"):
-                        self.arrived.setdefault(int(key[6:]), time.time())
+                    key = (message.key() or b"").decode()
+                    if key.startswith(self._prefix):
+                        self.arrived.setdefault(int(key.removeprefix(self._prefix)), time.time())
         finally:
             consumer.close()
 
 
 @contextmanager
-def probing(bootstrap_servers: str, events: str, changes: str, first_time: int) -> Iterator[Probes]:
-    """Send probes for as long as the block runs."""
-    probes = Probes(bootstrap_servers, events, changes, first_time)
+def probing(
+    bootstrap_servers: str, events: str, changes: str, first_time: int, name: str = "probe"
+) -> Iterator[Probes]:
+    """Send probes for as long as the block runs; their users' names begin with `name`."""
+    probes = Probes(bootstrap_servers, events, changes, first_time, name)
     probes.start()
     try:
         yield probes

@@ -24,6 +24,8 @@ class Sizes:
     lateness_events: int
     preview_events: int
     swap_users: int
+    recovery_users: int
+    kills: int
     latency_rate: float | None = None  # events/s; None: half of what the job has managed
 
     def scaled(self, events: int | None, users: int | None, rate: float | None) -> Sizes:
@@ -46,6 +48,7 @@ class Sizes:
             lateness_events=min(self.lateness_events, most),
             preview_events=min(self.preview_events, most),
             swap_users=min(self.swap_users, crowd),
+            recovery_users=min(self.recovery_users, crowd),
             latency_rate=rate or self.latency_rate,
         )
 
@@ -66,6 +69,8 @@ FULL = Sizes(
     lateness_events=300_000,
     preview_events=5_000_000,
     swap_users=1_160_000,  # so many that a million of them have an event
+    recovery_users=1_160_000,
+    kills=20,
 )
 QUICK = Sizes(
     name="quick",
@@ -83,4 +88,6 @@ QUICK = Sizes(
     lateness_events=100_000,
     preview_events=400_000,
     swap_users=100_000,
+    recovery_users=100_000,
+    kills=4,
 )

@@ -6,17 +6,16 @@ A seed gives the same traffic and the same faults in the same order.
 from __future__ import annotations
 
 import secrets
-import time
-from random import Random
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from benchmarks.faults.acts import ACTS, schedule
-from benchmarks.faults.live_run import LiveRun, RunOptions, live_run, own_stack
+from benchmarks.faults.acts import ACTS
+from benchmarks.faults.chaos import harm
+from benchmarks.faults.live_run import RunOptions, live_run, own_stack
 from benchmarks.faults.load import LoadOptions
-from benchmarks.faults.verdict import Verdict, judge
+from benchmarks.faults.verdict import judge
 from jobs.stack.signals import exit_on_signals
 
 app = typer.Typer(add_completion=False)
@@ -28,7 +27,8 @@ def chaos(
     seed: Annotated[int | None, typer.Option(help="of traffic and faults; drawn and printed when left out")] = None,
     faults: Annotated[int, typer.Option(min=0, help="how many")] = 24,
     rate: Annotated[float, typer.Option(min=10, help="events per second")] = 1_000,
-    pause: Annotated[float, typer.Option(min=0, help="seconds of load between two faults")] = 5,
+    pause: Annotated[float, typer.Option(min=0, help="seconds of load before each fault")] = 2,
+    overlap: Annotated[int, typer.Option(min=1, help="faults done before the job is given time to recover")] = 2,
     only: Annotated[list[str] | None, typer.Option(help=f"only this kind; of {', '.join(ACTS)}")] = None,
     delivery: Annotated[str, typer.Option(help="exactly_once or at_least_once")] = "exactly_once",
 ) -> None:
@@ -43,30 +43,13 @@ def chaos(
     console.print(f"seed {drawn}, {faults} faults, {rate:,.0f} events/s, {delivery}")
     options = RunOptions(load=LoadOptions(rate=rate, seed=drawn), delivery=delivery)
     with own_stack("chaos") as stack, live_run(stack, options) as run:
-        done = harm(run, drawn, faults, tuple(only or ACTS), pause)
-        verdict = finished(run)
+        done = harm(run, drawn, faults, console.print, names=tuple(only or ACTS), pause=pause, overlap=overlap)
+        sent = run.finish()
+        console.print(f"{sent:,} events played; comparing with their replay")
+        verdict = judge(run.settings, sent)
     console.print(f"{done} faults, then: {verdict}")
     if not verdict.good:
         raise typer.Exit(1)
-
-
-def harm(run: LiveRun, seed: int, faults: int, names: tuple[str, ...], pause: float) -> int:
-    """Do the faults of this seed, telling of each; returns how many."""
-    random = Random(seed)  # noqa: S311 - a fault wants a seed, not secrecy
-    count = 0
-    for count, name in enumerate(schedule(seed, faults, names), 1):
-        run.await_sent(run.load.sent + int(pause * 100))
-        began = time.monotonic()
-        ACTS[name](run, random)
-        console.print(f"{count:>3} {name:<22} recovered in {time.monotonic() - began:5.1f} s, {run.load.sent:,} events")
-    return count
-
-
-def finished(run: LiveRun) -> Verdict:
-    """Let the job come to its end and judge it."""
-    sent = run.finish()
-    console.print(f"{sent:,} events played; comparing with their replay")
-    return judge(run.settings, sent)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import redis
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -47,6 +46,7 @@ class RunOptions:
     checkpoint_interval: str = "2s"
     restart_delay: str = "500ms"
     settings: Mapping[str, str] = field(default_factory=dict)
+    program: tuple[str, ...] = (str(ROOT / "jobs" / "segmentation.py"),)  # with the arguments it has besides
 
     def environment(self, stack: Stack, run: str) -> dict[str, str]:
         """Return the settings that differ from `conf/job.yaml`; event time is that of the events alone."""
@@ -131,6 +131,10 @@ class LiveRun:
         """Return how many events the newest checkpoint covers, as the committed offsets say."""
         return sum(offset for _, offset in self._committed())
 
+    def await_caught_up(self, timeout: float = DRAIN_TIMEOUT_S) -> None:
+        """Return once a checkpoint covers all events that are in the topic."""
+        self.wait_for(self._caught_up, "the job to catch up", timeout)
+
     def finish(self, timeout: float = DRAIN_TIMEOUT_S) -> int:
         """Stop the load, let the job handle all of it and what time does after it, and stop the job; return the events.
 
@@ -140,7 +144,7 @@ class LiveRun:
         end = (sent.event_time or 0) + AFTER_THE_LAST_MS
         heartbeat(self.stack.bootstrap_servers, self.events_topic, end)
         reached = end - self.settings.event_time.out_of_orderness - 1
-        self.wait_for(self._caught_up, "the job to catch up", timeout)
+        self.await_caught_up(timeout)
         self.wait_for(lambda: self.stack.rest.watermark(self.job) >= reached, "event time to come to its end", timeout)
         self.await_checkpoint(timeout=timeout)
         self.stack.stop_with_savepoint(self.job)
@@ -186,8 +190,7 @@ def live_run(stack: Stack, options: RunOptions) -> Iterator[LiveRun]:
     settings = load_settings(SETTINGS_PATH, environment)
     kafka = settings.kafka
     stack.create_topics([*kafka.events_topics, *kafka.output_topics], compacted=[kafka.memberships_topic])
-    program = str(Path(ROOT) / "jobs" / "segmentation.py")
-    job = stack.submit(["-py", program, "--settings", str(SETTINGS_PATH)], environment)
+    job = stack.submit(["-py", *options.program, "--settings", str(SETTINGS_PATH)], environment)
     try:
         with SteadyLoad(options.load, stack.bootstrap_servers, kafka.events_topics[0]) as load:
             made = LiveRun(stack, settings, job, load)

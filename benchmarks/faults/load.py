@@ -101,20 +101,23 @@ class SteadyLoad:
         return int(self._newest.value)
 
     def check(self) -> None:
-        """Raise LoadError when the load has ended before it was told to."""
+        """Raise LoadError when the load has failed."""
         if self._done is None and not self._process.is_alive():
-            raise LoadError(f"the load ended by itself: {self._told()}")
+            self._done = self._finished()
 
     def stop(self) -> Progress:
         """Play no more, wait until Kafka has acknowledged everything, and return what was sent; raises LoadError."""
         self._stop.set()
         self._process.join(_END_TIMEOUT_S)
+        self._done = self._done or self._finished()
+        return self._done
+
+    def _finished(self) -> Progress:
         told = self._told()
         if not isinstance(told, Progress):
             raise LoadError(f"the load failed: {told}")
         if told.failed:
             raise LoadError(f"Kafka refused {told.failed} of {told.sent + told.failed} events: {told.first_error}")
-        self._done = told
         return told
 
     def _told(self) -> Progress | str:

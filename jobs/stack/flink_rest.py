@@ -85,8 +85,12 @@ class FlinkRest:
 
     def tasks_running(self, job: str) -> bool:
         """Tell whether every task of the job runs."""
-        vertices = self._call("GET", f"/jobs/{job}")["vertices"]
-        return bool(vertices) and all(vertex["status"] == "RUNNING" for vertex in vertices)
+        states = self.tasks(job)
+        return bool(states) and all(state == "RUNNING" for state in states)
+
+    def tasks(self, job: str) -> list[str]:
+        """Return the states of the job's vertices: `CREATED`, `DEPLOYING`, `INITIALIZING`, `RUNNING`, ..."""
+        return [str(vertex["status"]) for vertex in self._call("GET", f"/jobs/{job}")["vertices"]]
 
     def root_exception(self, job: str) -> str:
         """Return the stack trace of the job's newest failure; empty when it never failed."""

@@ -1,7 +1,7 @@
 """Keeps a server running: starts its command, and starts it again when it has died, as systemd or Kubernetes does.
 
-`python keeper.py COMMAND...` is itself what the stack starts and ends. It needs the standard library only, so that it is
-up at once.
+`python keeper.py COMMAND...` is what the stack starts and ends. It needs the standard library only, so that it is up at
+once.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import FrameType
@@ -25,7 +26,7 @@ class Keeper:
     def __init__(self, command: list[str]) -> None:
         self._command = command
         self._child: subprocess.Popen[bytes] | None = None
-        self._ending = False
+        self._ending = threading.Event()
 
     def run(self) -> int:
         """Return the command's exit code once it has ended in order, or has died before it ever came up."""
@@ -34,23 +35,23 @@ class Keeper:
         while True:
             started = time.monotonic()
             self._child = subprocess.Popen(self._command)
-            if self._ending:  # the signal came before there was a child to pass it to
+            if self._ending.is_set():  # the signal came before there was a child to pass it to
                 self._child.terminate()
             code = self._child.wait()
             young = time.monotonic() - started < YOUNG
             came_up = came_up or not young
-            if self._ending or code in (0, -signal.SIGTERM, 128 + signal.SIGTERM) or not (came_up or code < 0):
+            if self._ending.is_set() or code in (0, -signal.SIGTERM, 128 + signal.SIGTERM) or not (came_up or code < 0):
                 return code
             kill_session()
             pause = min(pause * 2, LONGEST_PAUSE) if young else FIRST_PAUSE
             sys.stderr.write(f"keeper: ended with {code}, started again in {pause:g} s\n")
             sys.stderr.flush()
             time.sleep(pause)
-            if self._ending:
+            if self._ending.is_set():
                 return 0
 
     def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature that `signal` asks for
-        self._ending = True
+        self._ending.set()
         if self._child is not None:
             self._child.terminate()
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from benchmarks import __main__ as command
 from benchmarks import report
-from benchmarks.cases import CASES, RULES_CASES
+from benchmarks.cases import CASES, FAULTS_CASES, RULES_CASES
 from benchmarks.cases.case import BenchmarkError, Case, Context, Numbers
 from benchmarks.cases.job import throughput
 from benchmarks.cases.latency import summary
@@ -35,6 +35,8 @@ MEASURED: dict[str, dict[str, Any]] = {
     "rules_lateness": {"usual_ratio": 0.9},
     "rules_thresholds": {"rank_error": 0.001},
     "mutation": {"score": 95.0},
+    "faults_kills": {"kills": 20, "lost": 0, "doubled": 0},
+    "faults_recovery": {"recovery_s": 12.0},
     "faults_soak": {"slope_mib_per_h": 0.5},
 }
 KEYS = [
@@ -43,7 +45,7 @@ KEYS = [
     "rules_swap_pause_s", "rules_swap_all_users_s", "rules_preview_s", "rules_lateness_ratio",
     "rules_threshold_rank_error",
     "rules_mutation_score",
-    "faults_soak_slope_mib_per_h",
+    "faults_kills", "faults_lost", "faults_doubled", "faults_recovery_s", "faults_soak_slope_mib_per_h",
 ]  # fmt: skip
 
 
@@ -52,7 +54,7 @@ def test_every_case_has_a_figure_and_every_figure_its_cases() -> None:
     beside = {"bytewax_light"}  # shown next to the figure that counts
     elsewhere = {"mutation", "faults_soak"}  # measured by `make mutation` and `make soak`
     named = {name for bar in report.BARS for name in bar.cases}
-    assert {case.name for case in (*CASES, *RULES_CASES)} - beside == named - elsewhere
+    assert {case.name for case in (*CASES, *RULES_CASES, *FAULTS_CASES)} - beside == named - elsewhere
 
 
 def test_figures_follow_from_the_numbers_of_the_cases() -> None:
