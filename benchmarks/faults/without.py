@@ -38,7 +38,7 @@ MECHANISMS = {"markers": WithoutMarkers, "start": WithoutStart}
 def main(arguments: list[str]) -> int:
     """Run the job without the mechanism that `--without` names; returns the job's exit code."""
     place = arguments.index("--without")
-    graph.SegmentFunction = MECHANISMS[arguments[place + 1]]  # type: ignore[misc]  # that is the point
+    vars(graph)["SegmentFunction"] = MECHANISMS[arguments[place + 1]]
     return segmentation.main(arguments[:place] + arguments[place + 2 :])
 
 
