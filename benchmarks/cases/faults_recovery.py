@@ -7,11 +7,11 @@ from random import Random
 from statistics import median
 
 from benchmarks.cases.case import Context, Numbers
-from benchmarks.cases.rules_swap import probing
 from benchmarks.faults.acts import kill_jvm, python_workers
 from benchmarks.faults.live_run import LiveRun, RunOptions, live_run, own_stack
 from benchmarks.faults.load import LoadOptions
 from benchmarks.faults.recovery import STAGES, Recovery, measure_recovery
+from benchmarks.probes import probing
 
 RUN = "faults"
 _EVENTS_A_USER = 2

@@ -8,11 +8,11 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import redis
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from benchmarks.cases.worker import ROOT, SETTINGS_PATH
 from benchmarks.faults.load import LoadOptions, SteadyLoad
 from jobs.player import heartbeat
 from jobs.settings import Settings, load_settings
@@ -22,6 +22,8 @@ from jobs.stack.processes import StackError
 from jobs.stack.stack import Parts, Stack
 from jobs.stack.waiting import WaitTimeoutError, wait_until
 
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS_PATH = ROOT / "conf" / "job.yaml"
 AFTER_THE_LAST_MS = 2 * 3_600_000  # so that what time alone does to users after their last event is seen too
 RUNNING_TIMEOUT_S = 180.0
 RECOVERY_TIMEOUT_S = 300.0

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from benchmarks.cases.rules_swap import Probes
 from benchmarks.faults.live_run import LiveRun
+from benchmarks.probes import Probes
 from jobs.stack.processes import StackError
 
 STAGES = ("noticed", "deployed", "running", "processing")
