@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from jobs.cli.backfill import backfill
+from jobs.cli.consume import consume
 from jobs.cli.cost import cost
 from jobs.cli.definitions import schema, validate
 from jobs.cli.demo import demo
@@ -59,4 +60,5 @@ app.command()(preview)
 app.command()(funnel)
 app.command()(replay)
 app.command()(explain)
+app.command()(consume)
 app.command()(reconcile)

@@ -52,13 +52,17 @@ def checked_settings(
 
     Without `path` conf/job.yaml is read, and where there is none every setting has its default.
     """
-    if path is None and not DEFAULT_PATH.is_file():
-        settings = Settings(definitions=DefinitionsSettings(path=SHIPPED_DEFINITIONS))
-    else:
-        settings = load_settings(path or DEFAULT_PATH, environment)
+    settings = settings_only(path, environment)
     if definitions is not None:
         settings = settings.model_copy(update={"definitions": DefinitionsSettings(path=definitions)})
     return settings, checked_definitions(settings.definitions.path)
+
+
+def settings_only(path: Path | None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings, for what does not ask for definitions; raises SettingsError, OSError."""
+    if path is None and not DEFAULT_PATH.is_file():
+        return Settings(definitions=DefinitionsSettings(path=SHIPPED_DEFINITIONS))
+    return load_settings(path or DEFAULT_PATH, environment)
 
 
 def checked_definitions(path: Path) -> Definitions:

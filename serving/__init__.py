@@ -1,0 +1,1 @@
+"""What downstream imports: changes and current memberships as typed records."""
