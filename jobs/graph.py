@@ -142,6 +142,7 @@ def function_options(
         plausibility=settings.plausibility,
         redis=RedisOptions(redis.url.get_secret_value(), redis.ttl, redis.timeout) if redis.enabled else None,
         bounds_lead=None if bounded else LEAD + commits,
+        max_failed_share=settings.errors.max_failed_share,
         trace=trace,
     )
 

@@ -39,11 +39,12 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the job is with a release: shards that are done, users judged and changes made."""
+    """How far the job is with a release: shards that are done, users judged, changes made, users whom a bug keeps."""
 
     shards: int
     users: int
     changes: int
+    failed: int = 0
 
 
 def planned(history: History, intent: Intent, now: int, newest: int | None) -> Release:
@@ -137,12 +138,13 @@ def progress_of(release: Release, records: Iterable[Audit]) -> Progress:
 
     >>> done = [ReleaseDone(2, 5, False, [0, 2], 10, 3, 0, 9), ReleaseDone(1, 0, False, [0, 1, 2], 5, 5, 0, 1)]
     >>> progress_of(Release(2, 5, ""), done)
-    Progress(shards=2, users=10, changes=3)
+    Progress(shards=2, users=10, changes=3, failed=0)
     """
     instant = (release.number, release.effective_at)
     own = [each for each in records if isinstance(each, ReleaseDone) and (each.number, each.effective_at) == instant]
     shards = {shard for each in own for shard in each.shards}
-    return Progress(len(shards), sum(each.users for each in own), sum(each.changes for each in own))
+    users, changes, failed = (sum(getattr(each, name) for each in own) for name in ("users", "changes", "failed"))
+    return Progress(len(shards), users, changes, failed)
 
 
 def await_release(

@@ -119,6 +119,12 @@ class BatchingSettings(Section):
         return self
 
 
+class ErrorsSettings(Section):
+    """When the job stops because of bugs."""
+
+    max_failed_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+
 class FlinkSettings(Section):
     """How the job runs on Flink."""
 
@@ -150,6 +156,7 @@ class Settings(Section):
     redis: RedisSettings = RedisSettings()
     event_time: EventTimeSettings = EventTimeSettings()
     batching: BatchingSettings = BatchingSettings()
+    errors: ErrorsSettings = ErrorsSettings()
     flink: FlinkSettings = FlinkSettings()
     definitions: DefinitionsSettings = DefinitionsSettings()
 

@@ -12,7 +12,8 @@ class ReleaseDone(msgspec.Struct, frozen=True, tag_field="kind", tag="release_do
 
     `effective_at` is the release's own instant. With `at_own_clock` event time had passed it when the worker heard of
     it: it took effect for each user at that user's own clock. `users` and `changes` count what the sweep did since the
-    worker's last start, `shadow_changes` those of segments in the shadow; `finished` is the wall clock's time.
+    worker's last start, `shadow_changes` those of segments in the shadow, `failed` the users whom a bug keeps from
+    following (docs/operations.md); `finished` is the wall clock's time.
     """
 
     number: int
@@ -23,6 +24,7 @@ class ReleaseDone(msgspec.Struct, frozen=True, tag_field="kind", tag="release_do
     changes: int
     shadow_changes: int
     finished: int
+    failed: int = 0
 
 
 class ReleaseRefused(msgspec.Struct, frozen=True, tag_field="kind", tag="release_refused"):

@@ -274,3 +274,9 @@ def seen_before(profile: Profile, message_id: str) -> bool:
         return True
     profile.seen = (seen + key)[-MESSAGE_IDS_KEPT * _KEY :]
     return False
+
+
+def forget_newest(profile: Profile, message_id: str) -> None:
+    """Take back what `seen_before` remembered last, if it was this id; the one that made place for it is gone."""
+    key = zlib.crc32(message_id.encode()).to_bytes(_KEY, "big")
+    profile.seen = profile.seen.removesuffix(key)

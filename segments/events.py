@@ -21,10 +21,11 @@ _DAY = 86_400_000
 class RejectedEvent(ValueError):
     """An event that goes to the dead letters: `reason` is a fixed word to count by, `detail` is for people."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, **about: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.about = about  # what else the dead letter's headers say
 
 
 class Plausibility(msgspec.Struct, frozen=True):

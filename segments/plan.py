@@ -158,6 +158,10 @@ class Plan:
         feature = self.feature(Seen(EventSelector(spec.refreshed_by), "last"))
         return ConfidenceRule(spec.half_life, spec.leave_below, feature)
 
+    def condition(self, feature_id: int) -> str:
+        """Return what a feature is kept for, as people read it; an empty text for an id that there is not."""
+        return next((key for key, known in self._feature_ids.items() if known == feature_id), "")
+
     def _layout(self) -> Layout:
         layout = Layout(
             tuple(stable_id(key) for key in self._feature_ids),

@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 
 from segments.backfill_chunks import Chunk
-from segments.changes import Change, Memberships
+from segments.changes import Change
 from segments.control import ControlRecord, Release, Thresholds
 from segments.engine import Engine, seen_before
-from segments.events import Event, RejectedEvent
+from segments.events import RejectedEvent
+from segments.failures import failure
+from segments.isolation import Mark
+from segments.outcome import Outcome
 from segments.population.population import Population
 from segments.profile import Profile, decode_profile
 from segments.profiles import Profiles
 from segments.rewind import Rewinder
 from segments.shadow_names import in_shadow
+from segments.slow_path import SlowPath
 from segments.timeline import Timeline
 
-
-@dataclass(slots=True)
-class Outcome:
-    """What a batch led to; places are indexes into the batch."""
-
-    changes: list[Change] = field(default_factory=list)
-    current: dict[str, Memberships] = field(default_factory=dict)  # of the users whose memberships changed
-    rejected: list[tuple[int, RejectedEvent]] = field(default_factory=list)
-    late: list[int] = field(default_factory=list)
-    duplicates: int = 0
-    applied: int = 0
-    rewound: int = 0  # of the applied ones: those that came out of order
-    followed: int = 0  # users that a sweep had follow a release
-
-    @property
-    def memberships(self) -> list[Memberships]:
-        """What the users are in whose memberships changed."""
-        return list(self.current.values())
-
-
+__all__ = ["Outcome", "Processor"]
 _FORGOTTEN_BY = 1 << 20  # ms after which recent events are forgotten that could still be asked for
 _AT_HAND = 250  # events after which the profiles touched are still in the processor's caches
 
@@ -50,9 +34,12 @@ class Processor:
         self.profiles = profiles if profiles is not None else Profiles()
         self.profiles.layouts = self.timeline.layouts()
         self.profiles.recent.allowed_lateness = self.engine.allowed_lateness
-        self.population = Population(self.timeline, self.profiles, self.engine.plan.population)
-        self._rewinder = Rewinder(self.timeline, self.profiles.recent)
-        self.timeline.backfills.kept = self._rewinder.events
+        rewinder = Rewinder(self.timeline, self.profiles.recent)
+        self._slow = SlowPath(self.timeline, self.profiles, rewinder, self._follow)
+        self._isolation = self._slow.isolation
+        bounds, let_happen = self.engine.plan.population, self._isolation.let_happen
+        self.population = Population(self.timeline, self.profiles, bounds, let_happen)
+        self.timeline.backfills.kept = rewinder.events
         self._waiting: list[Release] = []  # for what is to be filled in as they take effect
         self._settled = 0  # the newest release that no late event can have adopted anew
         self._keep_events()
@@ -135,7 +122,7 @@ class Processor:
             timeline.backfills.handed.forget(self._settled)
             self._keep_events()
 
-    def process(  # noqa: C901, PLR0912 - the inner loop of everything; its calls are what it saves
+    def process(  # noqa: C901, PLR0912, PLR0915 - the inner loop of everything; its calls are what it saves
         self,
         payloads: Iterable[bytes],
         written_at: Sequence[int | None],
@@ -146,7 +133,7 @@ class Processor:
         `suspects` are events, by place, that were found unreadable before: they are never applied.
         """
         outcome = self._outcome()
-        told = 0
+        known = 0  # changes whose users' memberships were told
         refused = suspects or {}
         timeline, profiles, decoded = self.timeline, self.profiles, self.profiles.decoded
         release = self.reached
@@ -175,33 +162,38 @@ class Processor:
             except RejectedEvent as rejected:
                 outcome.rejected.append((place, rejected))
                 continue
-            due = profile.due
-            if time <= profile.clock and time < profile.open_from():
-                profile = self._insert(place, profile, event, outcome)
-            elif event.message_id is not None and seen_before(profile, event.message_id):
-                outcome.duplicates += 1
-            else:
-                outcome.applied += 1
-                if profile.release == release and time < holds_until:
-                    if keeps:
-                        note(user_id, profile, time, pack(event))
-                    step(profile, event, changes)
+            except Exception as error:  # noqa: BLE001 - a bug concerns one event
+                outcome.rejected.append((place, self._isolation.rejection("", error)))
+                continue
+            due, clock, told = profile.due, profile.clock, len(changes)
+            seq, shadow_seq = profile.seq, profile.shadow_seq
+            try:
+                if time <= clock and time < profile.open_from():
+                    self._slow.insert(place, profile, event, outcome)
+                elif event.message_id is not None and seen_before(profile, event.message_id):
+                    outcome.duplicates += 1
                 else:
-                    self._step(profile, event, changes)
+                    if keeps and profile.release == release and time < holds_until:
+                        note(user_id, profile, time, pack(event))
+                        step(profile, event, changes)
+                    else:
+                        self._slow.step(profile, event, changes)
+                    outcome.applied += 1
+            except Exception as error:  # noqa: BLE001 - a bug concerns one user
+                self._slow.isolate(place, event, Mark(told, clock, seq, shadow_seq), error, outcome)
             if profile.due < due:
                 profiles.schedule(user_id, profile.due)
             if place % _AT_HAND == 0:
-                told = self._tell(outcome, told)
-        self._finish(outcome, told)
+                known = self._tell(outcome, known)
+        self._finish(outcome, known)
         return outcome
 
     def advance(self, until: int) -> Outcome:
         """Let all users' self-changes up to and including `until` (ms) happen; no older event is expected to come."""
         outcome = self._outcome()
-        timeline, recent = self.timeline, self.profiles.recent
+        recent, let_happen = self.profiles.recent, self._isolation.let_happen
         for user_id, profile in self.profiles.take_due(until):
-            recent.note_time(user_id, profile, until)
-            timeline.advance(user_id, profile, until, outcome.changes)
+            let_happen(user_id, profile, until, outcome.changes)
         if until > self._watermark:
             self._watermark = until
             self._reach()
@@ -251,36 +243,17 @@ class Processor:
         """Have a user follow the releases up to now; returns whether there was one to follow."""
         due, until, release = profile.due, max(self._watermark, profile.clock), profile.release
         if release != self.timeline.newest:
-            self.profiles.recent.note_time(user_id, profile, until)
-            self.timeline.advance(user_id, profile, until, changes)
+            self._isolation.let_happen(user_id, profile, until, changes)
+            if profile.release != self.timeline.newest:
+                self._isolation.catch_up(user_id, profile, until, changes)
         if profile.due < due:
             self.profiles.schedule(user_id, profile.due)
         return profile.release != release
 
-    def _step(self, profile: Profile, event: Event, changes: list[Change]) -> None:
-        """Apply an event in order to a profile that is new, or behind, or while an older release holds."""
-        timeline = self.timeline
-        if self.profiles.recent.wanted:
-            packed = timeline.decoder_at(event.time).pack(event)
-            self.profiles.recent.note(event.user_id, profile, event.time, packed)
-        timeline.step(event.user_id, profile, event, changes)
-        if profile.release != self.reached:  # for others that release holds already
-            self._catch_up(event.user_id, profile, changes)
-
-    def _insert(self, place: int, profile: Profile, event: Event, outcome: Outcome) -> Profile:
-        """Give an event its place among those that came before it; returns the user's profile."""
-        result = self._rewinder.insert(profile, event, outcome.changes)
-        if isinstance(result, Profile):
-            outcome.applied += 1
-            outcome.rewound += 1
-            self.profiles.decoded[event.user_id] = result
-            self.profiles.mark_changed(event.user_id)
-            return result
-        if result == "late":
-            outcome.late.append(place)
-        else:
-            outcome.duplicates += 1
-        return profile
+    def _follow(self, user_id: str, profile: Profile, changes: list[Change]) -> None:
+        """Have a user follow the release that holds already for others."""
+        if profile.release != self.reached:
+            self._catch_up(user_id, profile, changes)
 
     def _outcome(self) -> Outcome:
         """Return an outcome, to which is added what follows for users that are opened."""
@@ -291,12 +264,19 @@ class Processor:
     def _finish(self, outcome: Outcome, told: int) -> None:
         self._tell(outcome, told)
         self.profiles.settle_if_many()
+        for failures in (self._isolation.failures, self.profiles.unreadable.failures):
+            if failures:
+                outcome.failures += failures
+                failures.clear()
 
     def _tell(self, outcome: Outcome, told: int) -> int:
         """Say what the users are in whose changes come after the first `told`; returns how many changes are told of."""
         open_, engine, changes = self.profiles.open, self.timeline.engine, outcome.changes
         seen = (change.user_id for change in islice(changes, told, None) if not in_shadow(change.segment))
         for user_id in dict.fromkeys(seen):
-            profile = open_(user_id)
-            outcome.current[user_id] = engine(profile.release).memberships(user_id, profile)
+            try:
+                profile = open_(user_id)
+                outcome.current[user_id] = engine(profile.release).memberships(user_id, profile)
+            except Exception as error:  # noqa: BLE001 - a bug concerns one user
+                self._isolation.failures.append(failure("failed_output", user_id, 0, error))
         return len(changes)

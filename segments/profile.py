@@ -9,6 +9,8 @@ import msgspec
 
 UNJUDGED = 1 << 20  # added to a release: the ids are its own, but its rules have not judged the profile yet
 _UINT8 = 0xCC  # MessagePack's marker of an unsigned integer of one byte; the next ones are of 2, 4 and 8 bytes
+_ARRAY = 0x9  # the upper half of MessagePack's marker of an array
+_SHORTEST = 12  # bytes up to the release
 NEVER = 1 << 62  # later than any instant; as due it says that nothing happens by itself
 
 
@@ -98,6 +100,36 @@ def decode_profile(blob: bytes) -> Profile:
     3
     """
     return _decode(blob)
+
+
+def restore_profile(profile: Profile, blob: bytes) -> None:
+    """Make a profile what it was when it was encoded.
+
+    >>> profile = Profile(seq=3)
+    >>> restore_profile(profile, encode_profile(Profile(seq=2)))
+    >>> profile.seq
+    2
+    """
+    replace_profile(profile, decode_profile(blob) if blob else Profile())
+
+
+def replace_profile(profile: Profile, other: Profile) -> None:
+    """Make a profile what another one is; the other must not be used any more."""
+    for name in Profile.__struct_fields__:
+        setattr(profile, name, getattr(other, name))
+
+
+def check_profile(blob: bytes) -> None:
+    """Check that bytes begin as a profile does, for `due_of` and `release_of`; raises ValueError.
+
+    >>> check_profile(encode_profile(Profile(release=70_000)))
+    >>> check_profile(b"?")
+    Traceback (most recent call last):
+    ...
+    ValueError: 1 bytes do not begin as a profile does
+    """
+    if len(blob) < _SHORTEST or blob[0] >> 4 != _ARRAY or blob[1] != _UINT8 + 3:
+        raise ValueError(f"{len(blob)} bytes do not begin as a profile does")
 
 
 def due_of(blob: bytes) -> int:

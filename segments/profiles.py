@@ -2,53 +2,27 @@
 
 from __future__ import annotations
 
-import zlib
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+
+import msgspec
 
 from segments.due_order import DueOrder
-from segments.log_segment import LogSegment, decode_segment, encode_segment, translator
-from segments.profile import UNJUDGED, Layout, Profile, decode_profile, due_of, profile_encoder, release_of
+from segments.events import RejectedEvent
+from segments.failures import failure
+from segments.loading import profiles_in
+from segments.log_segment import LogSegment, encode_segment
+from segments.profile import NEVER, UNJUDGED, Layout, Profile, decode_profile, due_of, profile_encoder, release_of
 from segments.recent import RecentEvents
+from segments.sharding import shard_of, user_checksum
+from segments.unreadable import Unreadable, Written
+from segments.watcher import Watcher
 
+__all__ = ["Profiles", "shard_of", "user_checksum"]
 _DECODED_KEPT = 8_192
 _PROFILES_A_SEGMENT = 10_000
 _ENTRY_BYTES = 8  # at most, what MessagePack adds to a user id and a profile
-
-
-def user_checksum(user_id: str) -> int:
-    """Return the crc32 by which users are spread: over shards here and in the bridge, over processes, into samples.
-
-    >>> user_checksum("u1") % 128
-    118
-    """
-    return zlib.crc32(user_id.encode("utf-8", "surrogatepass"))
-
-
-def shard_of(user_id: str, shards: int) -> int:
-    """Return the shard of a user; the bridge computes the same.
-
-    >>> shard_of("u1", 128)
-    118
-    """
-    return user_checksum(user_id) % shards
-
-
-class Watcher(Protocol):
-    """Who is told what becomes of profiles; users by number."""
-
-    def opened(self, number: int, profile: Profile) -> None:
-        """A profile was decoded; nothing has happened to it yet."""
-        ...
-
-    def settled(self, number: int, profile: Profile) -> None:
-        """A profile that changed was encoded."""
-        ...
-
-    def loaded(self, numbers: Sequence[int]) -> None:
-        """Profiles were read from the state."""
-        ...
 
 
 class Profiles:
@@ -73,6 +47,7 @@ class Profiles:
         self._due = DueOrder(self._users, self._due_of)
         self._owned: set[int] = set()
         self.decoded: dict[str, Profile] = {}
+        self.unreadable = Unreadable()
         self.watcher: Watcher | None = None
 
     def __len__(self) -> int:
@@ -85,14 +60,20 @@ class Profiles:
         return len(self._users)
 
     def open(self, user_id: str) -> Profile:
-        """Return the user's profile to be changed; a new one for a new user."""
+        """Return the user's profile to be changed; a new one for a new user. Raises RejectedEvent if unreadable."""
         profile = self.decoded.get(user_id)
         if profile is None:
             number = self._numbers.get(user_id)
-            profile = self.decoded[user_id] = Profile() if number is None else decode_profile(self._blobs[number])
+            profile = Profile() if number is None else self._decode(number)
+            self.decoded[user_id] = profile
             if self.watcher is not None and number is not None:
                 self.watcher.opened(number, profile)
         return profile
+
+    def settled(self, user_id: str) -> bytes:
+        """Return the user's profile as it was settled last, as bytes; none for a user who has none yet."""
+        number = self._numbers.get(user_id)
+        return b"" if number is None else self._blobs[number]
 
     @property
     def owned(self) -> Collection[int]:
@@ -141,6 +122,8 @@ class Profiles:
         blob, user_id = self._blobs[number], self._users[number]
         if user_id not in self.decoded and (not blob or release_of(blob) == release):
             return None
+        if user_id in self.unreadable:
+            return None
         return user_id
 
     def mark_changed(self, user_id: str) -> None:
@@ -155,7 +138,8 @@ class Profiles:
         """Return the users that are due up to `until` (ms), in order of time, each once for each time."""
         for number in self._due.take(until):
             user_id = self._users[number]
-            yield user_id, self.open(user_id)
+            with suppress(RejectedEvent):
+                yield user_id, self.open(user_id)
             self.settle_if_many()
 
     def settle(self) -> None:
@@ -165,7 +149,11 @@ class Profiles:
             user_id, profile = decoded.popitem()  # one by one: what was just encoded is freed from warm caches
             if not profile.newest:
                 continue
-            number, blob = self._number(user_id), encode(profile)
+            number = self._number(user_id)
+            try:
+                blob = encode(profile)
+            except Exception as error:  # noqa: BLE001 - a bug concerns one user: the others must be kept
+                blob = self._as_before(number, profile, error)
             if blob != blobs[number]:
                 blobs[number] = blob
                 if self.watcher is not None:
@@ -214,26 +202,35 @@ class Profiles:
     def load(self, shard: int, segments: Iterable[bytes]) -> None:
         """Take in a shard's log, oldest segment first; later profiles replace earlier ones.
 
-        Raises ValueError when a segment has a format that this version does not know.
+        Single profiles that cannot be read are put aside. Raises ValueError when that is so for a whole segment.
         """
         self.own([shard])
-        for segment in segments:
-            for user_id, blob in self._profiles_in(segment):
-                self._blobs[self._number(user_id)] = blob
+        for place, segment in enumerate(segments):
+            try:
+                for user_id, blob in profiles_in(segment, self.layouts, self.recent, self.unreadable):
+                    self._blobs[self._number(user_id)] = blob
+            except (ValueError, msgspec.DecodeError) as error:
+                what = (
+                    f"segment {place} ({len(segment)} bytes) of the profiles of shard {shard} cannot be read: {error}"
+                )
+                raise ValueError(f"{what}; start from an earlier checkpoint or savepoint") from error
         for number in self._of_shard.get(shard, ()):
-            self._due.schedule(number, due_of(self._blobs[number]))
+            self._due.schedule(number, self._due_of(number))
         if self.watcher is not None:
             self.watcher.loaded(self._of_shard.get(shard, ()))
 
-    def _profiles_in(self, segment: bytes) -> Iterable[tuple[str, bytes]]:
-        read = decode_segment(segment)
-        if not self.layouts or self.layouts.get(read.release & ~UNJUDGED) == read.layout:
-            for user_id in read.profiles:
-                self.recent.load(user_id, read.recent.get(user_id))
-            return read.profiles.items()
-        newest = max(self.layouts)
-        translate = translator(read.layout, self.layouts[newest], newest)
-        return ((user_id, translate(blob)) for user_id, blob in read.profiles.items())
+    def _decode(self, number: int) -> Profile:
+        try:
+            return decode_profile(self._blobs[number])
+        except (ValueError, msgspec.DecodeError) as error:
+            raise self.unreadable.note(self._users[number], self._blobs[number], error) from error
+
+    def _as_before(self, number: int, profile: Profile, error: Exception) -> bytes:
+        """Return the profile that was settled last; its changes are counted on, as people saw the later ones."""
+        self.unreadable.failures.append(failure("failed_profile", self._users[number], profile.clock, error))
+        before = decode_profile(self._blobs[number]) if self._blobs[number] else Profile()
+        before.seq, before.shadow_seq = profile.seq, profile.shadow_seq
+        return self._encode(before)
 
     def _name_of(self, user_id: str) -> str:
         number = self._numbers.get(user_id)
@@ -259,8 +256,11 @@ class Profiles:
             self._changed.setdefault(self._shard[number], array("I")).append(number)
 
     def _due_of(self, number: int) -> int:
-        profile = self.decoded.get(self._users[number])
-        return due_of(self._blobs[number]) if profile is None else profile.due
+        user_id = self._users[number]
+        profile = self.decoded.get(user_id)
+        if profile is not None:
+            return profile.due
+        return NEVER if user_id in self.unreadable else due_of(self._blobs[number])
 
     def _forget_changed(self, shard: int) -> array[int]:
         changed = self._changed.pop(shard, array("I"))
@@ -269,15 +269,18 @@ class Profiles:
         return changed
 
     def _segments(self, numbers: Iterable[int]) -> list[bytes]:
-        of_release: dict[int, dict[str, bytes]] = {}
+        together: dict[Written, dict[str, bytes]] = {}
         for number in numbers:
-            blob = self._blobs[number]
-            of_release.setdefault(release_of(blob), {})[self._users[number]] = blob
-        return [self._segment(release, profiles) for release, profiles in of_release.items()]
+            blob, user_id = self._blobs[number], self._users[number]
+            written = self.unreadable.written(user_id) if self.unreadable else None
+            if written is None:
+                release = release_of(blob)
+                written = release, self.layouts.get(release & ~UNJUDGED, Layout())
+            together.setdefault(written, {})[user_id] = blob
+        return [self._segment(*written, profiles) for written, profiles in together.items()]
 
-    def _segment(self, release: int, profiles: dict[str, bytes]) -> bytes:
+    def _segment(self, release: int, layout: Layout, profiles: dict[str, bytes]) -> bytes:
         recent = {user_id: kept for user_id in profiles if (kept := self.recent.encode(user_id)) is not None}
-        layout = self.layouts.get(release & ~UNJUDGED, Layout())
         return encode_segment(LogSegment(release, layout, profiles, recent))
 
     def _size(self, numbers: Iterable[int]) -> int:

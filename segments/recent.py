@@ -83,6 +83,25 @@ class RecentEvents:
         elif until > stretch.happened:
             self._happened(user_id, stretch, until)
 
+    def renew(self, user_id: str, profile: Profile, until: int) -> None:
+        """Keep the profile as it is, at `until` (ms): what comes later is applied to this, not to what was before."""
+        stretch = self._users.get(user_id)
+        if stretch is None:
+            self._begin(user_id, profile, until)
+        elif stretch.count:
+            self._next(user_id, stretch, profile, until)
+        else:
+            stretch.base, stretch.began = self.snapshot(profile), until
+
+    def take_back(self, user_id: str, packed: bytes) -> None:
+        """Forget the event that was noted last, if it is this one; a user of whom nothing else is known goes, too."""
+        stretch = self._users.get(user_id)
+        if stretch is not None and stretch.count and stretch.events.endswith(packed):
+            stretch.events = stretch.events[: -len(packed)]
+            stretch.count -= 1
+            if not stretch.events and not stretch.base and stretch.before is None:
+                del self._users[user_id]
+
     def get(self, user_id: str) -> list[Stretch]:
         """Return the stretches of a user, newest first."""
         found, stretch = [], self._users.get(user_id)

@@ -37,6 +37,34 @@ class Rewinder:
         if event.message_id is not None and seen_before(profile, event.message_id):
             return "duplicate"
         self._timeline.catch_up(event.user_id, profile, profile.clock, changes)
+        kept = [(each, each.base, each.events, each.count) for each in stretches]
+        try:
+            redone, made = self._with(event, profile, base, stretches)
+            self.tell(event, profile, redone, made, changes)
+        except Exception:  # whatever it is: the stretches must not keep half of the event
+            for each, was, events, count in kept:
+                each.base, each.events, each.count = was, events, count
+            raise
+        return redone
+
+    def again(self, user_id: str, until: int) -> tuple[Profile, list[Change]]:
+        """Return the user's profile as its newest recent events make it, up to `until` (ms), and the changes to that.
+
+        What only matters on arrival is not in it. Raises KeyError when nothing is kept of the user.
+        """
+        stretches = self._recent.get(user_id)[:1]
+        if not stretches:
+            raise KeyError(user_id)
+        made: list[Change] = []
+        profile = self._redo(user_id, base_of(stretches[0]), stretches, made)
+        if profile.newest:
+            self._timeline.advance(user_id, profile, until, made)
+        return profile, made
+
+    def _with(
+        self, event: Event, profile: Profile, base: Profile, stretches: list[Stretch]
+    ) -> tuple[Profile, list[Change]]:
+        """Return the profile with an event in the first of the stretches, and the changes that lead to it."""
         stretch = stretches[0]
         stretch.events += self._timeline.decoder_at(event.time).pack(event)
         stretch.count += 1
@@ -44,8 +72,7 @@ class Rewinder:
         redone = self._redo(event.user_id, base, stretches, made)
         self._timeline.advance(event.user_id, redone, profile.clock, made)
         redone.seen, redone.seq, redone.shadow_seq = profile.seen, profile.seq, profile.shadow_seq
-        self._tell(event, profile, redone, made, changes)
-        return redone
+        return redone, made
 
     def events(self, user_id: str, first: int, last: int) -> list[Event]:
         """Return the recent events of a user from one instant (ms) up to and including another, in order of time."""
@@ -74,7 +101,7 @@ class Rewinder:
             with suppress(msgspec.ValidationError):  # packed before a release was heard of that refuses this event
                 yield decoder.unpack(user_id, packed)
 
-    def _tell(self, event: Event, before: Profile, after: Profile, made: list[Change], changes: list[Change]) -> None:
+    def tell(self, event: Event, before: Profile, after: Profile, made: list[Change], changes: list[Change]) -> None:
         """Append what differs between what was told and what is true now, segment by segment."""
         newest = {change.segment: change for change in made}
         engine, cause, first = self._timeline.engine(after.release), Cause("event", event.message_id), len(changes)

@@ -14,7 +14,7 @@ from segments.engine import Engine
 from segments.events import Event, EventDecoder, RejectedEvent
 from segments.hierarchy import over_a_release
 from segments.plan import Plan
-from segments.profile import NEVER, UNJUDGED, Layout, Profile, mover
+from segments.profile import NEVER, UNJUDGED, Layout, Profile, encode_profile, mover, restore_profile
 from segments.shadow import promoted
 from segments.shadow_names import SHADOW
 
@@ -119,7 +119,21 @@ class Timeline:
             profile.release = self.release_at(until)
         for start, number in self._starts:
             if profile.release < number and start <= until:
-                self._adopt(user_id, profile, start, number, changes)
+                self._adopt_or_pass(user_id, profile, start, number, until, changes)
+
+    def _adopt_or_pass(
+        self, user_id: str, profile: Profile, start: int, number: int, until: int, changes: list[Change]
+    ) -> None:
+        """Have the profile follow a release; one that it cannot follow is passed over once a later one holds."""
+        if number == self.release_at(until):
+            self._adopt(user_id, profile, start, number, changes)
+            return
+        before, told = encode_profile(profile), len(changes)
+        try:
+            self._adopt(user_id, profile, start, number, changes)
+        except Exception:  # noqa: BLE001 - whatever it is: the later release decides
+            del changes[told:]
+            restore_profile(profile, before)
 
     def _adopt(self, user_id: str, profile: Profile, start: int, number: int, changes: list[Change]) -> None:
         old, new = self._engines[profile.release], self._engines[number]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, TypeVar
 
 from msgspec import structs
 
 from segments.changes import Change, Memberships, encode_change, encode_memberships
 from segments.events import RejectedEvent
+from segments.failures import Failure
 from segments.shadow_names import plain_name
 
 _HEAD = struct.Struct("<B3xI")
@@ -45,6 +47,8 @@ class Target(IntEnum):
     INTERNAL = 7
 
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+T = TypeVar("T")
 _CHANGES = int(Target.CHANGES)
 _MEMBERSHIPS = int(Target.MEMBERSHIPS)
 
@@ -161,6 +165,32 @@ class OutputFrame:
             encoded = name.encode()
             self._parts.append(struct.pack("<H", len(encoded)) + encoded + struct.pack("<i", len(content)) + content)
 
+    def add_failure(self, failure: Failure, time: int) -> None:
+        """Append what could not be done for a user and is no event: headers that say why, and what it is about."""
+        about = {"user": failure.user_id, "definition": failure.definition}
+        headers = [("reason", failure.reason), ("detail", failure.detail), *about.items()]
+        encoded = [(name, text.encode("utf-8", "replace")) for name, text in headers]
+        self.add(Target.DEAD_LETTERS, None, failure.content, time, encoded)
+
+    def add_each(self, add: Callable[[Iterable[T]], None], items: Sequence[T]) -> list[tuple[T, Exception]]:
+        """Append items by `add`; returns those that cannot be encoded, each with its error."""
+        place = len(self._parts)
+        try:
+            add(items)
+        except Exception:  # noqa: BLE001 - a bug concerns one user: which, is found out one by one
+            del self._parts[place:]
+        else:
+            return []
+        failed = []
+        for item in items:
+            place = len(self._parts)
+            try:
+                add([item])
+            except Exception as error:  # noqa: BLE001 - as above
+                del self._parts[place:]
+                failed.append((item, error))
+        return failed
+
     def add_changes(self, changes: Iterable[Change]) -> None:
         """Append changes for the segment topic, keyed by user."""
         parts, pack = self._parts, _RECORD.pack
@@ -191,7 +221,13 @@ class OutputFrame:
                 parts += pack(_MEMBERSHIPS, 0, each.at, len(key), _ABSENT), key
 
     def add_unprocessed(
-        self, target: Target, payload: bytes, origin: tuple[str, int, int, int], reason: str, detail: str
+        self,
+        target: Target,
+        payload: bytes,
+        origin: tuple[str, int, int, int],
+        reason: str,
+        detail: str,
+        about: Mapping[str, str] = _NOTHING,
     ) -> None:
         """Append an event that was not applied: its own bytes, and headers that say why and where it came from."""
         topic, partition, offset, written_at = origin
@@ -201,6 +237,7 @@ class OutputFrame:
             ("topic", topic.encode()),
             ("partition", str(partition).encode()),
             ("offset", str(offset).encode()),
+            *((name, text.encode("utf-8", "replace")) for name, text in about.items()),
         )
         self.add(target, None, payload, written_at, headers)
 

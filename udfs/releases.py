@@ -9,7 +9,6 @@ from itertools import takewhile
 
 from segments.audit import ReleaseDone, ReleaseRefused
 from segments.control import ControlRecord, Release, Thresholds
-from segments.definitions import DefinitionErrors
 from segments.engine import Engine
 from segments.events import Plausibility
 from segments.plan import Plan
@@ -45,7 +44,7 @@ class Releases:
         self._told = told
         self._known: dict[int, Release] = {}
         self._watermark = 0
-        self._users = self._changes = self._shadow_changes = 0
+        self._users = self._changes = self._shadow_changes = self._failed = 0
         self._refused: list[ReleaseRefused] = []
         records = told.history.records
         at_once = list(takewhile(lambda record: not (isinstance(record, Release) and record.filled), records))
@@ -60,13 +59,13 @@ class Releases:
 
     def _take_all(self, records: Iterable[ControlRecord], timeline: Timeline) -> None:
         """Have the timeline begin with all that can be used; an old release may say what this version does not know."""
-        failed: DefinitionErrors | None = None
+        failed: Exception | None = None
         for record in records:
             if isinstance(record, Release):
                 try:
                     timeline.accept(record)
                     self._known[record.number] = record
-                except DefinitionErrors as error:
+                except Exception as error:  # noqa: BLE001 - a bug that one release trips must not keep out the others
                     failed = error
                     self._refuse(record, error)
                     _log.error("release %d cannot be used: %s", record.number, error)
@@ -92,14 +91,14 @@ class Releases:
         """Take in a record of Flink's state: what cannot be used any more is left out."""
         try:
             self.accept(record)
-        except DefinitionErrors as error:
+        except Exception as error:  # noqa: BLE001 - as above
             _log.error("a release in the state cannot be used: %s", error)
 
     def accept(self, record: ControlRecord) -> None:
-        """Take in a record that is new; raises DefinitionErrors when it cannot be used."""
+        """Take in a record that is new; raises DefinitionErrors, or what bug it trips, when it cannot be used."""
         try:
             accepted = self.processor.accept(record)
-        except DefinitionErrors as error:
+        except Exception as error:
             self._refuse(record, error)
             raise
         if accepted and isinstance(record, Release):
@@ -107,7 +106,7 @@ class Releases:
             if record.effective_at <= self._watermark:
                 self._passed.add(record.number)
 
-    def _refuse(self, record: ControlRecord, error: DefinitionErrors) -> None:
+    def _refuse(self, record: ControlRecord, error: Exception) -> None:
         if isinstance(record, Release):
             now = int(time.time() * 1_000)
             self._refused.append(ReleaseRefused(record.number, record.effective_at, "not_usable", str(error), now))
@@ -127,6 +126,7 @@ class Releases:
         while self.processor.sweeping and time.perf_counter() < until:
             outcome = self.processor.sweep(_USERS_A_SLICE)
             self._users += outcome.followed
+            self._failed += sum(each.reason == "failed_release" for each in outcome.failures)
             led = [change for change in outcome.changes if change.cause.kind != "threshold"]
             hidden = sum(in_shadow(change.segment) for change in led)
             self._shadow_changes += hidden
@@ -153,5 +153,6 @@ class Releases:
                 self._changes,
                 self._shadow_changes,
                 int(time.time() * 1_000),
+                self._failed,
             )
-            self._users = self._changes = self._shadow_changes = 0
+            self._users = self._changes = self._shadow_changes = self._failed = 0

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from pyflink.common import Types
@@ -16,14 +16,17 @@ from pyflink.datastream.state import MapStateDescriptor
 
 from segments.audit import encode_audit
 from segments.backfill_chunks import Chunk, decode_chunk, is_chunk
+from segments.changes import Change, Memberships
 from segments.definitions import DefinitionErrors
 from segments.events import Plausibility
+from segments.failures import failure, traceback_of
 from segments.population.rounds import is_report
 from segments.processor import Outcome
 from segments.profiles import Profiles
 from segments.shadow_names import in_shadow
 from udfs import beam_sampler
 from udfs.census import Census
+from udfs.failing import BUGS, Failing
 from udfs.frames import (
     END_OF_INPUT,
     ControlFrame,
@@ -49,6 +52,7 @@ from udfs.told import Told
 
 _log = logging.getLogger(__name__)
 _AHEAD_S = 0.02  # after one batch, for writing state before it must be: the next batch waits no longer
+T = TypeVar("T", Change, Memberships)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class FunctionOptions:
     plausibility: Plausibility
     redis: RedisOptions | None
     bounds_lead: int | None = None  # bounds of the population take effect so long after a round; None: no rounds
+    max_failed_share: float = 0.5  # of the events; when more fail because of a bug, the job stops
     trace: str | None = None  # a folder for `worker-*.json` with what the worker did and when, for benchmarks
 
 
@@ -81,6 +86,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         self._profiles = Profiles(options.shards)
         self._releases = Releases(self._told, self._profiles, options.plausibility, options.allowed_lateness)
         self._processor = self._releases.processor
+        self._failing = Failing(options.max_failed_share)
         self._census = Census(self._releases, options.shards, options.bounds_lead)
         self._log = ProfileLog(self._profiles)
         self._handed = HandedLog(self._processor)
@@ -167,6 +173,8 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             yield from self._refuse(frame, "not_control", str(error))
         except DefinitionErrors as error:
             yield from self._refuse(frame, "not_usable", str(error))
+        except Exception as error:  # noqa: BLE001 - a record that trips a bug must not do so for ever
+            yield from self._refuse(frame, "not_usable", traceback_of(error))
         yield from self._follow(SLICE_S)
 
     def _take(self, chunk: Chunk) -> None:
@@ -239,18 +247,25 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
                 frame.origin(place, topics),
                 rejected.reason,
                 rejected.detail,
+                rejected.about,
             )
             self._metrics.rejected(rejected.reason)
+            if rejected.reason in BUGS:
+                about = rejected.about
+                self._failing.say(rejected.reason, about["user"], about.get("definition", ""), rejected.detail)
         for place in outcome.late:
             detail = f"more than {self._options.allowed_lateness} ms older than the user's newest event"
             output.add_unprocessed(
                 Target.LATE_EVENTS, frame.payloads[place], frame.origin(place, topics), "late", detail
             )
         self._metrics.processed(outcome, len(frame.payloads))
+        bugs = sum(rejected.reason in BUGS for _, rejected in outcome.rejected)
+        self._failing.count(len(frame.payloads), bugs)
         if frame.watermark is not None:
             self._releases.passed(frame.watermark)
             passed = self._processor.advance(frame.watermark)
             outcome.changes += passed.changes
+            outcome.failures += passed.failures
             outcome.current |= passed.current
         yield from self._publish(outcome, output)
 
@@ -264,8 +279,20 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         if self._redis:  # with no changes too: so an idle worker soon learns what became of its last batch
             self._redis.write(changes)
         if changes:
-            output.add_changes(changes)
-            output.add_memberships(outcome.memberships)
-            self._metrics.changes.inc(len(changes))
+            unsaid = output.add_each(output.add_changes, changes)
+            unsaid_memberships = output.add_each(output.add_memberships, outcome.memberships)
+            for user_id, at, error in (*_about(unsaid), *_about(unsaid_memberships)):
+                outcome.failures.append(failure("failed_output", user_id, at, error))
+            self._metrics.changes.inc(len(changes) - len(unsaid))
+        for each in outcome.failures:
+            output.add_failure(each, each.at or int(time.time() * 1_000))
+            self._metrics.rejected(each.reason)
+            self._failing.tell(each)
         if output:
             yield output.to_bytes()
+
+
+def _about(failed: list[tuple[T, Exception]]) -> Iterator[tuple[str, int, Exception]]:
+    """Yield user and instant (ms) of changes and memberships that cannot be encoded."""
+    for each, error in failed:
+        yield each.user_id, each.at, error

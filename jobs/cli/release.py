@@ -260,3 +260,8 @@ def await_done(job: Settings, planned: Release) -> None:
             "is the job running, and has event time passed the instant? It goes on by itself; segments history shows it"
         )
     typer.echo(f"{done.users:,} users judged, {done.changes:,} changes, {time.monotonic() - started:.1f} s")
+    if done.failed:
+        typer.echo(
+            f"{done.failed:,} users could not follow it because of a bug and stay with the release before: "
+            f"{job.kafka.dead_letters_topic} says which and why (reason failed_release)"
+        )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from segments.changes import Change
 from segments.conditions.threshold import PopulationThreshold
 from segments.control import Thresholds
 from segments.definitions.threshold import Threshold
+from segments.events import RejectedEvent
+from segments.failures import failure
 from segments.population.bounds import Bounds
-from segments.profile import NEVER, Profile
+from segments.profile import NEVER, Profile, encode_profile, restore_profile
 from segments.profiles import Profiles
 from segments.timeline import Timeline
 
@@ -27,7 +30,13 @@ class Population:
     have them judged when it takes effect: some at a time (`sweep`), and each before anything else happens to it.
     """
 
-    def __init__(self, timeline: Timeline, profiles: Profiles, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        timeline: Timeline,
+        profiles: Profiles,
+        bounds: Bounds,
+        let_happen: Callable[[str, Profile, int, list[Change]], None],
+    ) -> None:
         self._timeline = timeline
         self._profiles = profiles
         self._bounds = bounds
@@ -37,6 +46,7 @@ class Population:
         self._waiting = array("I")  # numbers of users to look at, each marked
         self._marked = bytearray()
         self._starts = NEVER  # the first instant at which a bound takes effect that those who wait do not know of
+        self._let_happen = let_happen
         self.changes: list[Change] = []  # where to tell what follows at once, because the user is past the instant
         self.follow()
 
@@ -86,10 +96,10 @@ class Population:
             if self._marked[number]:
                 users -= 1
                 user_id = profiles.user(number)
-                profile = profiles.open(user_id)
-                if profile.due <= until:
-                    profiles.recent.note_time(user_id, profile, until)
-                    self._timeline.advance(user_id, profile, until, changes)
+                with suppress(RejectedEvent):
+                    profile = profiles.open(user_id)
+                    if profile.due <= until:
+                        self._let_happen(user_id, profile, until, changes)
                 profiles.settle_if_many()
         if not self._waiting:
             self._starts = NEVER
@@ -129,7 +139,10 @@ class Population:
 
     def settled(self, number: int, profile: Profile) -> None:
         """Take the numbers of a user whose profile changed."""
-        self._columns.note(number, profile, self._compiled(profile))
+        try:
+            self._columns.note(number, profile, self._compiled(profile))
+        except Exception as error:  # noqa: BLE001 - a bug concerns one user
+            self._failed(number, profile, error)
 
     def opened(self, number: int, profile: Profile) -> None:
         """Let a user who waits know of the new bounds before anything else happens to it."""
@@ -137,9 +150,22 @@ class Population:
             return
         self._marked[number] = 0
         self.settled(number, profile)
+        before, told = encode_profile(profile), len(self.changes)
+        try:
+            self._follow_bounds(self._profiles.user(number), profile)
+        except Exception as error:  # noqa: BLE001 - a bug concerns one user
+            del self.changes[told:]
+            restore_profile(profile, before)
+            self._failed(number, profile, error)
+
+    def _failed(self, number: int, profile: Profile, error: Exception) -> None:
+        user_id = self._profiles.user(number)
+        self._profiles.unreadable.failures.append(failure("failed_threshold", user_id, profile.clock, error))
+
+    def _follow_bounds(self, user_id: str, profile: Profile) -> None:
         if not self._moved(profile):
             return
-        starts, user_id = self._starts, self._profiles.user(number)
+        starts = self._starts
         engine = self._timeline.engine(profile.release)
         if starts > profile.clock:
             engine.ask_again(profile, starts)
@@ -177,7 +203,10 @@ class Population:
         column = self._columns.of(key)
         for number in column.outdated(now):
             profile = self._profiles.peek(number)
-            self._columns.renew(key, number, profile, self._compiled(profile), now)
+            try:
+                self._columns.renew(key, number, profile, self._compiled(profile), now)
+            except Exception as error:  # noqa: BLE001 - a bug concerns one user
+                self._failed(number, profile, error)
         return column.known()
 
     def _wait(self, numbers: Sequence[int]) -> None:

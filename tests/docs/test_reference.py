@@ -96,6 +96,22 @@ def test_every_reason_is_explained() -> None:
     assert documented == possible
 
 
+def failures() -> Iterator[str]:
+    """Every reason of a dead letter that no event stands for."""
+    for folder in ("segments", "udfs"):
+        for file in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                match node:
+                    case ast.Call(func=ast.Name(id="failure"), args=[ast.Constant(value=str(reason)), *_]):
+                        yield reason
+
+
+def test_every_failure_is_in_the_runbook() -> None:
+    table = page("docs/operations.md").text.partition("| reason | what failed |")[2].partition("\n\n")[0]
+    documented = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+    assert documented == {*failures(), "failed"}
+
+
 def test_every_uid_is_in_the_runbook() -> None:
     sources = [ROOT / "jobs/graph.py", *(ROOT / "jobs/bridge/src/main").rglob("*.java")]
     uids = {uid for source in sources for uid in re.findall(r'\.uid\("([\w-]+)"\)', source.read_text(encoding="utf-8"))}

@@ -1,0 +1,39 @@
+"""A segment of a shard's log, read again: each profile as today's definitions have it, or put aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from segments.log_segment import decode_segment, translator
+from segments.profile import UNJUDGED, Layout, check_profile
+from segments.recent import RecentEvents
+from segments.unreadable import Unreadable
+
+
+def profiles_in(
+    segment: bytes, layouts: Mapping[int, Layout], recent: RecentEvents, unreadable: Unreadable
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the profiles of a segment by user, and take in their recent events.
+
+    Profiles of other definitions are translated into the newest ones. Raises ValueError when the segment has a format
+    that this version does not know.
+    """
+    read = decode_segment(segment)
+    is_known = not layouts or layouts.get(read.release & ~UNJUDGED) == read.layout
+    newest = max(layouts, default=0)
+    translate = None if is_known else translator(read.layout, layouts[newest], newest)
+    for user_id, blob in read.profiles.items():
+        unreadable.forget(user_id)
+        try:
+            if translate is None:
+                check_profile(blob)
+                recent.load(user_id, read.recent.get(user_id))
+                translated = blob
+            else:
+                translated = translate(blob)
+        except (ValueError, msgspec.DecodeError) as error:
+            unreadable.note(user_id, blob, error, (read.release, read.layout))
+            translated = blob
+        yield user_id, translated
