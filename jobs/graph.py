@@ -32,7 +32,7 @@ def environment(settings: Settings) -> StreamExecutionEnvironment:
         "pipeline.object-reuse": "true",
         "state.backend.type": flink.state_backend,
         "execution.checkpointing.incremental": "true",
-        "execution.checkpointing.timeout": "30 min",  # a Kafka that is away holds a barrier back
+        "execution.checkpointing.timeout": f"{settings.checkpoint_timeout} ms",
         "execution.checkpointing.tolerable-failed-checkpoints": "1000",
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.attempts-before-reset-backoff": str(flink.restart_attempts),

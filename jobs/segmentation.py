@@ -14,6 +14,7 @@ from jobs.control_topic import TakenError, submitted
 from jobs.graph import build, environment
 from jobs.settings import DEFAULT_PATH, SettingsError, load_settings
 from jobs.topics import TopicError
+from jobs.transactions import check_broker
 from segments.cost.budget import check_budget
 from segments.definitions import DefinitionErrors
 
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return BAD_CONFIG
     try:
+        check_broker(settings.kafka)
         told = submitted(settings.kafka, definitions, int(time.time() * 1_000), getpass.getuser())
     except (SettingsError, TopicError, TakenError) as error:
         sys.stderr.write(f"{error}\n")

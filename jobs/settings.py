@@ -18,6 +18,8 @@ from jobs.settings_types import Bytes, Milliseconds, Properties
 from segments.events import Plausibility
 
 DEFAULT_PATH = Path("conf/job.yaml")
+LEAST_OUTAGE = 30_000  # ms that a transaction is to survive beyond two checkpoints' intervals
+LONGEST_CHECKPOINT = 30 * 60_000  # ms
 MAX_SHARDS = 32_768  # Flink's limit of the maximum parallelism
 
 
@@ -168,10 +170,28 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _transactions_outlive_checkpoints(self) -> Self:
-        exactly_once = self.kafka.delivery == "exactly_once"
-        if exactly_once and self.kafka.transaction_timeout <= self.flink.checkpoint_interval:
-            raise ValueError("kafka.transaction_timeout must be longer than flink.checkpoint_interval")
+        if self.kafka.delivery != "exactly_once":
+            return self
+        timeout, interval = self.kafka.transaction_timeout, self.flink.checkpoint_interval
+        if timeout < 2 * interval + LEAST_OUTAGE:
+            least = (2 * interval + LEAST_OUTAGE) / 1_000
+            raise ValueError(
+                f"kafka.transaction_timeout ({timeout / 1_000:g}s) is too short: it needs at least {least:g}s. A"
+                f" transaction is open from one flink.checkpoint_interval ({interval / 1_000:g}s) to the next,"
+                " for the checkpoint's own time and for any outage, or Kafka aborts what Flink counts as written"
+            )
         return self
+
+    @property
+    def checkpoint_timeout(self) -> int:
+        """How long a checkpoint may take (ms): a Kafka that is away holds a barrier back.
+
+        With transactions it ends before those that it is to commit time out: their records would be lost.
+        """
+        if self.kafka.delivery != "exactly_once":
+            return LONGEST_CHECKPOINT
+        left = self.kafka.transaction_timeout - self.flink.checkpoint_interval
+        return min(LONGEST_CHECKPOINT, left // 2)
 
 
 def load_settings(path: Path = DEFAULT_PATH, environment: Mapping[str, str] | None = None) -> Settings:

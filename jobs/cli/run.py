@@ -14,6 +14,7 @@ import typer
 from jobs.cli.errors import Failed, for_people
 from jobs.cli.inputs import ROOT, DefinitionsOption, SettingsOption
 from jobs.cli.local_stack import RunOption
+from jobs.cli.prefix import check_prefix
 from jobs.cli.submit import KAFKA, ParallelismOption, SavepointOption, addresses, on_stack, prepare
 from jobs.demo.job_metrics import JobMetrics
 from jobs.stack.flink_rest import FINAL_STATES
@@ -54,6 +55,7 @@ def run(
         submission = prepare(
             settings, definitions, parallelism=parallelism, from_savepoint=from_savepoint, overrides=overrides
         )
+        check_prefix(stack.rest, submission.settings)
         typer.echo(f"Kafka  {submission.settings.kafka.bootstrap_servers}")
         typer.echo(f"Redis  {submission.settings.redis.display_url}")
         job = on_stack(stack, submission)

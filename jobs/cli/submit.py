@@ -18,7 +18,9 @@ import typer
 from jobs.cli.errors import BadInput, Failed, for_people
 from jobs.cli.inputs import ROOT, DefinitionsOption, SettingsOption, budgeted_definitions, checked_settings
 from jobs.cli.local_stack import RunOption
+from jobs.cli.prefix import check_prefix
 from jobs.settings import DEFAULT_PATH, Settings
+from jobs.stack.flink_rest import FlinkRest
 from jobs.stack.layout import DEFAULT_RUN
 
 if TYPE_CHECKING:
@@ -133,8 +135,11 @@ def submit(
         home = flink_home if flink_home is not None else stack.flink_home
         typer.echo(_shown(home, arguments, prepared.environment))
     elif flink_home is not None:
+        if target is not None:
+            check_prefix(FlinkRest(f"http://{target}"), prepared.settings)
         typer.echo(flink_run(flink_home, arguments, prepared.environment))
     else:
+        check_prefix(stack.rest, prepared.settings)
         typer.echo(on_stack(stack, Submission(prepared.settings, arguments, prepared.environment)))
 
 

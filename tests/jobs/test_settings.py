@@ -91,7 +91,11 @@ def test_definitions_are_found_beside_the_file(job_yaml: Path) -> None:
         ("kafka: {events_topics: []}", "at least 1 item"),
         ("kafka: {events_topics: [a b]}", "kafka.events_topics.0"),
         ("redis: {url: localhost}", "expected an address such as redis://host:6379/0"),
-        ("kafka: {delivery: exactly_once, transaction_timeout: 5s}", "must be longer than flink.checkpoint_interval"),
+        (
+            "kafka: {delivery: exactly_once, transaction_timeout: 49s}",
+            "from one flink.checkpoint_interval (10s) to the next",
+        ),
+        ("kafka: {delivery: exactly_once, transaction_timeout: 49s}", "it needs at least 50s"),
         ("kafka: 7", "job.yaml:1: kafka: Input should be a valid dictionary"),
         ("- a", "expected sections such as 'kafka:'"),
         ("a: [", "not valid YAML"),
