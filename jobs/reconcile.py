@@ -21,7 +21,7 @@ from segments.changes import encode_change
 from segments.control import ControlRecord, Release
 from segments.definitions.model import Definitions
 from segments.events import EventDecoder, RejectedEvent
-from segments.processor import Outcome
+from segments.outcome import Outcome
 from segments.replay import Replay
 from segments.shadow_names import in_shadow
 

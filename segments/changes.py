@@ -8,9 +8,9 @@ Action = Literal["entered", "exited", "updated"]
 
 
 class Cause(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Why something changed: an event with its message id, or time alone."""
+    """Why something changed: an event with its message id, time alone, a release, a bound, the user's age."""
 
-    kind: Literal["event", "timer", "definition", "model", "threshold", "consent", "merge"]
+    kind: Literal["event", "timer", "definition", "model", "threshold", "retention", "consent", "merge"]
     message_id: str | None = None
 
 

@@ -12,6 +12,7 @@ from segments.events import SESSION_STARTED, Event
 from segments.hierarchy import children_first
 from segments.plan import Plan
 from segments.profile import NEVER, Profile
+from segments.retention import begin, forget, is_due, next_due
 from segments.routes import Judged, merge_judged
 from segments.rules import DUE, INSIDE, SINCE, Rule
 
@@ -41,6 +42,8 @@ class Engine:
         self._route = plan.route
         self._update_session = plan.update_session
         self._parents = plan.parents
+        self.retention = plan.definitions.retention or NEVER
+        self.counts_from_time = self.retention < NEVER  # numbers of changes begin with the first event's time
 
     def apply(self, profile: Profile, event: Event, changes: list[Change]) -> str:
         """Apply an event if it comes in order and once; returns 'applied', 'late' or 'duplicate'.
@@ -61,6 +64,8 @@ class Engine:
             self.advance(event.user_id, profile, time - 1, changes)
         features, is_new = profile.features, profile.newest == 0
         profile.newest = profile.clock = time
+        if is_new and self.counts_from_time:
+            begin(profile, self.retention)
 
         route = self._route(event)
         judged = route.judged
@@ -95,11 +100,14 @@ class Engine:
         """Let everything happen that happens by itself up to and including `until` (ms), in order of time."""
         while profile.due <= until:
             now = profile.due
+            if (now >= profile.newest + self.retention or not profile.newest) and is_due(profile, self.retention, now):
+                forget(self, user_id, profile, now, changes)
+                continue
             profile.clock = max(profile.clock, now)
             due = merge_judged((), self._due_rules(profile, now))
             profile.due = NEVER
             self._judge(user_id, profile, due, now, TIMER, changes)
-            profile.due = _earliest_due(profile)
+            profile.due = next_due(profile, self.retention, now)
 
     def judge_all(
         self,
@@ -114,6 +122,10 @@ class Engine:
 
         `stood` says how users stood so far (inside, since) with rules that were evaluated under another name.
         """
+        if is_due(profile, self.retention, now):
+            if profile.newest:
+                forget(self, user_id, profile, now, changes)
+            return
         members, features = profile.members, profile.features
         for rule in self.plan.rules:
             member = members.pop(rule.segment_id, None)
@@ -128,7 +140,7 @@ class Engine:
                 members[rule.segment_id] = (1, since if inside else now, due) if holds else (0, 0, due)
             if holds != inside:
                 self._emit(user_id, profile, rule, holds, now, cause, changes)
-        profile.due = _earliest_due(profile)
+        profile.due = next_due(profile, self.retention, now)
 
     def dismiss(
         self, user_id: str, profile: Profile, staying: Container[str], now: int, cause: Cause, changes: list[Change]
@@ -149,6 +161,8 @@ class Engine:
     def ask_again(self, profile: Profile, starts: int) -> None:
         """Have the rules that follow the population judged at `starts` (ms), when a bound takes effect."""
         members = profile.members
+        if not profile.newest:
+            return
         for rule in self.plan.following:
             member = members.get(rule.segment_id)
             if member is not None:
@@ -257,10 +271,6 @@ class Engine:
             rule.confidence(profile, now),
             rule.next_flip(profile, entered, now, due),
         )
-
-
-def _earliest_due(profile: Profile) -> int:
-    return min((member[DUE] for member in profile.members.values()), default=NEVER)
 
 
 def seen_before(profile: Profile, message_id: str) -> bool:

@@ -49,7 +49,7 @@ def explain(  # noqa: PLR0913 - all that an explanation is made of
 
     `told` is what always holds, or what a job was told: releases, and bounds of the population, of which more may have
     been `found`; `handed` is what side jobs handed over. Events later than `at` are as if they had not come yet. Raises
-    UnknownUser when none of the user's is left, DefinitionErrors when a release's definitions are wrong.
+    UnknownUser when none of the user's is left or the user was forgotten, DefinitionErrors when a release is wrong.
 
     >>> from segments.definitions import parse_definitions
     >>> definitions = parse_definitions("segments: [{name: seen, when: {recency: {event: any, within: 1h}}}]")
@@ -156,7 +156,13 @@ class _Run:
         self._timeline.advance(user_id, profile, now, adopting)
         self._note(adopting)
         plan = self._timeline.engine(profile.release).plan
-        view = _View(profile, in_order(plan, self._read_by(plan)), now, _known_since(self._timeline, profile.release))
+        events = in_order(plan, self._read_by(plan))
+        retention = plan.definitions.retention
+        if retention is not None:
+            events = _since_forgotten(events, retention)
+            if not profile.newest:
+                raise UnknownUser(_forgotten(user_id, events[-1].time + retention, retention))
+        view = _View(profile, events, now, _known_since(self._timeline, profile.release))
         standings = [view.standing(rule, self._last_change(rule.name)) for rule in plan.rules]
         more = max(0, len(self.refused) - SHOWN)
         return Explanation(user_id, now, profile.release, self.events, self.refused[more:], more, standings)
@@ -247,6 +253,17 @@ def _known_since(timeline: Timeline, release: int) -> dict[int, int]:
             backfill, since = timeline.backfills.filled_from(number)
             known |= {features[feature]: since for feature in backfill.features}
     return {feature: known[key] for feature, key in enumerate(features)}
+
+
+def _since_forgotten(events: list[Event], retention: int) -> list[Event]:
+    """Return the user's events since the user was forgotten last; they come in order of time."""
+    times = [event.time for event in events]
+    gaps = (place for place in range(1, len(times)) if times[place] > times[place - 1] + retention)
+    return events[max(gaps, default=0) :]
+
+
+def _forgotten(user_id: str, at: int, retention: int) -> str:
+    return f"user '{user_id}' was forgotten at {_instant(at)}: no event for {format_duration(retention)} (retention)"
 
 
 def _nothing(selection: _Selection, run: _Run) -> str:

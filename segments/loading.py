@@ -6,21 +6,19 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from segments.log_segment import decode_segment, translator
+from segments.log_segment import LogSegment, translator
 from segments.profile import UNJUDGED, Layout, check_profile
 from segments.recent import RecentEvents
 from segments.unreadable import Unreadable
 
 
 def profiles_in(
-    segment: bytes, layouts: Mapping[int, Layout], recent: RecentEvents, unreadable: Unreadable
+    read: LogSegment, layouts: Mapping[int, Layout], recent: RecentEvents, unreadable: Unreadable
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the profiles of a segment by user, and take in their recent events.
 
-    Profiles of other definitions are translated into the newest ones. Raises ValueError when the segment has a format
-    that this version does not know.
+    Profiles of other definitions are translated into the newest ones.
     """
-    read = decode_segment(segment)
     is_known = not layouts or layouts.get(read.release & ~UNJUDGED) == read.layout
     newest = max(layouts, default=0)
     translate = None if is_known else translator(read.layout, layouts[newest], newest)

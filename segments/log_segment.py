@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from segments.profile import UNJUDGED, Layout, decode_profile, encode_profile, from_format_1, mover
 
-FORMAT = 2  # what is written; a worker reads those from the oldest on, and refuses what it does not know
+FORMAT = 3  # the newest; written where users were forgotten, else 2. Formats that are not known are refused
 OLDEST_FORMAT = 1
 
 
 class LogSegment(NamedTuple):
-    """Profiles by user, all of one release, what their ids stand for, and the recent events of those that have some."""
+    """Profiles by user, all of one release, what their ids stand for, and the recent events of those that have some.
+
+    `gone` are users who were forgotten, `forgotten_until` says how far event time (ms) had come then, 0: nobody was.
+    """
 
     release: int
     layout: Layout
     profiles: Mapping[str, bytes]
     recent: Mapping[str, bytes]
+    gone: Sequence[str] = ()
+    forgotten_until: int = 0
 
 
-class _Stored(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class _StoredOfFormat2(msgspec.Struct, array_like=True, frozen=True, gc=False):
     format: int
     features: tuple[int, ...]
     segments: tuple[int, ...]
     profiles: dict[str, bytes]
     release: int = 0
     recent: dict[str, bytes] = msgspec.field(default_factory=dict)
+
+
+class _Stored(_StoredOfFormat2, array_like=True, frozen=True, gc=False):
+    gone: list[str] = msgspec.field(default_factory=list)
+    forgotten_until: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -41,7 +51,10 @@ def encode_segment(segment: LogSegment) -> bytes:
     >>> decode_segment(encode_segment(LogSegment(3, Layout(), {"u": b"..."}, {}))).release
     3
     """
-    return _encode(_Stored(FORMAT, *segment.layout, dict(segment.profiles), segment.release, dict(segment.recent)))
+    release, layout, profiles, recent, gone, until = segment
+    if not gone and not until:
+        return _encode(_StoredOfFormat2(2, *layout, dict(profiles), release, dict(recent)))
+    return _encode(_Stored(FORMAT, *layout, dict(profiles), release, dict(recent), list(gone), until))
 
 
 def decode_segment(stored: bytes) -> LogSegment:
@@ -52,7 +65,8 @@ def decode_segment(stored: bytes) -> LogSegment:
     profiles = read.profiles
     if read.format == 1:
         profiles = {user_id: from_format_1(blob) for user_id, blob in profiles.items()}
-    return LogSegment(read.release, Layout(read.features, read.segments), profiles, read.recent)
+    layout = Layout(read.features, read.segments)
+    return LogSegment(read.release, layout, profiles, read.recent, read.gone, read.forgotten_until)
 
 
 def translator(old: Layout, new: Layout, release: int) -> Callable[[bytes], bytes]:

@@ -67,6 +67,7 @@ class Plan:
         self.rules = self._compile_rules()
         for rule in self.rules:
             rule.guard = next(filter(self._is_rare, rule.needs), None)
+            rule.retention = definitions.retention or NEVER
         self.following = tuple(rule for rule in self.rules if rule.compared)
         self._rules_by_id = {rule.segment_id: rule for rule in self.rules}
         self.models: dict[str, Features] = {name: compile_features(each, self) for name, each in feature_sets.items()}

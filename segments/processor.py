@@ -6,16 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from segments.backfill_chunks import Chunk
-from segments.changes import Change
+from segments.changes import Change, Memberships
 from segments.control import ControlRecord, Release, Thresholds
 from segments.engine import Engine, seen_before
-from segments.events import RejectedEvent
+from segments.events import Event, RejectedEvent
 from segments.failures import failure
 from segments.isolation import Mark
 from segments.outcome import Outcome
 from segments.population.population import Population
-from segments.profile import Profile, decode_profile
+from segments.profile import NEVER, Profile, decode_profile
 from segments.profiles import Profiles
+from segments.retention import begin, too_old
 from segments.rewind import Rewinder
 from segments.shadow_names import in_shadow
 from segments.slow_path import SlowPath
@@ -109,9 +110,12 @@ class Processor:
         filled = backfills.filled(self.reached)
         if filled is not None:
             for user_id, blob in backfills.handed.users(filled).items():
-                if not profiles.has(user_id):
-                    states, profile = decode_profile(blob), profiles.open(user_id)
+                states = decode_profile(blob)
+                if not profiles.has(user_id) and states.newest > self._too_old():
+                    profile = profiles.open(user_id)
                     profile.release, profile.newest, profile.clock = filled.of, states.newest, states.clock
+                    if self.timeline.engine(filled.of).counts_from_time:
+                        begin(profile, NEVER)
 
     def _forget_backfills(self) -> None:
         """Let go of what is in the profiles for good: no late event makes them adopt an earlier release anew."""
@@ -133,8 +137,7 @@ class Processor:
         `suspects` are events, by place, that were found unreadable before: they are never applied.
         """
         outcome = self._outcome()
-        known = 0  # changes whose users' memberships were told
-        refused = suspects or {}
+        known, refused = 0, suspects or {}  # known: changes whose users' memberships were told
         timeline, profiles, decoded = self.timeline, self.profiles, self.profiles.decoded
         release = self.reached
         engine, (holds_from, holds_until) = timeline.engine(release), timeline.period(release)
@@ -157,8 +160,9 @@ class Processor:
                     event = timeline.decoder_at(time).decode(payload, written_at[place])
                 user_id = event.user_id
                 profile = decoded.get(user_id) or profiles.open(user_id)
-                if profile.newest == 0 and not profiles.owns(user_id):
-                    raise RejectedEvent("ambiguous_user", "the record names two users: userId is given twice")
+                if profile.newest == 0 and self._is_too_old(event, profile):
+                    outcome.late.append(place)
+                    continue
             except RejectedEvent as rejected:
                 outcome.rejected.append((place, rejected))
                 continue
@@ -188,10 +192,22 @@ class Processor:
         self._finish(outcome, known)
         return outcome
 
+    def _is_too_old(self, event: Event, profile: Profile) -> bool:
+        """Say whether a new user's first event is late; raises RejectedEvent where the user is another worker's."""
+        if not self.profiles.owns(event.user_id):
+            raise RejectedEvent("ambiguous_user", "the record names two users: userId is given twice")
+        return profile.clock == 0 and event.time <= self._too_old()
+
+    def _too_old(self) -> int:
+        """Return the newest instant (ms) at which the first event of an unknown user is late."""
+        retention = self.timeline.engine(self.reached).retention
+        return too_old(retention, max(self._watermark, self.profiles.forgotten.until))
+
     def advance(self, until: int) -> Outcome:
         """Let all users' self-changes up to and including `until` (ms) happen; no older event is expected to come."""
         outcome = self._outcome()
         recent, let_happen = self.profiles.recent, self._isolation.let_happen
+        self.profiles.reached = max(self.profiles.reached, until)
         for user_id, profile in self.profiles.take_due(until):
             let_happen(user_id, profile, until, outcome.changes)
         if until > self._watermark:
@@ -204,15 +220,14 @@ class Processor:
 
     @property
     def sweeping(self) -> int:
-        """How many users are still to be looked at: they may be behind the release in force, or the newest bounds."""
+        """How many users are still to be looked at: they may be behind the release, or the newest bounds."""
         return self._behind + self.population.left
 
     @property
     def _behind(self) -> int:
         """How many users may be behind the release that event time has reached."""
-        knows = (
-            self._watermark or self.reached == self.timeline.newest
-        )  # a worker that starts has yet to learn the time
+        # a worker that starts has yet to learn the time
+        knows = self._watermark or self.reached == self.timeline.newest
         return self.profiles.numbered - self._swept if knows else 0
 
     def _reach(self) -> None:
@@ -272,11 +287,14 @@ class Processor:
     def _tell(self, outcome: Outcome, told: int) -> int:
         """Say what the users are in whose changes come after the first `told`; returns how many changes are told of."""
         open_, engine, changes = self.profiles.open, self.timeline.engine, outcome.changes
-        seen = (change.user_id for change in islice(changes, told, None) if not in_shadow(change.segment))
-        for user_id in dict.fromkeys(seen):
+        seen = {each.user_id: each for each in islice(changes, told, None) if not in_shadow(each.segment)}
+        for user_id, newest in seen.items():
             try:
                 profile = open_(user_id)
-                outcome.current[user_id] = engine(profile.release).memberships(user_id, profile)
+                if profile.newest:
+                    outcome.current[user_id] = engine(profile.release).memberships(user_id, profile)
+                else:
+                    outcome.current[user_id] = Memberships(user_id, newest.seq, newest.at, {})
             except Exception as error:  # noqa: BLE001 - a bug concerns one user
                 self._isolation.failures.append(failure("failed_output", user_id, 0, error))
         return len(changes)

@@ -18,7 +18,8 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
     """State of one user: feature states by feature id, memberships by segment id; all times in ms.
 
     `due` and `release` come first so that `due_of` and `release_of` can read them without decoding the rest. Ids are
-    those of the release's plan; a profile without events has release 0. `clock` is when the newest thing happened.
+    those of the release's plan; a profile without events has release 0. `clock` is when the newest thing happened. Of a
+    user who was forgotten a shell stays for a while, with no `newest` and with that instant as its clock.
     `seq` and `shadow_seq` are the numbers of the newest changes that people and that the shadow's readers see.
     """
 

@@ -11,8 +11,9 @@ import msgspec
 from segments.due_order import DueOrder
 from segments.events import RejectedEvent
 from segments.failures import failure
+from segments.forgotten import Forgotten
 from segments.loading import profiles_in
-from segments.log_segment import LogSegment, encode_segment
+from segments.log_segment import LogSegment, decode_segment, encode_segment
 from segments.profile import NEVER, UNJUDGED, Layout, Profile, decode_profile, due_of, profile_encoder, release_of
 from segments.recent import RecentEvents
 from segments.sharding import shard_of, user_checksum
@@ -30,6 +31,7 @@ class Profiles:
 
     Users are numbered as they come: what is kept of each lies in columns, by number. `layouts` says by release what the
     ids in profiles stand for; profiles of other definitions are translated into the newest ones as they are loaded.
+    The numbers of users who were forgotten are given out again in their shard. `reached` is event time (ms).
     """
 
     def __init__(self, shards: int = 1, layouts: dict[int, Layout] | None = None) -> None:
@@ -41,7 +43,9 @@ class Profiles:
         self._users: list[str] = []
         self._blobs: list[bytes] = []
         self._shard = array("H")
-        self._is_changed = bytearray()
+        self._is_changed, self._in_log = bytearray(), bytearray()
+        self.forgotten = Forgotten()
+        self.reached = 0
         self._changed: dict[int, array[int]] = {}
         self._of_shard: dict[int, array[int]] = {}
         self._due = DueOrder(self._users, self._due_of)
@@ -52,7 +56,7 @@ class Profiles:
 
     def __len__(self) -> int:
         self.settle()
-        return len(self._users)
+        return len(self._users) - self.forgotten.free
 
     @property
     def numbered(self) -> int:
@@ -115,7 +119,7 @@ class Profiles:
     def users(self) -> Iterator[str]:
         """Return all users, in no order."""
         self.settle()
-        return iter(self._users)
+        return iter(self._numbers)
 
     def behind(self, number: int, release: int) -> str | None:
         """Return the user of a number (from 0, below `numbered`) unless its profile is of this release."""
@@ -147,7 +151,10 @@ class Profiles:
         decoded, blobs, is_changed, encode = self.decoded, self._blobs, self._is_changed, self._encode
         while decoded:
             user_id, profile = decoded.popitem()  # one by one: what was just encoded is freed from warm caches
-            if not profile.newest:
+            if not profile.newest and not profile.clock:
+                if user_id in self._numbers:
+                    self._forget(user_id, self.reached)
+                    self.forgotten.users += 1
                 continue
             number = self._number(user_id)
             try:
@@ -176,12 +183,13 @@ class Profiles:
 
     def changed_size(self, shard: int) -> int:
         """Return about how many bytes `take_changed` would return of what is settled, never fewer."""
-        return self._size(self._changed.get(shard, ()))
+        return self._size(self._changed.get(shard, ())) + self.forgotten.size_of(shard)
 
     def take_changed(self, shard: int) -> list[bytes]:
         """Return segments of the shard's log: all profiles changed since the last call, by release."""
         self.settle()
-        return self._segments(self._forget_changed(shard))
+        gone = self.forgotten.take_gone(shard, self._numbers)
+        return gone + self._segments(self._forget_changed(shard))
 
     def take_settled(self, shard: int) -> list[bytes]:
         """Return segments as `take_changed` does, but only of users whose profiles are settled."""
@@ -195,6 +203,7 @@ class Profiles:
         """Return all profiles of a shard as segments of at most 10,000; nothing of it counts as changed any more."""
         self.settle()
         self._forget_changed(shard)
+        yield from self.forgotten.rewritten(shard)
         numbers = self._of_shard.get(shard, array("I"))
         for first in range(0, len(numbers), _PROFILES_A_SEGMENT):
             yield from self._segments(numbers[first : first + _PROFILES_A_SEGMENT])
@@ -207,8 +216,11 @@ class Profiles:
         self.own([shard])
         for place, segment in enumerate(segments):
             try:
-                for user_id, blob in profiles_in(segment, self.layouts, self.recent, self.unreadable):
-                    self._blobs[self._number(user_id)] = blob
+                read = decode_segment(segment)
+                self._forget_all(shard, read)
+                for user_id, blob in profiles_in(read, self.layouts, self.recent, self.unreadable):
+                    number = self._number(user_id)
+                    self._blobs[number], self._in_log[number] = blob, True
             except (ValueError, msgspec.DecodeError) as error:
                 what = (
                     f"segment {place} ({len(segment)} bytes) of the profiles of shard {shard} cannot be read: {error}"
@@ -232,6 +244,14 @@ class Profiles:
         before.seq, before.shadow_seq = profile.seq, profile.shadow_seq
         return self._encode(before)
 
+    def _forget_all(self, shard: int, read: LogSegment) -> None:
+        """Let go of those whom a segment says to be gone."""
+        self.forgotten.note_until(shard, read.forgotten_until)
+        for user_id in read.gone:
+            self.unreadable.forget(user_id)
+            if user_id in self._numbers:
+                self._forget(user_id, read.forgotten_until)
+
     def _name_of(self, user_id: str) -> str:
         number = self._numbers.get(user_id)
         return user_id if number is None else self._users[number]
@@ -240,15 +260,28 @@ class Profiles:
         """Return the user's number; a new user gets the next one."""
         number = self._numbers.get(user_id)
         if number is None:
-            number = self._numbers[user_id] = len(self._users)
             shard = shard_of(user_id, self._shards)
+            number = self.forgotten.number(shard)
+            if number is not None:
+                self._numbers[user_id], self._users[number] = number, user_id
+                return number
+            number = self._numbers[user_id] = len(self._users)
             self._users.append(user_id)
             self._blobs.append(b"")
             self._shard.append(shard)
             self._is_changed.append(False)
+            self._in_log.append(False)
             self._of_shard.setdefault(shard, array("I")).append(number)
             self._due.add()
         return number
+
+    def _forget(self, user_id: str, reached: int) -> None:
+        """Let go of a user, at event time `reached` (ms); the number is free for another one of the shard."""
+        number = self._numbers.pop(user_id)
+        if self.watcher is not None:
+            self.watcher.settled(number, Profile())
+        self.forgotten.add(self._shard[number], number, user_id, in_log=bool(self._in_log[number]), reached=reached)
+        self._users[number], self._blobs[number], self._in_log[number] = "", b"", False
 
     def _mark_changed(self, number: int) -> None:
         if not self._is_changed[number]:
@@ -256,11 +289,11 @@ class Profiles:
             self._changed.setdefault(self._shard[number], array("I")).append(number)
 
     def _due_of(self, number: int) -> int:
-        user_id = self._users[number]
+        user_id, blob = self._users[number], self._blobs[number]
         profile = self.decoded.get(user_id)
         if profile is not None:
             return profile.due
-        return NEVER if user_id in self.unreadable else due_of(self._blobs[number])
+        return NEVER if not blob or user_id in self.unreadable else due_of(blob)
 
     def _forget_changed(self, shard: int) -> array[int]:
         changed = self._changed.pop(shard, array("I"))
@@ -272,6 +305,9 @@ class Profiles:
         together: dict[Written, dict[str, bytes]] = {}
         for number in numbers:
             blob, user_id = self._blobs[number], self._users[number]
+            if not blob:
+                continue
+            self._in_log[number] = True
             written = self.unreadable.written(user_id) if self.unreadable else None
             if written is None:
                 release = release_of(blob)

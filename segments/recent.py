@@ -76,7 +76,9 @@ class RecentEvents:
             self._happened(user_id, stretch, time)
 
     def note_time(self, user_id: str, profile: Profile, until: int) -> None:
-        """Keep the profile as it is before time alone changes it, up to `until` (ms)."""
+        """Keep the profile as it is before time alone changes it, up to `until` (ms); nothing of who was forgotten."""
+        if not profile.newest:
+            return
         stretch = self._users.get(user_id)
         if stretch is None:
             self._begin(user_id, profile, until)
@@ -121,7 +123,7 @@ class RecentEvents:
 
     def snapshot(self, profile: Profile) -> bytes:
         """Return the profile without what only matters on arrival; nothing for a new user."""
-        if not profile.newest:
+        if not profile.newest and not profile.clock:
             return b""
         seen, profile.seen = profile.seen, b""
         blob = self._encode(profile)

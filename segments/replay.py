@@ -11,9 +11,10 @@ from segments.control import ControlRecord, Release, Thresholds
 from segments.definitions.model import Definitions
 from segments.engine import Engine
 from segments.events import Plausibility
+from segments.outcome import Outcome
 from segments.plan import Plan
 from segments.population.bounds import Bounds
-from segments.processor import Outcome, Processor
+from segments.processor import Processor
 from segments.record_times import with_record_times
 from segments.shadow import definitions_of
 from segments.timeline import timeline_of

@@ -28,9 +28,10 @@ class Rewinder:
 
         Appends what is different from what was told, as the next changes of the user.
         """
-        if event.time < profile.newest - self._recent.allowed_lateness:
+        stretches = self._recent.get(event.user_id)
+        if event.time < (profile.newest or _newest_in(stretches)) - self._recent.allowed_lateness:
             return "late"
-        place = _place_for(self._recent.get(event.user_id), event.time)
+        place = _place_for(stretches, event.time)
         if place is None:
             return "late"
         base, stretches = place
@@ -123,6 +124,16 @@ class Rewinder:
             flip = rule.next_flip(after, inside, since, due)
             changes.append(msgspec.structs.replace(made_it, action=action, seq=seq, cause=cause, next_change_at=flip))
         children_first(changes, first, engine.plan.parents)
+
+
+def _newest_in(newest_first: list[Stretch]) -> int:
+    """Return the time (ms) of the newest event of a user who was forgotten."""
+    for stretch in newest_first:
+        times = [packed_time(line) for line in stretch.events.splitlines()]
+        newest = max(times, default=base_of(stretch).newest)
+        if newest:
+            return newest
+    return 0
 
 
 def _place_for(newest_first: list[Stretch], time: int) -> tuple[Profile, list[Stretch]] | None:

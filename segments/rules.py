@@ -85,6 +85,7 @@ class Rule:
         self.dependents: tuple[Rule, ...] = ()
         self.compared: tuple[str, ...] = ()  # keys of the thresholds that its own conditions compare with
         self.thresholds: tuple[History, ...] = ()  # the moving bounds it depends on, through other segments too
+        self.retention = NEVER  # ms after the user's newest event at which all memberships end
         self.guard: int | None = None  # a feature without whose state nobody enters
         self._dwell = segment.min_dwell or 0
         self._confidence = confidence
@@ -150,7 +151,10 @@ class Rule:
         flip = self._next_flip(profile, inside, since, due)
         for history in self.thresholds:
             history.hold(None)
-        return flip
+        if self.retention == NEVER:
+            return flip
+        over = profile.newest + self.retention
+        return flip if flip is not None and flip < over else over if inside else None
 
     def _next_flip(self, profile: Profile, inside: bool, since: int, due: int) -> int | None:
         for _ in range(_FLIPS_LOOKED_AT):

@@ -11,7 +11,7 @@ from segments.plan import Plan
 from segments.preview.versions import differences
 from segments.shadow_names import SHADOW, in_shadow, plain_name
 
-_SETTINGS = ("timezone", "session", "properties")
+_SETTINGS = ("timezone", "session", "properties", "retention")
 
 
 def shadowed(live: Definitions, shadow: Definitions) -> list[str]:

@@ -61,6 +61,9 @@ class Timeline:
         if release.number in self._engines:
             return False
         self._engines[release.number] = self.backfills.prepared(release, self._compile(release))
+        forgetting = [number for number, engine in self._engines.items() if engine.counts_from_time]
+        for number, engine in self._engines.items():
+            engine.counts_from_time = bool(forgetting) and number >= min(forgetting)
         earlier = [start for start, number in self._starts if number < release.number]
         insort(self._starts, (max([release.effective_at, *earlier]), release.number))
         self.starts_at, self.newest = self._starts[-1]
@@ -138,11 +141,14 @@ class Timeline:
     def _adopt(self, user_id: str, profile: Profile, start: int, number: int, changes: list[Change]) -> None:
         old, new = self._engines[profile.release], self._engines[number]
         old.advance(user_id, profile, start - 1, changes)
-        now = profile.clock = max(start, profile.clock)
         way = self._ways.get((profile.release, number))
         if way is None:
             way = self._ways[profile.release, number] = _way(old.plan, new.plan)
-        first = len(changes)
+        if not profile.newest:  # nobody is there to be judged (segments/retention.py)
+            profile.release = number
+            return
+        now, first = max(start, profile.clock), len(changes)
+        profile.clock = now
         stood = {name: old.standing(profile, name + SHADOW) for name in way.promoted}
         old.dismiss(user_id, profile, way.staying, now, DEFINITION, changes)
         way.move(profile)

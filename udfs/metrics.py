@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from segments.processor import Outcome
+from segments.outcome import Outcome
 from udfs.frames import Kind
 from udfs.redis_writer import RedisWriter
 
@@ -27,6 +27,7 @@ class WorkerMetrics:
         self._dead_letters = group.counter("dead_letters")
         self._by_reason: dict[str, Any] = {}
         self.changes = group.counter("changes")
+        self.forgotten = group.counter("users_forgotten")
         self.shadow_changes = group.counter("shadow_changes")
         self.written = group.counter("state_bytes_written")
         self._busy: dict[str, float] = {}

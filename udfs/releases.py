@@ -11,9 +11,10 @@ from segments.audit import ReleaseDone, ReleaseRefused
 from segments.control import ControlRecord, Release, Thresholds
 from segments.engine import Engine
 from segments.events import Plausibility
+from segments.outcome import Outcome
 from segments.plan import Plan
 from segments.population.bounds import Bounds
-from segments.processor import Outcome, Processor
+from segments.processor import Processor
 from segments.profiles import Profiles
 from segments.shadow import definitions_of
 from segments.shadow_names import in_shadow

@@ -20,8 +20,8 @@ from segments.changes import Change, Memberships
 from segments.definitions import DefinitionErrors
 from segments.events import Plausibility
 from segments.failures import failure, traceback_of
+from segments.outcome import Outcome
 from segments.population.rounds import is_report
-from segments.processor import Outcome
 from segments.profiles import Profiles
 from segments.shadow_names import in_shadow
 from udfs import beam_sampler
@@ -220,6 +220,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
                 written = self._log.append(shard, self._state) + self._told.save(shard, self._state)
                 written += self._gap.save(shard, self._state)
                 self._metrics.written.inc(written + self._handed.save(shard, self._state))
+        self._metrics.forgotten.inc(self._profiles.forgotten.take_users())
         self._swept = False
         collect()  # now, when all profiles are bytes
 
@@ -254,7 +255,8 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
                 about = rejected.about
                 self._failing.say(rejected.reason, about["user"], about.get("definition", ""), rejected.detail)
         for place in outcome.late:
-            detail = f"more than {self._options.allowed_lateness} ms older than the user's newest event"
+            older = f"more than {self._options.allowed_lateness} ms older than the user's newest event"
+            detail = f"{older}, or of an unknown user and as old as the retention"
             output.add_unprocessed(
                 Target.LATE_EVENTS, frame.payloads[place], frame.origin(place, topics), "late", detail
             )

@@ -13,8 +13,9 @@ from jobs.settings import load_settings
 from segments.definitions import load_definitions
 from segments.definitions.model import Definitions
 from segments.engine import Engine
+from segments.outcome import Outcome
 from segments.plan import Plan
-from segments.processor import Outcome, Processor
+from segments.processor import Processor
 from segments.profiles import Profiles
 from udfs.frames import OutputFrame
 from udfs.memory import collect_only_on_demand

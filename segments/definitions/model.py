@@ -23,6 +23,8 @@ from segments.definitions.steps import Sequence
 from segments.definitions.threshold import Threshold
 from segments.local_time import WEEKDAYS, parse_hours
 
+_LEAST_RETENTION = 86_400_000  # ms
+
 
 class Count(CountOf, Comparison):
     """Number of selected events in a window."""
@@ -221,6 +223,14 @@ class Definitions(Model):
     session: SessionRule = Field(default_factory=SessionRule)
     properties: dict[Text, Literal["number", "integer", "string", "boolean", "any"]] = Field(default_factory=dict)
     backfill: Backfill = "from_now"
+    retention: Duration | None = None
     budget: Budget = Field(default_factory=Budget)
     lint: LintOptions = Field(default_factory=LintOptions)
     segments: list[Segment] = Field(min_length=1)
+
+    @field_validator("retention")
+    @classmethod
+    def _retention(cls, value: int | None) -> int | None:
+        if value is not None and value < _LEAST_RETENTION:
+            raise ValueError("users are kept for a day (1d) at least")
+        return value

@@ -143,6 +143,8 @@ class Population:
             self._columns.note(number, profile, self._compiled(profile))
         except Exception as error:  # noqa: BLE001 - a bug concerns one user
             self._failed(number, profile, error)
+        if not profile.newest and number < len(self._marked):  # nobody is there to be looked at
+            self._marked[number] = 0
 
     def opened(self, number: int, profile: Profile) -> None:
         """Let a user who waits know of the new bounds before anything else happens to it."""
@@ -218,5 +220,5 @@ class Population:
                 waiting.append(number)
 
     def _compiled(self, profile: Profile) -> Mapping[str, PopulationThreshold]:
-        release = profile.release
-        return self._timeline.engine(release).plan.thresholds if self._timeline.knows(release) else {}
+        release, is_there = profile.release, profile.newest > 0
+        return self._timeline.engine(release).plan.thresholds if is_there and self._timeline.knows(release) else {}

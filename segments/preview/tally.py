@@ -13,10 +13,11 @@ from segments.control import Thresholds
 from segments.definitions.model import Definitions
 from segments.engine import Engine
 from segments.events import Plausibility
+from segments.outcome import Outcome
 from segments.plan import Plan
 from segments.population.bounds import Bounds
 from segments.preview.versions import BEFORE
-from segments.processor import Outcome, Processor
+from segments.processor import Processor
 from segments.profiles import user_checksum
 
 _USERS_AT_ONCE = 1_000

@@ -64,6 +64,8 @@ def _meaning(segment: Segment) -> dict[str, Any]:
 
 def _moved_setting(before: Definitions, after: Definitions, segment: Segment) -> str | None:
     """Return the setting of the whole file that differs and that this segment depends on."""
+    if before.retention != after.retention:
+        return "retention"
     if before.session != after.session and any(_asks_sessions(part) for part in parts(segment)):
         return "session.gap"
     if before.timezone != after.timezone and any(map(asks_local_time, parts(segment))):
@@ -134,7 +136,8 @@ def sides(
     new = restricted(after, [*(each.segment for each in listed), *others])
     old = renamed(restricted(before, [each.segment for each in listed]))
     alike = all(
-        getattr(old, name) == getattr(new, name) for name in ("session", "timezone", "week_starts", "properties")
+        getattr(old, name) == getattr(new, name)
+        for name in ("session", "timezone", "week_starts", "properties", "retention")
     )
     if alike:
         return [new.model_copy(update={"segments": [*new.segments, *old.segments]})]

@@ -9,7 +9,7 @@ import yaml
 
 from jobs.settings import Settings
 from segments.conditions import KINDS
-from segments.processor import Outcome
+from segments.outcome import Outcome
 from tests.docs.pages import ROOT, page, pages
 from tests.udfs.redis_support import made
 from udfs.frames import FAULTS

@@ -11,8 +11,9 @@ import pytest
 from segments.changes import Cause
 from segments.definitions import parse_definitions
 from segments.engine import Engine
+from segments.outcome import Outcome
 from segments.plan import Plan
-from segments.processor import Outcome, Processor
+from segments.processor import Processor
 from segments.profile import NEVER
 
 T = 1_764_000_000_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from itertools import islice
@@ -191,7 +192,8 @@ def test_live_traffic_sees_releases_the_shadow_and_its_promotion(
 def assert_refused(made: Pipeline, new: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What only the job finds wrong ends the command with the job's reason, and the history has it."""
     new.write_text(UNUSABLE)
-    monkeypatch.setattr("jobs.cli.release._check", lambda _: None)  # as a command of another version would
+    command = sys.modules["jobs.cli.release"]  # the package has the function under this name
+    monkeypatch.setattr(command, "_check", lambda _: None)  # as a command of another version would
     done = CliRunner().invoke(app, ["release", str(new), "--settings", str(made.settings)])
     assert (done.exit_code, "'price' is declared string, but is read as a number" in done.output) == (1, True)
     newest = json.loads(segments(made, "history", "--format", "json").output)["releases"][-1]
