@@ -14,7 +14,7 @@ from jobs.settings import Settings
 from jobs.topics import Record
 from segments.changes import Change, encode_change
 from segments.control import ControlRecord
-from segments.processor import Outcome
+from segments.outcome import Outcome
 from segments.replay import Replay
 from segments.shadow_names import in_shadow
 
