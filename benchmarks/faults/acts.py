@@ -80,16 +80,20 @@ ACTS: Mapping[str, Act] = {
 
 
 def schedule(seed: int, faults: int, names: tuple[str, ...] = tuple(ACTS)) -> Iterator[str]:
-    """Yield so many faults in random order, all kinds equally often; the same seed gives the same ones.
+    """Yield so many faults in random order, all kinds equally often, none right after itself.
+
+    The same seed gives the same ones.
 
     >>> list(schedule(7, 3)) == list(schedule(7, 3)), sorted(schedule(1, len(ACTS))) == sorted(ACTS)
     (True, True)
     """
-    random = Random(seed)  # noqa: S311 - a schedule wants a seed, not secrecy
+    random, last = Random(seed), ""  # noqa: S311 - a schedule wants a seed, not secrecy
     while faults > 0:
-        some = random.sample(names, k=min(len(names), faults))
-        yield from some
-        faults -= len(some)
+        some = random.sample(names, k=len(names))
+        if some[0] == last:
+            some.reverse()
+        yield from some[:faults]
+        faults, last = faults - len(some), some[-1]
 
 
 def recovered(run: LiveRun) -> float:

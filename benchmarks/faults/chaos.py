@@ -33,5 +33,6 @@ def harm(
         ACTS[name](run, random)
         done += 1
         if done % overlap == 0 or done == faults:
-            say(f"{time.monotonic() - began:6.1f} s  recovered after {recovered(run):.1f} s")
+            seconds = recovered(run)
+            say(f"{time.monotonic() - began:6.1f} s  {run.load.sent:>9,} events  recovered after {seconds:.1f} s")
     return done

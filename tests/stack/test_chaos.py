@@ -28,7 +28,7 @@ def test_twelve_faults_under_load(tmp_path: Path) -> None:
         with told.open("a") as file:
             file.write(line + "\n")
 
-    options = RunOptions(load=LoadOptions(users=1_000, rate=500, seed=SEED), checkpoint_interval="1s")
+    options = RunOptions(load=LoadOptions(users=1_000, rate=300, seed=SEED), checkpoint_interval="1s")
     with own_stack(f"chaos-{os.getpid()}") as stack, live_run(stack, options) as run:
         done = harm(run, SEED, FAULTS, say, pause=0.5, overlap=3)
         sent = run.finish()
