@@ -41,7 +41,7 @@ def create_control_topics(kafka: KafkaSettings) -> None:
         kafka.shadow_changes_topic: {},
         kafka.internal_topic: {"num_partitions": 1, "configs": FOR_AN_HOUR},
     }
-    with explained(kafka.bootstrap_servers):
+    with explained(kafka.bootstrap_servers, kafka.producer_properties):
         admin = KafkaAdminClient(
             bootstrap_servers=kafka.bootstrap_servers.split(","),
             request_timeout_ms=_ADMIN_TIMEOUT_MS,
@@ -128,7 +128,7 @@ def control_records(kafka: KafkaSettings) -> list[tuple[int, ControlRecord]]:
 
 def append(kafka: KafkaSettings, record: ControlRecord) -> None:
     """Write a record once the records before it are known; raises TopicError, TakenError when its number is taken."""
-    with explained(kafka.bootstrap_servers):
+    with explained(kafka.bootstrap_servers, kafka.producer_properties):
         producer = KafkaProducer(
             bootstrap_servers=kafka.bootstrap_servers.split(","),
             acks="all",
@@ -180,7 +180,7 @@ def newest_event(kafka: KafkaSettings) -> int | None:
 
 
 def _last_records(kafka: KafkaSettings) -> list[Record]:
-    with explained(kafka.bootstrap_servers):
+    with explained(kafka.bootstrap_servers, kafka.consumer_properties):
         options = consumer_options(kafka.consumer_properties)
         consumer = KafkaConsumer(bootstrap_servers=kafka.bootstrap_servers.split(","), group_id=None, **options)
         try:

@@ -1,9 +1,10 @@
-"""`kafka.consumer_properties`, written for the job's Java client, as options of kafka-python."""
+"""Kafka properties, written for the job's Java client, as options of kafka-python and of librdkafka."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
@@ -29,6 +30,16 @@ _HANDLED = frozenset(
 )  # fmt: skip
 _HARMLESS = frozenset({"ssl.enabled.protocols", "ssl.protocol", "ssl.provider"})  # Python's defaults are as strict
 _SECURITY = ("sasl.", "security.", "ssl.")
+_LIBRDKAFKA = {
+    "security_protocol": "security.protocol",
+    "sasl_mechanism": "sasl.mechanism",
+    "sasl_plain_username": "sasl.username",
+    "sasl_plain_password": "sasl.password",
+    "ssl_cafile": "ssl.ca.location",
+    "ssl_certfile": "ssl.certificate.location",
+    "ssl_keyfile": "ssl.key.location",
+    "ssl_password": "ssl.key.password",
+}
 _PASSWORDS = frozenset({"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"})
 _JAAS = re.compile(r"""\b(username|password)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^\s;]+))""")
 
@@ -83,8 +94,23 @@ def _pem(plain: Mapping[str, str], store: str) -> str:
             f"{store}.location",
             f"Python reads PEM only: convert it (keytool, openssl) and set {store}.type: PEM, which Flink reads too",
         )
-    return plain[f"{store}.location"]
+    path = plain[f"{store}.location"]
+    if not Path(path).is_file():
+        raise _refused(f"{store}.location", f"there is no file {path}")
+    return path
+
+
+def librdkafka_options(properties: Mapping[str, str | SecretStr]) -> dict[str, str]:
+    """Return the security among these properties as librdkafka names it; raises SettingsError as `consumer_options`.
+
+    >>> librdkafka_options({"security.protocol": "SSL", "ssl.endpoint.identification.algorithm": ""})
+    {'security.protocol': 'SSL', 'ssl.endpoint.identification.algorithm': 'none'}
+    """
+    options = consumer_options(properties)
+    named = {_LIBRDKAFKA[name]: str(value) for name, value in options.items() if name in _LIBRDKAFKA}
+    unchecked = {} if options.get("ssl_check_hostname", True) else {"ssl.endpoint.identification.algorithm": "none"}
+    return named | unchecked
 
 
 def _refused(name: str, why: str) -> SettingsError:
-    return SettingsError(f"kafka.consumer_properties: {name}: {why}")
+    return SettingsError(f"Kafka properties in the settings: {name}: {why}")

@@ -1,12 +1,14 @@
 """Plays events to a Kafka topic: as fast as it takes them, at a rate, or at a multiple of their own time."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import orjson
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from pydantic import SecretStr
 
+from jobs.kafka_properties import librdkafka_options
 from segments.record_times import Stamped, stamped
 
 HEARTBEAT_USER = "__heartbeat__"
@@ -43,15 +45,17 @@ def play(
     rate: float | None = None,
     speed: float | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    properties: Mapping[str, str | SecretStr] | None = None,
 ) -> Progress:
     """Send the events in their order and return what was acknowledged, after all of them were.
 
     `rate` limits events per second, `speed` is event time per real time (1: as it happened); with both the slower one
-    counts. Records that Kafka refuses are counted in `failed`. Raises PlayError when Kafka cannot be reached or gives
-    up, ValueError when `rate` or `speed` is not positive.
+    counts. `properties` are those of the settings by which a producer logs in. Records that Kafka refuses are counted
+    in `failed`. Raises PlayError when Kafka cannot be reached or gives up, ValueError when `rate` or `speed` is not
+    positive, SettingsError for security that cannot be done.
     """
     pacer = Pacer(rate, speed)
-    sender = _Sender(bootstrap_servers, topic)
+    sender = _Sender(bootstrap_servers, topic, properties)
     started = reported = time.monotonic()
     progress = Progress(0, 0, 0.0, None)
     try:
@@ -73,12 +77,14 @@ def play(
     return progress
 
 
-def heartbeat(bootstrap_servers: str, topic: str, timestamp_ms: int) -> int:
+def heartbeat(
+    bootstrap_servers: str, topic: str, timestamp_ms: int, properties: Mapping[str, str | SecretStr] | None = None
+) -> int:
     """Send one small event of time `timestamp_ms` to every partition, so that watermarks pass on; returns how many.
 
     Raises PlayError when Kafka cannot be reached or refuses one.
     """
-    sender = _Sender(bootstrap_servers, topic)
+    sender = _Sender(bootstrap_servers, topic, properties)
     partitions = sender.partitions()
     for partition in partitions:
         event = {
@@ -130,7 +136,9 @@ class Pacer:
 class _Sender:
     """A producer that waits when its queue is full and counts what Kafka refuses."""
 
-    def __init__(self, bootstrap_servers: str, topic: str) -> None:
+    def __init__(
+        self, bootstrap_servers: str, topic: str, properties: Mapping[str, str | SecretStr] | None = None
+    ) -> None:
         self.failed = 0
         self.first_error: str | None = None
         self._topic = topic
@@ -152,6 +160,7 @@ class _Sender:
                 "on_delivery": self._refused,
                 "error_cb": self._on_error,
                 "log_level": 2,
+                **librdkafka_options(properties or {}),
             }
         )
         try:

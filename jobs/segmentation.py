@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `flink run -p
 
 from jobs.control_topic import TakenError, submitted
 from jobs.graph import build, environment
+from jobs.redis_access import RedisRefused, check_redis
 from jobs.settings import DEFAULT_PATH, SettingsError, load_settings
 from jobs.topics import TopicError
 from jobs.transactions import check_broker
@@ -25,7 +26,8 @@ BAD_CONFIG = 2
 def main(arguments: list[str] | None = None) -> int:
     """Check settings and definitions, then run the job; returns 2 when they are wrong, with every mistake listed.
 
-    Definitions that differ from those last released are released with it. Returns 1 when Kafka does not answer.
+    Definitions that differ from those last released are released with it. Returns 1 when Kafka does not
+    answer, or Redis does not let the job in.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -37,10 +39,13 @@ def main(arguments: list[str] | None = None) -> int:
         return BAD_CONFIG
     try:
         check_broker(settings.kafka)
+        away = check_redis(settings.redis)
         told = submitted(settings.kafka, definitions, int(time.time() * 1_000), getpass.getuser())
-    except (SettingsError, TopicError, TakenError) as error:
+    except (SettingsError, TopicError, TakenError, RedisRefused) as error:
         sys.stderr.write(f"{error}\n")
         return BAD_CONFIG if isinstance(error, SettingsError) else FAILED
+    if away is not None:
+        sys.stderr.write(f"{away}; the job waits for it\n")
     env = environment(settings)
     build(env, settings, told, bounded=options.bounded, trace=options.trace)
     env.execute(options.name)

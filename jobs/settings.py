@@ -13,8 +13,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from jobs.settings_secrets import check_protocol, redis_address, with_login
 from jobs.settings_source import Source, read_source
-from jobs.settings_types import Bytes, Milliseconds, Properties
+from jobs.settings_types import Bytes, Milliseconds, Properties, Secret
 from segments.events import Plausibility
 
 DEFAULT_PATH = Path("conf/job.yaml")
@@ -61,6 +62,9 @@ class KafkaSettings(Section):
     delivery: Literal["at_least_once", "exactly_once"] = "at_least_once"
     transactional_id_prefix: Text = "segments"
     transaction_timeout: Milliseconds = 900_000
+    user: Text | None = None
+    password: Secret | None = None
+    client_properties: Properties = {}
     consumer_properties: Properties = {}
     producer_properties: Properties = {}
 
@@ -69,6 +73,16 @@ class KafkaSettings(Section):
         """The topics that only the job writes, in the order of the frame's `target` (docs/wire-formats.md)."""
         events = self.changes_topic, self.memberships_topic, self.dead_letters_topic, self.late_events_topic
         return *events, self.audit_topic, self.shadow_changes_topic
+
+    @model_validator(mode="after")
+    def _all_clients_log_in_alike(self) -> Self:
+        """Lay what all clients share under what each has, so that nothing can connect without it."""
+        shared = with_login(self.client_properties, self.user, self.password)
+        consumer, producer = {**shared, **self.consumer_properties}, {**shared, **self.producer_properties}
+        if check_protocol(consumer, "consumer") != check_protocol(producer, "producer"):
+            raise ValueError("consumer and producer have different security.protocol: put it into client_properties")
+        self.__dict__.update(consumer_properties=consumer, producer_properties=producer)
+        return self
 
     @model_validator(mode="after")
     def _topics_differ(self) -> Self:
@@ -83,15 +97,27 @@ class RedisSettings(Section):
     """Where memberships are served from."""
 
     enabled: bool = True
-    url: Annotated[SecretStr, AfterValidator(_redis_url)] = SecretStr("redis://localhost:6379/0")
+    url: Annotated[Secret, AfterValidator(_redis_url)] = SecretStr("redis://localhost:6379/0")
+    user: Text | None = None
+    password: Secret | None = None
+    tls_ca: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
     ttl: Milliseconds = 30 * 86_400_000
     timeout: Milliseconds = 2_000
 
     @property
     def display_url(self) -> str:
-        """The address without user and password, for people to read."""
+        """The address without user, password and options, for people to read."""
         parts = urlsplit(self.url.get_secret_value())
-        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+
+    @model_validator(mode="after")
+    def _whole_address(self) -> Self:
+        """Put the login and TLS into the address, so that whoever connects by it obeys them."""
+        files = {"ssl_ca_certs": self.tls_ca, "ssl_certfile": self.tls_certificate, "ssl_keyfile": self.tls_key}
+        self.__dict__.update(url=redis_address(self.url, self.user, self.password, files))
+        return self
 
 
 class EventTimeSettings(Section):

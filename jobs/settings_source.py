@@ -11,11 +11,13 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from jobs.settings_secrets import read_secret
 from jobs.settings_types import is_secret
 
 PREFIX = "SEGMENTS__"
 SEPARATOR = "__"
-MAY_HOLD_SECRETS = frozenset({"redis", "url", "consumer_properties", "producer_properties"})
+FROM_FILE = "_FILE"
+MAY_HOLD_SECRETS = frozenset({"redis", "url", "client_properties", "consumer_properties", "producer_properties"})
 Keys = tuple[str, ...]
 
 
@@ -76,13 +78,21 @@ def read_source(path: Path, environment: Mapping[str, str]) -> Source:
     values = {key: {} if section is None else section for key, section in values.items()}
     places = _lines(path, root)
     for name in sorted(environment):
-        if name.startswith(PREFIX):
-            _override(values, places, name, environment[name])
+        if name.startswith(PREFIX) and not name.endswith(FROM_FILE):
+            _override(values, places, name, name, environment[name])
+        elif name.startswith(PREFIX):
+            plain = name.removesuffix(FROM_FILE)
+            if plain in environment:
+                raise ValueError(f"environment variables {plain} and {name} are both set: keep one of them")
+            try:
+                _override(values, places, plain, name, read_secret(Path(environment[name])))
+            except ValueError as error:
+                raise ValueError(f"environment variable {name}: {error}") from None
     return Source(path, values, places)
 
 
-def _override(values: dict[str, Any], places: dict[Keys, str], name: str, text: str) -> None:
-    """Set one value from a variable; its text is YAML, so `[a, b]` is a list and `5s` a text."""
+def _override(values: dict[str, Any], places: dict[Keys, str], name: str, variable: str, text: str) -> None:
+    """Set one value from a variable; its text is YAML, so `[a, b]` is a list; a secret stays as it is."""
     keys = tuple(part.lower() for part in name.removeprefix(PREFIX).split(SEPARATOR))
     section = values
     for key in keys[:-1]:
@@ -90,11 +100,11 @@ def _override(values: dict[str, Any], places: dict[Keys, str], name: str, text: 
         if not isinstance(inner, dict):
             inner = section[key] = {}
         section = inner
-    section[keys[-1]] = _parse(text)
-    variable = f"environment variable {name}"
-    places[keys] = variable
+    section[keys[-1]] = text if is_secret(keys[-1]) or keys[-1] == "url" else _parse(text)
+    place = f"environment variable {variable}"
+    places[keys] = place
     for length in range(1, len(keys)):
-        places.setdefault(keys[:length], variable)
+        places.setdefault(keys[:length], place)
 
 
 def _parse(text: str) -> Any:

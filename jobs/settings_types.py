@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr
 
+from jobs.settings_secrets import to_secret
 from segments.durations import parse_duration
 
 SIZE_UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "kB": 1_000, "MB": 1_000**2, "GB": 1_000**3}
@@ -69,10 +70,12 @@ def _to_properties(value: object) -> dict[str, object]:
 
 
 def _to_property(key: str, value: object) -> object:
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return SecretStr(text) if is_secret(key) else text
+    if is_secret(key):
+        return to_secret(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 Milliseconds = Annotated[int, BeforeValidator(_to_milliseconds), Field(gt=0)]
 Bytes = Annotated[int, BeforeValidator(_to_bytes), Field(gt=0)]
+Secret = Annotated[SecretStr, BeforeValidator(to_secret)]
 Properties = Annotated[dict[str, str | SecretStr], BeforeValidator(_to_properties)]

@@ -11,6 +11,7 @@ from kafka.errors import KafkaError
 from pydantic import SecretStr
 
 from jobs.kafka_properties import consumer_options
+from jobs.tls import kafka_refusal
 
 _POLL_MS = 500
 _MAX_RECORDS = 5_000
@@ -56,7 +57,8 @@ class TopicReader:
         options = {"max_partition_fetch_bytes": _FETCH_BYTES, **consumer_options(properties or {})}
         if committed_only:
             options["isolation_level"] = "read_committed"
-        with explained(bootstrap_servers):
+        self._properties = properties or {}
+        with explained(bootstrap_servers, self._properties):
             self._consumer: Any = KafkaConsumer(
                 bootstrap_servers=bootstrap_servers.split(","),
                 group_id=None,
@@ -84,7 +86,7 @@ class TopicReader:
 
     def go_to(self, instant: int) -> None:
         """Go on, in each partition, with the first record that was written at `instant` (ms) or later."""
-        with explained(self._servers):
+        with explained(self._servers, self._properties):
             found = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, instant))
             ends = self._consumer.end_offsets(self._partitions)
             for part in self._partitions:
@@ -93,7 +95,7 @@ class TopicReader:
 
     def poll(self, seconds: float) -> list[Record]:
         """Return what has come, waiting up to `seconds` for something; raises TopicError."""
-        with explained(self._servers):
+        with explained(self._servers, self._properties):
             fetched = self._consumer.poll(timeout_ms=int(seconds * 1_000))
         return [
             Record(part.topic, part.partition, each.offset, each.key, each.value, each.timestamp)
@@ -106,7 +108,7 @@ class TopicReader:
 
         `on_progress` is told how many were read and how many there are. Raises TopicError, also after 30 s of silence.
         """
-        with explained(self._servers):
+        with explained(self._servers, self._properties):
             ends: dict[Any, int] = self._consumer.end_offsets(self._partitions)
             starts = {part: self._consumer.position(part) for part in self._partitions}
         left = {(part.topic, part.partition): end for part, end in ends.items()}
@@ -122,7 +124,7 @@ class TopicReader:
                 on_progress(read, total)
 
     def _behind(self, ends: dict[Any, int]) -> bool:
-        with explained(self._servers):
+        with explained(self._servers, self._properties):
             return any(self._consumer.position(part) < end for part, end in ends.items())
 
     def _partitions_of(self, topic: str) -> list[Any]:
@@ -145,8 +147,10 @@ def existing_topics(servers: str, properties: Mapping[str, str | SecretStr]) -> 
 class explained:  # noqa: N801 - reads as a phrase where it is used
     """Turns what kafka-python raises into a TopicError that says where and what to check."""
 
-    def __init__(self, servers: str) -> None:
+    def __init__(self, servers: str, properties: Mapping[str, str | SecretStr] | None = None) -> None:
+        """Remember what is used: with the properties of the clients it can also say why TLS fails."""
         self._servers = servers
+        self._properties = properties
 
     def __enter__(self) -> None:
         """Do nothing."""
@@ -155,5 +159,7 @@ class explained:  # noqa: N801 - reads as a phrase where it is used
         """Translate."""
         if isinstance(error, KafkaError):
             reason = str(error) or type(error).__name__
-            hint = "is it running, and are its address and kafka.consumer_properties right?"
+            hint = "is it running, and are its address, kafka.user, password and client_properties right?"
+            if self._properties is not None:
+                hint = kafka_refusal(self._servers, consumer_options(self._properties)) or hint
             raise TopicError(f"cannot use Kafka at {self._servers}: {reason}; {hint}") from None

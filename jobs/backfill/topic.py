@@ -21,7 +21,7 @@ _IN_FLIGHT = 50  # chunks that are not acknowledged yet
 def write_chunks(kafka: KafkaSettings, chunks: Iterable[Chunk]) -> dict[int, int]:
     """Write chunks and return how many there are of each shard; raises TopicError."""
     written: dict[int, int] = {}
-    with explained(kafka.bootstrap_servers):
+    with explained(kafka.bootstrap_servers, kafka.producer_properties):
         producer: Any = KafkaProducer(
             bootstrap_servers=kafka.bootstrap_servers.split(","),
             acks="all",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -147,3 +148,9 @@ def value_text(reason: Reason) -> str:
     if isinstance(reason.value, bool):
         return "yes" if reason.value else "no"
     return "nothing known" if reason.value is None else str(reason.value)
+
+
+def refuse_password(url: str | None) -> None:
+    """Raise BadInput for an address with a password in it: a command's arguments can be read by everybody (`ps`)."""
+    if url is not None and urlsplit(url).password is not None:
+        raise BadInput("no password on a command line, where others can read it: set SEGMENTS__REDIS__PASSWORD_FILE")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from jobs.cli.errors import FAILED, Failed, for_people
-from jobs.cli.inputs import ROOT, DefinitionsOption, SettingsOption, checked_settings
+from jobs.cli.inputs import ROOT, DefinitionsOption, SettingsOption, checked_settings, refuse_password
 from jobs.cli.submit import KAFKA, REDIS, addresses
 
 _SHOWN = 10
@@ -40,9 +40,11 @@ def reconcile(
 
     from jobs.control_topic import records_told
     from jobs.reconcile import reconcile_topics
+    from jobs.redis_access import said_by_redis
     from jobs.stack.stack import Stack
     from jobs.topics import TopicError
 
+    refuse_password(redis_url)
     overrides = addresses(Stack.attach(ROOT, run)) if run is not None else {}
     given = {KAFKA: bootstrap_servers, REDIS: redis_url}
     overrides |= {name: value for name, value in given.items() if value is not None}
@@ -53,7 +55,7 @@ def reconcile(
     except TopicError as error:
         raise Failed(str(error)) from None
     except RedisError as error:
-        raise Failed(f"Redis at {job.redis.display_url} does not answer: {error}") from None
+        raise Failed(said_by_redis(job.redis, error)) from None
     typer.echo(", ".join(f"{result.counts[name]:,} {name}" for name in COUNTED))
     if result.equal:
         typer.echo("reconciled: job = replay = redis" if job.redis.enabled else "reconciled: job = replay")

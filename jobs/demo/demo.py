@@ -171,8 +171,15 @@ class _Demo:
         """Play, let an hour pass in silence, and return the replay of the same events and where time got to (ms)."""
         pace = Pace(rate, seconds, self.tally.latency)
         payloads = self.tally.latency.watched(pace.through(self._events))
-        servers, topic = self._settings.kafka.bootstrap_servers, self._settings.kafka.events_topics[0]
-        playing: Future[Progress] = self._pool.submit(play, payloads, servers, topic, on_progress=self._on_progress)
+        kafka = self._settings.kafka
+        playing: Future[Progress] = self._pool.submit(
+            play,
+            payloads,
+            kafka.bootstrap_servers,
+            kafka.events_topics[0],
+            on_progress=self._on_progress,
+            properties=kafka.producer_properties,
+        )
         self._watch(f"playing, up to {rate:,} events/s", playing.done)
         progress = playing.result()
         if progress.failed or progress.event_time is None:
@@ -241,7 +248,7 @@ class _Demo:
 
     def _beat(self, at: int) -> None:
         kafka = self._settings.kafka
-        self._heartbeats += heartbeat(kafka.bootstrap_servers, kafka.events_topics[0], at)
+        self._heartbeats += heartbeat(kafka.bootstrap_servers, kafka.events_topics[0], at, kafka.producer_properties)
 
     def _unprocessed_differences(self, replayed: Recomputation) -> list[Difference]:
         found = {"dead letters": self.tally.dead_letters, "late": self.tally.late}

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+SHOWN = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -19,8 +21,10 @@ class Problem:
 
 
 class DefinitionErrors(ValueError):
-    """A definitions file that must not start a job; `problems` holds every mistake found."""
+    """A definitions file that must not start a job; `problems` holds every mistake found, the text the first 200."""
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = sorted(problems, key=lambda problem: (problem.source, problem.line))
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        more = len(self.problems) - SHOWN
+        lines = [str(problem) for problem in self.problems[:SHOWN]]
+        super().__init__("\n".join(lines + ([f"and {more:,} more mistakes"] if more > 0 else [])))

@@ -15,6 +15,9 @@ from segments.definitions.references import order_segments
 from segments.definitions.yaml_source import YamlSource
 from segments.local_time import zone
 
+_SUGGESTED = 10
+_SHOWN = 50  # of the names that are known
+_LONGEST_NAME = 100  # of which a similar one is looked for
 _PYDANTIC_STEPS = {"function-after", "function-before", "function-plain", "[key]"}
 
 
@@ -104,10 +107,11 @@ def _model_in(annotation: Any) -> type[Model] | None:
 
 
 def _suggest(unknown: str, known: list[str]) -> str | None:
-    close = difflib.get_close_matches(unknown, known, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(unknown, known, n=1, cutoff=0.6) if len(unknown) <= _LONGEST_NAME else []
     if close:
         return f"did you mean '{close[0]}'?"
-    return f"known here: {', '.join(known)}" if known else None
+    shown = ", ".join(known[:_SHOWN]) + (", ..." if len(known) > _SHOWN else "")
+    return f"known here: {shown}" if known else None
 
 
 def _name_problems(yaml: YamlSource, content: dict[str, Any]) -> Iterator[Problem]:
@@ -115,6 +119,7 @@ def _name_problems(yaml: YamlSource, content: dict[str, Any]) -> Iterator[Proble
     segments = content.get("segments")
     if not isinstance(segments, list):
         return
+    suggested = 0
     first_line: dict[str, int] = {}
     references: dict[str, list[tuple[str, int]]] = {}
     for index, segment in enumerate(segments):
@@ -130,9 +135,9 @@ def _name_problems(yaml: YamlSource, content: dict[str, Any]) -> Iterator[Proble
     for name, targets in references.items():
         for target, line in targets:
             if target not in first_line:
-                yield Problem(
-                    yaml.name, line, name, f"no segment is named '{target}'", _suggest(target, list(first_line))
-                )
+                suggested += 1  # comparing many names with many takes minutes
+                hint = _suggest(target, list(first_line)) if suggested <= _SUGGESTED else None
+                yield Problem(yaml.name, line, name, f"no segment is named '{target}'", hint)
     _, cycle = order_segments({name: [target for target, _ in targets] for name, targets in references.items()})
     if cycle:
         line = first_line[cycle[0]]

@@ -9,6 +9,7 @@ from segments.definitions.errors import DefinitionErrors, Problem
 Path = tuple[str | int, ...]
 _MAX_BYTES = 16 * 1024 * 1024
 _MAX_DEPTH = 64
+_MAX_NODES = 200_000  # aliases written out; the largest file that is of use has a fifth
 
 
 class YamlSource:
@@ -18,6 +19,7 @@ class YamlSource:
         self.name = name
         self._lines: dict[Path, int] = {}
         self._problems: list[Problem] = []
+        self._nodes = 0
         self.value = self._read(text)
         if self._problems:
             raise DefinitionErrors(self._problems)
@@ -34,6 +36,7 @@ class YamlSource:
         if len(text) > _MAX_BYTES:
             raise DefinitionErrors([Problem(self.name, 1, "", f"the file is larger than {_MAX_BYTES} characters")])
         try:
+            _check_nesting(text)
             root = yaml.compose(text, Loader=yaml.CSafeLoader)
             return None if root is None else self._plain(root, (), frozenset())
         except yaml.MarkedYAMLError as error:
@@ -44,6 +47,9 @@ class YamlSource:
 
     def _plain(self, node: yaml.Node, path: Path, open_nodes: frozenset[int]) -> Any:
         self._lines.setdefault(path, node.start_mark.line + 1)
+        self._nodes += 1
+        if self._nodes > _MAX_NODES:
+            raise ValueError(f"more than {_MAX_NODES} values, with each alias written out")
         if id(node) in open_nodes or len(path) > _MAX_DEPTH:
             raise ValueError(f"line {node.start_mark.line + 1} refers to itself or is nested too deeply")
         inner = open_nodes | {id(node)}
@@ -64,6 +70,18 @@ class YamlSource:
             self._lines[(*path, key)] = line
             content[key] = self._plain(value_node, (*path, key), open_nodes)
         return content
+
+
+def _check_nesting(text: str) -> None:
+    """Raise ValueError for what is nested too deeply: the parser's time grows with the square of the depth."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MAX_DEPTH:
+                raise ValueError(f"line {event.start_mark.line + 1} is nested too deeply")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 class _ScalarConstructor(yaml.constructor.SafeConstructor):

@@ -58,12 +58,14 @@ def test_several_topics_keep_their_order() -> None:
 
 def test_kafka_properties_reach_the_client_in_clear() -> None:
     kafka = {
-        "consumer_properties": {"sasl.jaas.config": "user='u' password='p'"},
+        "client_properties": {"security.protocol": "SASL_SSL", "sasl.jaas.config": "user='u' password='p'"},
         "producer_properties": {"sasl.jaas.config": "user='w' password='q'", "linger.ms": 20},
     }
-    assert source_options(settings(kafka=kafka), bounded=False)["consumer.sasl.jaas.config"] == "user='u' password='p'"
+    read = source_options(settings(kafka=kafka), bounded=False)
+    assert read["consumer.sasl.jaas.config"] == "user='u' password='p'"
     given = sink_options(settings(kafka=kafka))
     assert given["producer.sasl.jaas.config"] == "user='w' password='q'"
+    assert given["producer.security.protocol"] == read["consumer.security.protocol"] == "SASL_SSL"
     assert given["producer.linger.ms"] == "20"
 
 

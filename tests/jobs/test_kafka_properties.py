@@ -1,9 +1,11 @@
 """Properties for Java's client reach kafka-python, or are refused by name: never left out in silence."""
 
+from pathlib import Path
+
 import pytest
 from kafka import KafkaConsumer
 
-from jobs.kafka_properties import consumer_options
+from jobs.kafka_properties import consumer_options, librdkafka_options
 from jobs.settings import KafkaSettings, SettingsError
 from jobs.topics import TopicReader
 
@@ -20,21 +22,36 @@ SCRAM = {
 }
 
 
-def test_passwords_and_certificates() -> None:
-    properties = KafkaSettings.model_validate({"consumer_properties": SCRAM}).consumer_properties
+def test_passwords_and_certificates(tmp_path: Path) -> None:
+    authority, own = tmp_path / "ca.pem", tmp_path / "client.pem"
+    for path in (authority, own):
+        path.write_text("")
+    given = {**SCRAM, "ssl.truststore.location": str(authority), "ssl.keystore.location": str(own)}
+    properties = KafkaSettings.model_validate({"client_properties": given}).consumer_properties
     options = consumer_options(properties)
     assert options == {
         "security_protocol": "SASL_SSL",
         "sasl_mechanism": "SCRAM-SHA-512",
         "sasl_plain_username": "u",
         "sasl_plain_password": 'a"b',
-        "ssl_cafile": "/ca.pem",
-        "ssl_certfile": "/client.pem",
-        "ssl_keyfile": "/client.pem",
+        "ssl_cafile": str(authority),
+        "ssl_certfile": str(own),
+        "ssl_keyfile": str(own),
         "ssl_password": "hush",
         "ssl_check_hostname": False,
     }
     assert options.keys() <= KafkaConsumer.DEFAULT_CONFIG.keys()
+    assert librdkafka_options(properties) == {
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "u",
+        "sasl.password": 'a"b',
+        "ssl.ca.location": str(authority),
+        "ssl.certificate.location": str(own),
+        "ssl.key.location": str(own),
+        "ssl.key.password": "hush",
+        "ssl.endpoint.identification.algorithm": "none",
+    }
 
 
 @pytest.mark.parametrize(
@@ -50,6 +67,7 @@ def test_all_ways_to_write_a_password(jaas: str) -> None:
     ("properties", "named"),
     [
         ({"ssl.truststore.location": "/ca.jks"}, "ssl.truststore.location: Python reads PEM only"),
+        ({"ssl.truststore.location": "/no.pem", "ssl.truststore.type": "PEM"}, "there is no file /no.pem"),
         ({"sasl.mechanism": "OAUTHBEARER"}, "sasl.mechanism: OAUTHBEARER"),
         ({"sasl.mechanism": "PLAIN", "sasl.jaas.config": "hush"}, "sasl.jaas.config: PLAIN needs"),
         ({"ssl.truststore.certificates": "x"}, "ssl.truststore.certificates: it is not understood"),

@@ -124,12 +124,14 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_secrets_are_never_shown(job_yaml: Path) -> None:
     job_yaml.write_text(
         "redis: {url: 'redis://me:hush@host:1/0'}\n"
-        "kafka: {consumer_properties: {ssl.key.password: hush, acks: 1, enable.idempotence: true}}"
+        "kafka: {client_properties: {security.protocol: SSL, ssl.key.password: hush, acks: 1,"
+        " enable.idempotence: true}}"
     )
     settings = load_settings(job_yaml, {})
     assert "hush" not in f"{settings!r} {settings} {settings.model_dump_json()}"
     assert settings.redis.display_url == "redis://host:1/0"
     assert plain_properties(settings.kafka.consumer_properties) == {
+        "security.protocol": "SSL",
         "ssl.key.password": "hush",
         "acks": "1",
         "enable.idempotence": "true",

@@ -1,0 +1,75 @@
+"""Definitions and mappings as somebody hostile writes them: refused soon, with a sentence, and nothing is run."""
+
+import string
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from segments.definitions import DefinitionErrors, parse_definitions
+from segments.definitions import yaml_source as limits
+from segments.definitions.yaml_source import YamlSource
+from segments.fields import getter, struct_for
+from segments.mapping import MappingError
+from segments.mapping.model import load_mapping
+
+pytestmark = pytest.mark.timeout(60)  # seconds: without its limit each of these takes minutes, or all memory
+COUNT = "{count: {event: X, within: 1h, gte: 1}}"
+LAUGHS = "a: &a [" + ",".join("x" * 10) + "]\n"
+LAUGHS += "".join(
+    f"{one}: &{one} [{','.join([f'*{before}'] * 10)}]\n"
+    for before, one in zip(string.ascii_lowercase[:9], string.ascii_lowercase[1:10], strict=True)
+)
+
+
+def refused(text: str) -> str:
+    with pytest.raises(DefinitionErrors) as caught:
+        parse_definitions(text)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 100_000, "nested too deeply"),
+        ("a: " + "{b: " * 20_000, "nested too deeply"),
+        ("\n".join(" " * depth + "a:" for depth in range(200)), "nested too deeply"),
+        ("a: &a [*a]", "refers to itself"),
+        (LAUGHS, f"more than {limits._MAX_NODES} values"),
+        ("#" * (limits._MAX_BYTES + 1), "the file is larger than"),
+        (f"segments: [{{name: a, version: {'9' * 100_000}, when: {COUNT}}}]", "no valid YAML"),
+        (f"timezone: ../../../etc/passwd\nsegments: [{{name: a, when: {COUNT}}}]", "is no time zone"),
+    ],
+    ids=["flow", "maps", "blocks", "circle", "laughs", "size", "digits", "path"],
+)
+def test_what_would_take_all_time_or_memory_is_refused(text: str, said: str) -> None:
+    assert said in refused(text)
+
+
+def test_many_mistakes_are_told_in_a_text_of_bounded_length() -> None:
+    missing = [f"{{name: number_{n}, when: {{segment: numbre_{n}}}}}" for n in range(600)]
+    text = refused(f"segments: [{', '.join(missing)}]")
+    assert "did you mean 'number_0'?" in text
+    assert text.endswith("and 400 more mistakes")
+    assert text.count("did you mean") == 10
+
+
+@pytest.mark.parametrize("tag", ["!!python/object/apply:os.mkdir", "!!python/name:os.system", "!include", "!!binary"])
+def test_tags_run_nothing(tag: str, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    YamlSource(f"a: {tag} ['{made}']\n", "x")
+    assert refused(f"segments: {tag} ['{made}']")
+    assert not made.exists()
+
+
+@pytest.mark.parametrize("path", ["__class__", "__init__.__globals__", "__dict__", "__struct_fields__"])
+def test_names_of_properties_are_data(path: str) -> None:
+    empty = msgspec.json.decode(b"{}", type=struct_for("Properties", [path], {}))
+    assert getter(path)(empty) is None
+
+
+def test_mappings_have_the_same_limits(tmp_path: Path) -> None:
+    path = tmp_path / "mapping.yaml"
+    path.write_text(LAUGHS)
+    with pytest.raises((MappingError, DefinitionErrors), match="more than"):
+        load_mapping(str(path))
