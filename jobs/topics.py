@@ -136,7 +136,7 @@ class TopicReader:
 
 def existing_topics(servers: str, properties: Mapping[str, str | SecretStr]) -> set[str]:
     """Return the names of all topics; raises TopicError, SettingsError."""
-    with explained(servers):
+    with explained(servers, properties):
         consumer = KafkaConsumer(bootstrap_servers=servers.split(","), group_id=None, **consumer_options(properties))
         try:
             return set(consumer.topics())

@@ -35,7 +35,7 @@ def check_broker(kafka: KafkaSettings) -> None:
 
 
 def _broker_maximum(kafka: KafkaSettings) -> int | None:
-    with explained(kafka.bootstrap_servers):
+    with explained(kafka.bootstrap_servers, kafka.producer_properties):
         admin = KafkaAdminClient(
             bootstrap_servers=kafka.bootstrap_servers.split(","),
             request_timeout_ms=_TIMEOUT_MS,

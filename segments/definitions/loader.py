@@ -136,8 +136,8 @@ def _name_problems(yaml: YamlSource, content: dict[str, Any]) -> Iterator[Proble
         for target, line in targets:
             if target not in first_line:
                 suggested += 1  # comparing many names with many takes minutes
-                hint = _suggest(target, list(first_line)) if suggested <= _SUGGESTED else None
-                yield Problem(yaml.name, line, name, f"no segment is named '{target}'", hint)
+                similar = _suggest(target, list(first_line)) if suggested <= _SUGGESTED else None
+                yield Problem(yaml.name, line, name, f"no segment is named '{target}'", similar)
     _, cycle = order_segments({name: [target for target, _ in targets] for name, targets in references.items()})
     if cycle:
         line = first_line[cycle[0]]

@@ -79,7 +79,8 @@ def _check_nesting(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _MAX_DEPTH:
-                raise ValueError(f"line {event.start_mark.line + 1} is nested too deeply")
+                place = f"line {event.start_mark.line + 1}" if event.start_mark else "the text"
+                raise ValueError(f"{place} is nested too deeply")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 

@@ -135,7 +135,12 @@ def _redis(folder: Path, table: ProcessTable) -> int:
         f"user app on >{REDIS_PASSWORD} ~seg:* ~segment:* +@all\nuser reader on >{REDIS_PASSWORD} ~other:* +@all\n"
     )
     table.spawn("redis", [str(find_binary()), str(config)], {}, folder / "redis.log")
-    wait_until(lambda: socket.create_connection((LOOPBACK, port), 1.0).close() is None, 20, "Redis")
+
+    def listens() -> bool:
+        with socket.create_connection((LOOPBACK, port), 1.0):
+            return True
+
+    wait_until(listens, 20, "Redis")
     return port
 
 
