@@ -58,7 +58,8 @@ def test_no_product_code_could_run_what_it_reads(package: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "eval(text)", "exec(text)", "import pickle", "from pickle import loads", "import marshal", "from yaml import load",
+        "eval(text)", "exec(text)",
+        "import pickle", "from pickle import loads", "import marshal", "from yaml import load",
         "yaml.load(text, Loader=x)", "yaml.compose(text, Loader=yaml.UnsafeLoader)", "yaml.unsafe_load(text)",
         "subprocess.run(line, shell=True)", "subprocess.run(line, shell=wanted)", "os.system(line)",
     ],
