@@ -6,6 +6,7 @@ EVENTS ?=
 MAPPING ?=
 QUICK ?=
 WORKERS ?= logical
+ADVISORIES ?=
 SEED ?=
 FAULTS ?=
 RATE ?=
@@ -29,7 +30,7 @@ MVN := mvn -q -B -ntp
 # Maven with the JDK that jobs/stack/java.py finds; that script says what to install when there is none.
 WITH_JDK = home="$$($(PYTHON) jobs/stack/java.py)" && JAVA_HOME="$$home"
 
-.PHONY: help setup tools demo test test-quick test-python test-java test-stack check fix lock bench bench-rules bench-faults chaos soak golden mutation up down clean
+.PHONY: help setup tools demo test test-quick test-python test-java test-stack check audit review fix lock bench bench-rules bench-faults chaos soak golden mutation up down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -56,12 +57,19 @@ test-java: tools ## Run the bridge's JUnit tests
 test-stack: setup ## Run the tests on the real Kafka, Redis and Flink
 	@$(BIN)/python -m pytest -m stack
 
-check: $(VENV_READY) ## Check style, formatting, types, import directions; validate and lint the shipped definitions
+check: $(VENV_READY) ## Check style, formatting, types, import directions, dependencies; validate and lint the shipped definitions
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tools.dependencies check
 	@if [ -f conf/segments.yaml ]; then $(BIN)/segments validate conf/segments.yaml && $(BIN)/segments lint conf/segments.yaml; fi
+
+audit: $(VENV_READY) ## Ask for known vulnerabilities of all that is locked (needs the network)
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements-dev.lock
+
+review: $(VENV_READY) ## Note in tools/reviewed.tsv that changed dependencies were looked at (ADVISORIES='none known' after make audit)
+	@$(BIN)/python -m tools.dependencies review $(if $(ADVISORIES),--advisories "$(ADVISORIES)")
 
 fix: $(VENV_READY) ## Format the code and mend what ruff can mend by itself
 	@$(BIN)/ruff check --fix .
