@@ -144,7 +144,7 @@ def check() -> int:
     newest = max(review.day for review in reviewed.values())
     asked = sum(review.advisories != NOT_ASKED for review in reviewed.values())
     sys.stdout.write(
-        f"dependencies: {python} packages and {len(reviewed) - python} jars are pinned, as reviewed on {newest} at the latest,"
+        f"dependencies: {python} packages and {len(reviewed) - python} jars are pinned, as reviewed (last on {newest}),"
         f" and of a licence we take; advisories were looked up for {asked} of them, and none now (make audit)\n"
     )
     return 0

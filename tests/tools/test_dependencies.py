@@ -39,7 +39,10 @@ def test_the_locks_and_the_poms_are_read() -> None:
 def test_what_changed_since_the_review_is_named() -> None:
     newer = REDIS._replace(version="5.3.2")
     assert mistakes([REDIS], {REDIS: SEEN}) == []
-    assert mistakes([newer], {REDIS: SEEN}) == ["redis 5.3.2 is not reviewed", "redis 5.3.1 is reviewed and no longer used"]
+    assert mistakes([newer], {REDIS: SEEN}) == [
+        "redis 5.3.2 is not reviewed",
+        "redis 5.3.1 is reviewed and no longer used",
+    ]
 
 
 @pytest.mark.parametrize("licence", ["GPL-3.0", "AGPL-3.0-only", "LGPLv3", "", "Proprietary", "SSPL-1.0"])
