@@ -123,7 +123,7 @@ def mistakes(pins: Iterable[Pin], reviewed: dict[Pin, Review]) -> list[str]:
 
 def reviewed_now(pins: Iterable[Pin], before: dict[Pin, Review], advisories: str, day: str) -> list[tuple[str, ...]]:
     """Return the lines of the file: what was reviewed before as it was, the rest as of `day`."""
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for pin in sorted(set(pins)):
         licence = next((old.licence for known, old in before.items() if known[:2] == pin[:2]), None)
         fresh = Review((licence_of(pin.package) if pin.kind == "python" else None) or licence or "", day, advisories)
