@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +19,7 @@ from jobs.reconcile_redis import compare_redis
 from jobs.settings import Settings
 from jobs.topics import Record, TopicReader
 from segments.backfill_chunks import Chunk
-from segments.changes import encode_change
+from segments.changes import are_missing, encode_change
 from segments.control import ControlRecord, Release
 from segments.definitions.model import Definitions
 from segments.events import EventDecoder, RejectedEvent
@@ -118,6 +120,7 @@ class WrittenChanges:
 
     def __init__(self) -> None:
         self.by_user: dict[str, list[bytes]] = {}
+        self._seqs: dict[str, array[int]] = {}
         self.redelivered = 0
         self.newest = 0
         self.differences: list[Difference] = []
@@ -127,14 +130,17 @@ class WrittenChanges:
         head = _head(value)
         if head.user_id == HEARTBEAT_USER:
             return False
-        known = self.by_user.setdefault(head.user_id, [])
-        if head.seq <= len(known):
+        known, seqs = self.by_user.setdefault(head.user_id, []), self._seqs.setdefault(head.user_id, array("q"))
+        newest = seqs[-1] if seqs else 0
+        if head.seq <= newest:
             self.redelivered += 1
-            if known[head.seq - 1] != value:
+            place = bisect_left(seqs, head.seq)
+            if seqs[place] != head.seq or known[place] != value:
                 self._differ(head, f"change {head.seq} was written twice and differently: {_shown(value)}")
             return False
-        if head.seq > len(known) + 1:
-            self._differ(head, f"change {head.seq} follows change {len(known)}")
+        if are_missing(newest, head.seq):
+            self._differ(head, f"change {head.seq} follows change {newest}")
+        seqs.append(head.seq)
         known.append(value)
         self.newest = max(self.newest, head.at)
         return True

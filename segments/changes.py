@@ -58,11 +58,24 @@ class Memberships(msgspec.Struct, frozen=True, gc=False):
     segments: dict[str, Membership]
 
 
+_LIVES_APART = 1_800_000  # half of `segments.retention.GAP`: the other half is for changes of one instant
+
 TIMER = Cause("timer")
 THRESHOLD = Cause("threshold")
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode_change = msgspec.json.Decoder(Change).decode
 _decode_memberships = msgspec.json.Decoder(Memberships).decode
+
+
+def are_missing(last: int, seq: int) -> bool:
+    """Say whether changes of a user are missing between two numbers, 0 for before the first.
+
+    Numbers go up by one. Those of a user who was forgotten and comes back begin an hour of milliseconds higher or more.
+
+    >>> are_missing(3, 4), are_missing(3, 6), are_missing(0, 1), are_missing(1_795_341_600_004, 1_795_600_800_001)
+    (False, True, False, False)
+    """
+    return last + 1 < seq <= last + _LIVES_APART
 
 
 def encode_change(change: Change) -> bytes:

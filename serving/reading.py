@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from segments.changes import Change, decode_change
+from segments.changes import Change, are_missing, decode_change
 from serving.placing import At
 from serving.seqs import Progress, SeqStore
 from serving.troubles import Gap, Place, Trouble, Unreadable
@@ -46,7 +46,7 @@ class Reading:
                 if seq <= last:
                     self.repeated += 1
                 else:
-                    if seq > last + 1 and (last or at.whole):
+                    if are_missing(last, seq) and (last or at.whole):
                         self._on_trouble(Gap(_place(record), user, last + 1, seq))
                     changes.append(head)
             known[user] = max(last, seq)

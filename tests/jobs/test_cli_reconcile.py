@@ -189,3 +189,16 @@ def test_every_difference_in_the_memberships_is_named() -> None:
     assert memberships_differences([*AS_TOLD, foreign]) == [
         ("u2", "the newest record of the memberships topic is about user u1")
     ]
+
+
+def test_numbers_of_who_was_forgotten_and_came_back_are_no_gap() -> None:
+    forgetting = parse_definitions("retention: 1d\nsegments: [{name: seen, when: {recency: {event: any, within: 1h}}}]")
+    replayed = Recomputation(forgetting, Settings())
+    replayed.add([event("u1", 0), event("u1", 3 * 24 * HOUR)])
+    replayed.advance(T0 + 9 * 24 * HOUR)
+    told = replayed.changes["u1"]
+    assert [decode_change(value).seq - T0 for value in told] == [1, 2, 3 * 24 * HOUR + 1, 3 * 24 * HOUR + 2]
+    topic = written([*told, *told[:3]])
+    assert (topic.by_user["u1"], topic.redelivered, topic.differences) == (told, 3, [])
+    lost = written([value for value in told if value != told[2]])
+    assert lost.by_user["u1"] != told
