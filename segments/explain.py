@@ -10,7 +10,6 @@ from segments.backfill_chunks import Chunk
 from segments.changes import Change
 from segments.conditions.base import Fact
 from segments.control import ControlRecord, Release, Thresholds
-from segments.definitions.loader import parse_definitions
 from segments.definitions.model import Definitions
 from segments.durations import format_duration
 from segments.engine import MESSAGE_IDS_KEPT, Engine
@@ -24,6 +23,7 @@ from segments.population.bounds import Bounds
 from segments.processor import Processor
 from segments.profile import NEVER, Profile
 from segments.rules import Rule, WarmingRule
+from segments.shadow import definitions_of
 from segments.timeline import Timeline, timeline_of
 
 SHOWN = 10  # events of one condition, and events that were not counted
@@ -68,7 +68,7 @@ def explain(  # noqa: PLR0913 - all that an explanation is made of
         timeline = Timeline.of(compiled(told))
     else:
         releases = [record for record in told if isinstance(record, Release)]
-        timeline = timeline_of(releases, lambda release: compiled(parse_definitions(release.definitions)))
+        timeline = timeline_of(releases, lambda release: compiled(definitions_of(release)))
     run = _Run(timeline, allowed_lateness)
     run.take(handed)
     selection = _Selection(EventDecoder(plausibility=plausibility), user_id, at)
@@ -163,7 +163,8 @@ class _Run:
             if not profile.newest:
                 raise UnknownUser(_forgotten(user_id, events[-1].time + retention, retention))
         view = _View(profile, events, now, _known_since(self._timeline, profile.release))
-        standings = [view.standing(rule, self._last_change(rule.name)) for rule in plan.rules]
+        live = (rule for rule in plan.rules if not rule.is_shadow)  # the shadow matters once it is promoted
+        standings = [view.standing(rule, self._last_change(rule.name)) for rule in live]
         more = max(0, len(self.refused) - SHOWN)
         return Explanation(user_id, now, profile.release, self.events, self.refused[more:], more, standings)
 

@@ -9,11 +9,14 @@ from itertools import chain
 from segments.changes import Change
 from segments.control import ControlRecord, Release, Thresholds
 from segments.definitions.model import Definitions
+from segments.definitions.paths import parts
+from segments.definitions.threshold import Threshold
 from segments.engine import Engine
 from segments.events import Plausibility
 from segments.outcome import Outcome
 from segments.plan import Plan
 from segments.population.bounds import Bounds
+from segments.preview.versions import restricted
 from segments.processor import Processor
 from segments.record_times import with_record_times
 from segments.shadow import definitions_of
@@ -126,6 +129,28 @@ def replay(
     """
     run = Replay(definitions, allowed_lateness=allowed_lateness, out_of_orderness=out_of_orderness)
     return run.run(events, until)
+
+
+def found_bounds(
+    definitions: Definitions,
+    events: Iterable[bytes | tuple[bytes, int | None]],
+    *,
+    allowed_lateness: int = 3_600_000,
+    plausibility: Plausibility | None = None,
+) -> list[Thresholds]:
+    """Return the bounds of the population that a replay of all users finds; nothing is read where there is none.
+
+    >>> from segments.definitions import parse_definitions
+    >>> found_bounds(parse_definitions("segments: [{name: a, when: {recency: {event: any, within: 1h}}}]"), [])
+    []
+    """
+    compared = [each.name for each in definitions.segments if any(isinstance(part, Threshold) for part in parts(each))]
+    if not compared:
+        return []
+    run = Replay(restricted(definitions, compared), allowed_lateness=allowed_lateness, plausibility=plausibility)
+    for _ in run.run(events):
+        pass  # what its users enter and leave is no question here
+    return run.found
 
 
 def _timed(events: Iterable[bytes | tuple[bytes, int | None]]) -> Iterator[tuple[bytes, int | None]]:

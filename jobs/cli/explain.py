@@ -31,7 +31,8 @@ from jobs.cli.reports import ReportFormat, print_json
 from jobs.cli.submit import KAFKA, addresses
 from jobs.settings import Settings
 from segments.backfill_chunks import Chunk
-from segments.control import ControlRecord, Release
+from segments.control import ControlRecord, Release, Thresholds
+from segments.definitions.model import Definitions
 from segments.explain import UnknownUser
 from segments.explain import explain as explain_user
 from segments.explanation import Explanation
@@ -81,6 +82,7 @@ def explain(
             allowed_lateness=job.event_time.allowed_lateness,
             plausibility=job.plausibility,
             handed=_handed(job, told),
+            found=_bounds(job, checked, _from_file(events, mapping, order)) if events is not None else (),
         )
     except UnknownUser as error:
         raise Failed(str(error.args[0])) from None
@@ -126,6 +128,14 @@ def _handed(job: Settings, told: list[ControlRecord]) -> list[Chunk]:
         return handed_over(job.kafka, [record for record in told if isinstance(record, Release)])
     except TopicError as error:
         raise Failed(str(error)) from None
+
+
+def _bounds(job: Settings, checked: Definitions, events: Iterable[tuple[bytes, int | None]]) -> list[Thresholds]:
+    from segments.replay import found_bounds
+
+    return found_bounds(
+        checked, events, allowed_lateness=job.event_time.allowed_lateness, plausibility=job.plausibility
+    )
 
 
 def _from_file(path: Path, mapping: str | None, order: Order) -> Iterable[tuple[bytes, int | None]]:

@@ -112,3 +112,25 @@ def test_explain_reads_the_topics_of_the_settings(
     assert [each["segment"] for each in found["segments"]] == ["buyer", "abandoner"]
     assert (found["events"], [each["reason"] for each in found["not_counted"]]) == (2, ["duplicate"])
     assert segments("explain", "u9", *options).exit_code == 1
+
+
+def test_explain_a_file_finds_the_bounds_of_its_population(tmp_path: Path) -> None:
+    top = tmp_path / "top.yaml"
+    top.write_text(
+        "segments: [{name: top, when: {threshold: {of: {count: {event: Order Completed, within: 1d}}, top: 20%, "
+        "min_population: 5, refresh: 1m}}}]"
+    )
+    lines = [
+        event(f"u{user}", "Order Completed", number, 10 * user + number)
+        for number in range(10)
+        for user in range(10)
+        if number <= user
+    ]
+    recorded = tmp_path / "events.ndjson"
+    recorded.write_bytes(b"\n".join(lines))
+    found = {}
+    for user in ("u9", "u0"):
+        said = segments("explain", user, "--events", recorded, "--definitions", top, "--format", "json")
+        (found[user],) = json.loads(said.output)["segments"]
+    assert (found["u9"]["inside"], found["u0"]["inside"]) == (True, False)
+    assert found["u9"]["conditions"][0]["expected"] not in ("", ">= none")

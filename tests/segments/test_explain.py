@@ -191,3 +191,14 @@ def test_of_many_that_are_not_counted_the_last_ten_are_named() -> None:
 def test_nothing_to_explain_says_what_there_is(events: list[tuple[bytes, int]], at: int | None, says: str) -> None:
     with pytest.raises(UnknownUser, match=says):
         explained("{sum: {event: View, property: price, within: 1h, gte: 0}}", events, at)
+
+
+def test_what_the_shadow_knew_counts_once_it_is_promoted_and_it_is_not_shown_before() -> None:
+    live = "segments: [{name: seen, when: {count: {event: any, within: 1m, gte: 1}}}]"
+    shadow = live.replace("gte: 1}}", "gte: 1}}, min_dwell: 2h")
+    told = [Release(1, 0, live), Release(2, 1, live, shadow), Release(3, T0 + 30 * MINUTE, shadow)]
+    events = [event(0, "Order", 1)]
+    (before,) = explain(told, events, "u", at=T0 + 20 * MINUTE).segments
+    assert (before.segment, before.inside) == ("seen", False)
+    (after,) = explain(told, events, "u", at=T0 + 40 * MINUTE).segments
+    assert (after.inside, after.next_change_at) == (True, T0 + 150 * MINUTE), "it dwells from its promotion on"
