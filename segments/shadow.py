@@ -37,6 +37,24 @@ def in_one_plan(live: Definitions, shadow: Definitions) -> Definitions:
     return live.model_copy(update={"segments": [*live.segments, *hidden]})
 
 
+def refuse_harm(live: Definitions, shadow: Definitions) -> None:
+    """Raise DefinitionErrors where the shadow would make dead letters of events that the live definitions take.
+
+    It would where it alone reads a property as a number: an event that has a text there is refused for both.
+    """
+    known, both = Plan(live).property_types, Plan(in_one_plan(live, shadow)).property_types
+    hint = "declare 'PROPERTY: number' under properties in the live definitions first, or release it without --shadow"
+    problems = [
+        Problem(
+            "the shadow", 1, "properties", f"only the shadow reads '{name}' as a number", hint.replace("PROPERTY", name)
+        )
+        for name, kind in both.items()
+        if known.get(name) != kind
+    ]
+    if problems:
+        raise DefinitionErrors(problems)
+
+
 def promoted(old: Plan, new: Plan) -> tuple[str, ...]:
     """Return the segments that were in the shadow of one plan and are live, and the same, in the next."""
     hidden = {segment.name: segment for segment in old.definitions.segments if in_shadow(segment.name)}

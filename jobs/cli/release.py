@@ -30,7 +30,7 @@ from jobs.settings import Settings
 from segments.definitions import parse_definitions
 from segments.lint import lint as examine
 from segments.release_diff import SegmentDiff, release_diff
-from segments.shadow import in_one_plan
+from segments.shadow import refuse_harm
 
 if TYPE_CHECKING:
     from jobs.release import Intent, Progress
@@ -180,7 +180,7 @@ def tell(job: Settings, intent: Intent, wait: bool | None) -> None:
     with explained():
         before, planned = plan_release(job.kafka, intent)
         if planned.shadow is not None:
-            in_one_plan(parse_definitions(planned.definitions), parse_definitions(planned.shadow, "the shadow"))
+            refuse_harm(parse_definitions(planned.definitions), parse_definitions(planned.shadow, "the shadow"))
         _show(before, planned)
         write_release(job.kafka, planned)
         typer.echo(f"release {planned.number} takes effect at {instant_text(planned.effective_at)} UTC of event time")

@@ -2,7 +2,7 @@ import pytest
 
 from segments.definitions import DefinitionErrors, parse_definitions
 from segments.plan import Plan
-from segments.shadow import in_one_plan, shadowed
+from segments.shadow import in_one_plan, refuse_harm, shadowed
 
 LIVE = """
 segments:
@@ -45,3 +45,13 @@ def test_a_segment_that_is_gone_is_not_evaluated() -> None:
 def test_a_shadow_reads_events_as_the_live_definitions_do(name: str, value: str) -> None:
     with pytest.raises(DefinitionErrors, match=f"{name}: is not that of the live definitions"):
         in_one_plan(parse_definitions(LIVE), parse_definitions(f"{name}: {value}\n{LIVE}"))
+
+
+def test_a_shadow_that_alone_reads_a_property_as_a_number_would_harm_the_live_segments() -> None:
+    live, spender = parse_definitions(LIVE), "{sum: {event: Order Completed, property: price, within: 1d, gt: 5}}"
+    shadow = parse_definitions(LIVE + f"  - {{name: spender, when: {spender}}}\n")
+    with pytest.raises(DefinitionErrors, match=r"only the shadow reads 'price' as a number .declare 'price: number'"):
+        refuse_harm(live, shadow)
+    declared = "properties: {price: number}\n" + LIVE
+    refuse_harm(parse_definitions(declared), shadow.model_copy(update={"properties": {"price": "number"}}))
+    refuse_harm(live, parse_definitions(SHADOW))

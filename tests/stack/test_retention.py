@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -53,4 +54,4 @@ def test_who_is_gone_is_forgotten_everywhere_and_begins_anew(stack: Stack, tmp_p
             lambda: set(made.memberships_in_redis()["back"]) == {"_seq", "seen"}, "Redis to know the new life"
         )
         assert len(made.changes()["gone"]) == 4
-        assert [record.key for record in made.read("late_events")] == [b"gone"]
+        assert [json.loads(record.value)["userId"] for record in made.read("late_events")] == ["gone"]
