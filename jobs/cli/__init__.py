@@ -16,6 +16,7 @@ from jobs.cli.funnel import funnel
 from jobs.cli.history import history
 from jobs.cli.lint import lint
 from jobs.cli.local_stack import down, up
+from jobs.cli.models import models
 from jobs.cli.preview import preview
 from jobs.cli.reconcile import reconcile
 from jobs.cli.release import promote, release, rollback, withdraw
@@ -23,6 +24,7 @@ from jobs.cli.replay import replay
 from jobs.cli.run import run
 from jobs.cli.savepoint import savepoint
 from jobs.cli.submit import submit
+from jobs.cli.train import train
 from jobs.cli.upgrade import rescale, resume, upgrade
 from jobs.cli.version import version
 
@@ -62,3 +64,5 @@ app.command()(replay)
 app.command()(explain)
 app.command()(consume)
 app.command()(reconcile)
+app.command()(train)
+app.add_typer(models, name="models")

@@ -10,8 +10,8 @@ from segments.definitions.basis import Duration, Model, Name, Text
 from segments.models.spec import FeatureSet, OwnCondition
 
 Estimator = Literal["gradient_boosting", "random_forest", "voting"]
-METRICS = ("roc_auc", "average_precision", "f1", "precision", "recall", "accuracy", "brier", "silhouette")
-METRICS_OF_CLUSTERS = ("davies_bouldin", "stability", "fidelity")
+METRICS = ("roc_auc", "average_precision", "f1", "precision", "recall", "accuracy", "brier")
+METRICS_OF_CLUSTERS = ("silhouette", "davies_bouldin", "stability", "fidelity")
 METRICS_OF_ANOMALIES = ("anomalous_share", "stability")
 _METRICS = frozenset((*METRICS, *METRICS_OF_CLUSTERS, *METRICS_OF_ANOMALIES))
 
@@ -46,6 +46,30 @@ class Table(Model):
         return self
 
 
+Two = Annotated[list[Text], Field(min_length=2, max_length=2)]
+
+
+class Derived(Model):
+    """A number made of other columns; a ratio is unknown where the second column is 0."""
+
+    name: Name
+    sum: list[Text] | None = Field(None, min_length=2)
+    product: list[Text] | None = Field(None, min_length=2)
+    ratio: Two | None = None
+    difference: Two | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if len(self.model_fields_set - {"name"}) != 1:
+            raise ValueError("needs exactly one of sum, product, ratio, difference")
+        return self
+
+    def of(self) -> tuple[str, list[str]]:
+        """Return what is done to which columns."""
+        (kind,) = self.model_fields_set - {"name"}
+        return kind, getattr(self, kind)
+
+
 class Classify(Model):
     """Foretell a label; the best of the estimators and their settings is found by cross-validation."""
 
@@ -53,7 +77,7 @@ class Classify(Model):
     estimators: list[Estimator] = Field(["gradient_boosting", "random_forest"], min_length=1)
     grid: dict[Estimator, dict[Text, list[Any]]] = Field(default_factory=dict)
     folds: int = Field(3, ge=2, le=20)
-    calibrate: Literal["sigmoid", "isotonic", "none"] = "sigmoid"
+    calibrate: Literal["sigmoid", "none"] = "sigmoid"
     threshold: float = Field(0.5, gt=0, lt=1)
 
 
@@ -76,7 +100,7 @@ class Anomaly(Model):
     """Tell users apart who are like few others, with an isolation forest."""
 
     share: float = Field(0.01, gt=0, lt=0.5)
-    trees: int = Field(200, ge=10, le=2_000)
+    trees: int = Field(100, ge=10, le=2_000)
 
 
 class Gate(Model):
@@ -120,6 +144,8 @@ class ModelSpec(Model):
     features: Name | None = None
     table: Table | None = None
     rows: Rows = Field(default_factory=Rows)
+    ordered: dict[Text, list[str]] = Field(default_factory=dict)
+    derive: list[Derived] = Field(default_factory=list)
     classify: Classify | None = None
     cluster: Cluster | None = None
     anomaly: Anomaly | None = None

@@ -1,0 +1,186 @@
+"""Training as a user does it: a table in, a version with its proof out, and what a version is checked for."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from jobs.cli import app
+from training.export import Scorer
+from training.registry import Registry
+
+RUN = CliRunner()
+CONF = Path(__file__).parents[2] / "conf"
+TABLE = {"label": "bought", "positive": ["yes"], "numbers": ["views", "spent", "age"], "categories": ["device"]}
+NO_LABEL = {key: value for key, value in TABLE.items() if key not in ("label", "positive")}
+QUICK = {"random_forest": {"n_estimators": [15]}, "gradient_boosting": {"max_iter": [20]}, "voting": {"max_iter": [10]}}
+CLASSIFY = {"estimators": ["gradient_boosting", "random_forest"], "grid": QUICK, "folds": 2}
+MODELS: list[dict[str, Any]] = [
+    {"name": "buyer", "table": TABLE, "classify": CLASSIFY, "gates": {"roc_auc": {"gte": 0.7}},
+     "derive": [{"name": "spent_a_view", "ratio": ["spent", "views"]}]},
+    {"name": "voted", "table": TABLE, "classify": {**CLASSIFY, "estimators": ["voting"]}},
+    {"name": "too_good", "table": TABLE, "classify": CLASSIFY, "gates": {"roc_auc": {"gte": 0.9999}}},
+    {"name": "groups", "table": NO_LABEL, "cluster": {"least": 2, "most": 4}},
+    {"name": "odd", "table": NO_LABEL, "anomaly": {"share": 0.05, "trees": 20}},
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of 400 visitors, of whom those who view much on a desktop buy; and models that read it."""
+    made = tmp_path_factory.mktemp("models")
+    draw = np.random.default_rng(1)
+    with (made / "table.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["views", "spent", "age", "device", "bought"])
+        for _ in range(400):
+            views, device = int(draw.integers(0, 30)), str(draw.choice(["mobile", "desktop", ""]))
+            buys = views + 8 * (device == "desktop") + draw.normal(0, 4) > 20
+            age = "" if draw.random() < 0.3 else int(draw.integers(18, 80))
+            writer.writerow([views, round(float(draw.gamma(2, 30)), 2), age, device, "yes" if buys else "no"])
+    (made / "models.yaml").write_text(yaml.safe_dump({"models": MODELS}))
+    return made
+
+
+def segments(folder: Path, *arguments: str) -> tuple[int, str]:
+    common = ["--models", str(folder / "models.yaml"), "--registry", str(folder / "registry")]
+    given = common[2:] if arguments[:2] == ("models", "list") else common
+    definitions = [] if arguments[:2] == ("models", "list") else ["--definitions", str(CONF / "segments.yaml")]
+    done = RUN.invoke(app, [*arguments, *given, *definitions])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.output
+
+
+def trained(folder: Path, name: str) -> dict[str, Any]:
+    registry = Registry(str(folder / "registry"))
+    if not registry.versions(name):
+        code, said = segments(folder, "train", name, "--table", str(folder / "table.csv"))
+        assert code == 0, said
+    return registry.manifest(name, registry.versions(name)[-1])
+
+
+@pytest.mark.parametrize("name", [model["name"] for model in MODELS])
+def test_onnx_says_what_scikit_learn_says_at_the_edges_too(folder: Path, name: str) -> None:
+    manifest = trained(folder, name)
+    assert manifest["parity"]["rows"] > 80
+    assert manifest["parity"]["max_difference"] <= 1e-5
+
+
+def test_a_classifier_is_judged_on_rows_it_has_not_seen(folder: Path) -> None:
+    manifest = trained(folder, "buyer")
+    assert manifest["metrics"]["roc_auc"] > 0.85
+    assert manifest["data"]["rows"] == {"learnt_from": 320, "held_out": 80}
+    assert sum(map(sum, manifest["found"]["confusion"])) == 80
+    assert max(manifest["importances"], key=manifest["importances"].get) == "views"
+    assert [each["estimator"] for each in manifest["found"]["candidates"]] != []
+    report = Registry(str(folder / "registry")).read("buyer", 1, "report.html").decode()
+    assert report.count("<svg") == 4
+    assert "roc_auc" in report
+
+
+def test_groups_and_anomalies_have_their_own_measures(folder: Path) -> None:
+    groups = trained(folder, "groups")
+    assert set(groups["metrics"]) == {"silhouette", "davies_bouldin", "stability", "fidelity"}
+    assert sum(groups["found"]["sizes"]) == 320
+    assert groups["found"]["dbscan"]["groups"] >= 0
+    assert 0 < trained(folder, "odd")["metrics"]["anomalous_share"] < 0.2
+
+
+def test_the_same_data_and_seed_give_the_same_model(folder: Path) -> None:
+    first = trained(folder, "buyer")
+    assert segments(folder, "train", "buyer", "--table", str(folder / "table.csv"))[0] == 0
+    registry = Registry(str(folder / "registry"))
+    second = registry.manifest("buyer", 2)
+    same = ("metrics", "importances", "found", "parity")
+    assert {key: second[key] for key in same} == {key: first[key] for key in same}
+    code, listed = segments(folder, "models", "list")
+    assert (code, listed.count("buyer")) == (0, 2)
+
+
+def test_a_version_that_fulfils_all_may_be_released(folder: Path) -> None:
+    trained(folder, "buyer")
+    assert segments(folder, "models", "check", "buyer", "1") == (0, "buyer 1 may be released\n")
+
+
+def test_a_version_below_its_gate_may_not(folder: Path) -> None:
+    trained(folder, "too_good")
+    code, said = segments(folder, "models", "check", "too_good", "1")
+    assert code == 1
+    assert "roc_auc is" in said
+    assert "the gate is >= 0.9999" in said
+
+
+def test_a_version_of_other_columns_may_not(folder: Path, tmp_path: Path) -> None:
+    trained(folder, "buyer")
+    other = [{**MODELS[0], "table": {**TABLE, "numbers": ["views", "spent"]}}]
+    (tmp_path / "models.yaml").write_text(yaml.safe_dump({"models": other}))
+    (tmp_path / "registry").symlink_to(folder / "registry")
+    code, said = segments(tmp_path, "models", "check", "buyer", "1")
+    assert code == 1
+    assert "train it anew" in said
+
+
+def test_a_model_that_says_something_else_may_not(folder: Path) -> None:
+    trained(folder, "buyer")
+    trained(folder, "voted")
+    registry = Registry(str(folder / "registry"))
+    files = {name: registry.read("buyer", 1, name) for name in ("model.onnx", "proof.json")}
+    proof = json.loads(files["proof.json"])
+    proof["scores"][0] = [0.9, 0.1] if proof["scores"][0][0] < 0.5 else [0.1, 0.9]
+    wrong = registry.add("buyer", registry.manifest("buyer", 1), {**files, "proof.json": json.dumps(proof).encode()})
+    code, said = segments(folder, "models", "check", "buyer", str(wrong))
+    assert code == 1
+    assert "ONNX and scikit-learn differ by" in said
+    broken = registry.add("buyer", registry.manifest("buyer", 1), {**files, "model.onnx": b"no model"})
+    assert "cannot be proved: no ONNX model" in segments(folder, "models", "check", "buyer", str(broken))[1]
+
+
+def test_a_version_that_was_changed_is_refused(folder: Path) -> None:
+    trained(folder, "voted")
+    path = folder / "registry/voted/1/proof.json"
+    content = path.read_bytes()
+    path.write_bytes(content + b" ")
+    code, said = segments(folder, "models", "check", "voted", "1")
+    path.write_bytes(content)
+    assert code == 1
+    assert "is not what was written" in said
+    assert segments(folder, "models", "check", "voted", "9")[1].startswith(
+        f"{folder}/registry has no version 9 of voted"
+    )
+
+
+def test_a_batch_scores_as_one_row_does(folder: Path) -> None:
+    trained(folder, "buyer")
+    registry = Registry(str(folder / "registry"))
+    scorer, proof = Scorer(registry.read("buyer", 1, "model.onnx")), json.loads(registry.read("buyer", 1, "proof.json"))
+    numbers, categories = np.array(proof["numbers"][:20], np.float32), np.array(proof["categories"][:20], object)
+    assert scorer.width == (4, 1)
+    alone = np.concatenate([scorer.scores(numbers[i : i + 1], categories[i : i + 1]) for i in range(20)])
+    assert np.array_equal(scorer.scores(numbers, categories), alone)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (["train", "no_such"], 2, "has no model 'no_such' (there are: buyer, voted"),
+        (["train", "buyer"], 2, "model 'buyer' reads a table: give --table CSV"),
+        (["train", "buyer", "--table", "TABLE"], 1, "has no column device"),
+        (["models", "check", "no_such", "1"], 2, "has no model 'no_such'"),
+    ],
+)
+def test_mistakes(folder: Path, tmp_path: Path, arguments: list[str], code: int, expected: str) -> None:
+    (tmp_path / "t.csv").write_text("views,spent,age,bought\n1,2,3,yes\n")
+    given = [str(tmp_path / "t.csv") if each == "TABLE" else each for each in arguments]
+    found, said = segments(folder, *given)
+    assert (found, expected in said) == (code, True), said
+
+
+def test_what_is_no_number_is_told_with_its_line(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("views,spent,age,device,bought\n1,2,3,a,yes\nmany,2,3,a,no\n")
+    code, said = segments(folder, "train", "buyer", "--table", str(tmp_path / "t.csv"))
+    assert (code, said) == (1, f"{tmp_path}/t.csv:3: 'many' in column views is no number: is it a category?\n")
