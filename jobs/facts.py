@@ -21,7 +21,8 @@ STATEFUL = {
     "kafka-control": "how far the control topic was read",
     "batch-events": "how far event time has come",
     "segments": "the profiles of all users, and what the job was told",
-    "kafka-records": "the Kafka transactions that are not committed yet",
+    "kafka-records": "the Kafka transactions that were begun",
+    "Sink Committer: kafka-records": "the Kafka transactions that are not committed yet",  # Flink makes it of the sink
 }
 STATELESS = ("unbatch-records",)
 FLINK = "2.3.0"

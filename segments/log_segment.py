@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from segments.profile import UNJUDGED, Layout, decode_profile, encode_profile, from_format_1, mover
+from segments.version import VERSION
 
 FORMAT = 3  # the newest; written where users were forgotten, else 2. Formats that are not known are refused
 OLDEST_FORMAT = 1
@@ -27,6 +28,10 @@ class LogSegment(NamedTuple):
     forgotten_until: int = 0
 
 
+class _Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    format: int
+
+
 class _StoredOfFormat2(msgspec.Struct, array_like=True, frozen=True, gc=False):
     format: int
     features: tuple[int, ...]
@@ -43,6 +48,7 @@ class _Stored(_StoredOfFormat2, array_like=True, frozen=True, gc=False):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Stored).decode
+_decode_head = msgspec.msgpack.Decoder(_Head).decode
 
 
 def encode_segment(segment: LogSegment) -> bytes:
@@ -59,14 +65,22 @@ def encode_segment(segment: LogSegment) -> bytes:
 
 def decode_segment(stored: bytes) -> LogSegment:
     """Return the segment of bytes; raises ValueError when they have a format that this version does not know."""
+    _check_format(_decode_head(stored).format)  # first: a newer one may have another shape
     read = _decode(stored)
-    if not OLDEST_FORMAT <= read.format <= FORMAT:
-        raise ValueError(f"profiles in the state have format {read.format}, this version reads 1 to {FORMAT}")
     profiles = read.profiles
     if read.format == 1:
         profiles = {user_id: from_format_1(blob) for user_id, blob in profiles.items()}
     layout = Layout(read.features, read.segments)
     return LogSegment(read.release, layout, profiles, read.recent, read.gone, read.forgotten_until)
+
+
+def _check_format(found: int) -> None:
+    if not OLDEST_FORMAT <= found <= FORMAT:
+        raise ValueError(
+            f"profiles in the state have format {found}; this version ({VERSION}) reads {OLDEST_FORMAT} to {FORMAT}."
+            " They were written by a newer version: go on with that one, or from a savepoint of before it"
+            " (docs/upgrading.md)"
+        )
 
 
 def translator(old: Layout, new: Layout, release: int) -> Callable[[bytes], bytes]:

@@ -27,7 +27,10 @@ from jobs.savepoints import Manifest
 from jobs.stack.flink_config import ClusterSize
 from jobs.stack.stack import Parts, Stack
 from segments.changes import Change, decode_change
+from segments.definitions import parse_definitions
+from segments.log_segment import FORMAT, decode_segment, encode_segment
 from segments.record_times import stamped
+from segments.replay import Replay
 from segments.version import VERSION
 from tests.conftest import ROOT
 from tests.stack.support import Pipeline, pipeline
@@ -120,6 +123,18 @@ def make(target: Path) -> None:
         (target / "savepoint.segments.json").write_bytes(_manifest(savepoint, job, facts))
 
 
+def make_profiles(folder: Path) -> None:
+    """Keep the bytes of a worker's profiles in the present format, if there are none yet."""
+    kept = folder / f"format-{FORMAT}.msgpack"
+    if not kept.exists():
+        run = Replay(parse_definitions((folder / "segments.yaml").read_text(encoding="utf-8")))
+        events = gzip.decompress((folder / "events.ndjson.gz").read_bytes()).splitlines()
+        assert list(run.run(events))
+        (segment,) = run.processor.profiles.all_of(0)
+        forgotten = decode_segment(segment)._replace(gone=["gone"], forgotten_until=START)
+        kept.write_bytes(encode_segment(forgotten))
+
+
 def _manifest(savepoint: str, job: str, parameters: Mapping[str, str]) -> bytes:
     facts = from_parameters(parameters)
     made = Manifest(
@@ -141,5 +156,6 @@ def _keep(savepoint: Path, archive: Path) -> None:
 
 if __name__ == "__main__":
     name = sys.argv[1] if len(sys.argv) > 1 else VERSION
+    make_profiles(HERE / "profiles")
     make(HERE / name)
     sys.stdout.write(f"made {HERE / name}: {sum(each.stat().st_size for each in (HERE / name).iterdir()):,} bytes\n")

@@ -13,6 +13,7 @@ from segments.control import Release, encode_control
 from segments.definitions import parse_definitions
 from segments.events import Plausibility
 from segments.history import first_release
+from segments.log_segment import FORMAT
 from segments.record_times import stamped
 from segments.replay import replay
 from tests.udfs.fakes import Shards, Worker
@@ -212,6 +213,18 @@ def run(events: list[Raw], restart_every: int | None) -> dict[str, list[bytes]]:
             worker.close()
             worker = Worker(options(Path("conf/segments.yaml").read_text()), checkpoint)
     return found
+
+
+def test_a_state_of_a_newer_version_is_refused_and_stays_as_it_is(worker: Worker) -> None:
+    worker.events(event("u1", "Page", T), event("u2", "Page", T))
+    state = worker.checkpoint()
+    shard, number = next((shard, number) for shard, log in state.items() for number in log if number >= 0)
+    newer = state[shard][number]
+    state[shard][number] = newer[:1] + bytes([FORMAT + 1]) + newer[2:]
+    before = {shard: dict(log) for shard, log in state.items()}
+    with pytest.raises(ValueError, match="written by a newer version"):
+        Worker(options(), state)
+    assert state == before
 
 
 def test_restarts_change_nothing_and_the_replay_says_the_same() -> None:
