@@ -26,7 +26,7 @@ MINUTE = 60_000
 COMMANDS = (
     "demo", "up", "down", "run", "submit", "savepoint", "upgrade", "rescale", "resume", "version",
     "release", "rollback", "promote", "withdraw", "backfill", "history", "diff",
-    "validate", "lint", "cost", "schema", "preview", "funnel", "replay", "explain", "reconcile",
+    "validate", "lint", "cost", "schema", "preview", "funnel", "replay", "explain", "consume", "reconcile",
 )  # fmt: skip
 
 
