@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,7 +29,12 @@ STATELESS = ("unbatch-records",)
 FLINK = "2.3.0"
 NAMESPACE = "segments."
 _SETTING = "settings."
-_LEFT_OUT = frozenset({"definitions.path", "redis.url", "kafka.consumer_properties", "kafka.producer_properties"})
+#: How Kafka and Redis are reached and logged into: it may hold secrets, so a job says nothing of it.
+LOGINS = (
+    "kafka.user", "kafka.password", "kafka.client_properties", "kafka.consumer_properties", "kafka.producer_properties",
+    "redis.url", "redis.user", "redis.password", "redis.tls_ca", "redis.tls_certificate", "redis.tls_key",
+)  # fmt: skip
+_LEFT_OUT = frozenset({"definitions.path", *LOGINS})
 
 
 class Installed(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,8 +132,9 @@ def _texts(section: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_hidden(name: str, value: Any) -> bool:
-    return isinstance(value, SecretStr) or is_secret(name) or name in MAY_HOLD_SECRETS
+    return isinstance(value, (SecretStr, dict)) or is_secret(name) or name in MAY_HOLD_SECRETS
 
 
 def _plain(value: Any) -> str:
+    value = str(value) if isinstance(value, Path) else value
     return yaml.safe_dump([value], default_flow_style=True, width=float("inf")).strip()[1:-1]

@@ -17,12 +17,11 @@ from jobs.cli.errors import BadInput, Failed
 from jobs.cli.inputs import ROOT, checked_settings
 from jobs.cli.submit import PROGRAM, Submission, prepare
 from jobs.compatibility import Finding, compare_topics
-from jobs.facts import Installed, JobFacts, facts_of, installed, variables
+from jobs.facts import LOGINS, Installed, JobFacts, facts_of, installed, variables
 from jobs.installations import Installation
 from jobs.settings import DEFAULT_PATH, DefinitionsSettings, Settings, load_settings
 from jobs.settings_source import read_source
 
-_SECRET = (("redis", "url"), ("kafka", "consumer_properties"), ("kafka", "producer_properties"))
 _TOPICS = ("changes", "memberships", "dead_letters", "late_events")  # the others are created at a start
 
 
@@ -117,7 +116,7 @@ def _settings_file(facts: JobFacts, settings: Path, environment: Mapping[str, st
     given = read_source(settings, {**os.environ, **environment}).values
     named = (given.get("definitions") or {}).get("path", DefinitionsSettings().path)
     values: dict[str, dict[str, Any]] = {"definitions": {"path": str(settings.parent / named)}}
-    for section, key in _SECRET:
+    for section, _, key in (name.partition(".") for name in LOGINS):
         if key in (given.get(section) or {}):
             values.setdefault(section, {})[key] = given[section][key]
     for name, text in facts.settings.items():

@@ -27,9 +27,12 @@ def secret_settings() -> Settings:
         "bootstrap_servers": "a:1,b:2",
         "events_topics": ["web", "app"],
         "group_id": "007",
-        "consumer_properties": {"sasl.jaas.config": "password='hidden-1'", "client.id": "hidden-2"},
+        "user": "hidden-0",
+        "password": "hidden-1",
+        "client_properties": {"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN", "client.id": "hidden-2"},
     }
-    return Settings.model_validate({"kafka": kafka, "redis": {"url": "redis://:hidden-3@h:1/0", "ttl": "90d"}})
+    redis = {"url": "rediss://:hidden-3@h:1/0", "ttl": "90d", "tls_ca": "/hidden-4.pem"}
+    return Settings.model_validate({"kafka": kafka, "redis": redis})
 
 
 def test_no_secret_is_said() -> None:
