@@ -161,6 +161,14 @@ BARS = (
         _number("faults_recovery", "recovery_s"),
         at_most=30,
     ),
+    Bar("faults_fuzzed", "mutated events, number", ("faults_fuzz",), _number("faults_fuzz", "fuzzed")),
+    Bar(
+        "faults_unaccounted",
+        "of these: neither processed nor a dead letter, or another fate than in a replay",
+        ("faults_fuzz",),
+        _number("faults_fuzz", "unaccounted"),
+        at_most=0,
+    ),
     Bar(
         "faults_soak_slope_mib_per_h",
         "growth of memory under a steady load, MiB an hour",

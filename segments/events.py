@@ -162,7 +162,7 @@ class EventDecoder:
             raise _implausible(time, ahead)
         user, name = raw.user_id, raw.event
         if type(user) is not str or not user or len(user) > _MAX_ID:
-            user = _user_id(user or raw.anonymous_id)
+            user = _user_id(raw.anonymous_id if user is None or user == "" else user)
         if raw.type != "track" or not name or name in _RESERVED:
             name = _name(raw.type, name)
         context: Any = raw.context or self.no_context

@@ -22,6 +22,7 @@ class WorkerMetrics:
         self._group = group
         self._trace = trace
         self._events = group.counter("events")
+        self._applied = group.counter("applied")
         self._duplicates = group.counter("duplicates")
         self._late = group.counter("late")
         self._dead_letters = group.counter("dead_letters")
@@ -32,6 +33,8 @@ class WorkerMetrics:
         self.written = group.counter("state_bytes_written")
         self._busy: dict[str, float] = {}
         self._frames: Counter[str] = Counter()
+        self._fates: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
         self._total = 0
         self._first = self._last = 0.0
 
@@ -50,6 +53,8 @@ class WorkerMetrics:
     def processed(self, outcome: Outcome, events: int) -> None:
         """Count one batch of events."""
         self._events.inc(events)
+        self._applied.inc(outcome.applied)
+        self._fates.update(applied=outcome.applied, duplicates=outcome.duplicates, late=len(outcome.late))
         self._duplicates.inc(outcome.duplicates)
         self._late.inc(len(outcome.late))
         now = time.time()
@@ -60,6 +65,7 @@ class WorkerMetrics:
     def rejected(self, reason: str) -> None:
         """Count one dead letter."""
         self._dead_letters.inc()
+        self._reasons[reason] += 1
         if reason not in self._by_reason:
             self._by_reason[reason] = self._group.add_group("reason", reason).counter("dead_letters")
         self._by_reason[reason].inc()
@@ -71,11 +77,13 @@ class WorkerMetrics:
         self._frames[name] += 1
 
     def close(self) -> None:
-        """Write the trace: events, first and last batch (s since 1970), frames and busy seconds by kind."""
+        """Write the trace: events, their fates, first and last batch (s since 1970), frames and busy seconds by kind."""
         if self._trace is None:
             return
         content = {
             "events": self._total,
+            "fates": dict(self._fates),
+            "reasons": dict(self._reasons),
             "first": self._first,
             "last": self._last,
             "frames": dict(self._frames),

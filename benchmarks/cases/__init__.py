@@ -4,6 +4,7 @@ from benchmarks.cases import (
     bare_loop,
     bytewax,
     engine_step,
+    faults_fuzz,
     faults_kills,
     faults_recovery,
     job,
@@ -41,6 +42,7 @@ RULES_CASES = (
 
 FAULTS_CASES = (
     Case("faults_recovery", "recovery after a kill, with many users in state", faults_recovery.measure),
+    Case("faults_fuzz", "mutated events through the job", faults_fuzz.measure),
     Case("faults_kills", "kill -9 of TaskManagers and Python workers under load", faults_kills.measure),
 )
 

@@ -26,6 +26,7 @@ class Sizes:
     swap_users: int
     recovery_users: int
     kills: int
+    fuzzed_events: int
     latency_rate: float | None = None  # events/s; None: half of what the job has managed
 
     def scaled(self, events: int | None, users: int | None, rate: float | None) -> Sizes:
@@ -49,6 +50,7 @@ class Sizes:
             preview_events=min(self.preview_events, most),
             swap_users=min(self.swap_users, crowd),
             recovery_users=min(self.recovery_users, crowd),
+            fuzzed_events=min(self.fuzzed_events, most),
             latency_rate=rate or self.latency_rate,
         )
 
@@ -71,6 +73,7 @@ FULL = Sizes(
     swap_users=1_160_000,  # so many that a million of them have an event
     recovery_users=1_160_000,
     kills=20,
+    fuzzed_events=1_000_000,
 )
 QUICK = Sizes(
     name="quick",
@@ -90,4 +93,5 @@ QUICK = Sizes(
     swap_users=100_000,
     recovery_users=100_000,
     kills=4,
+    fuzzed_events=50_000,
 )
