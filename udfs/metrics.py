@@ -77,7 +77,7 @@ class WorkerMetrics:
         self._frames[name] += 1
 
     def close(self) -> None:
-        """Write the trace: events, their fates, first and last batch (s since 1970), frames and busy seconds by kind."""
+        """Write the trace: events, fates, first and last batch (s since 1970), frames and busy seconds by kind."""
         if self._trace is None:
             return
         content = {

@@ -37,6 +37,7 @@ MEASURED: dict[str, dict[str, Any]] = {
     "mutation": {"score": 95.0},
     "faults_kills": {"kills": 20, "lost": 0, "doubled": 0},
     "faults_recovery": {"recovery_s": 12.0},
+    "faults_fuzz": {"fuzzed": 1_000_000, "unaccounted": 0},
     "faults_soak": {"slope_mib_per_h": 0.5},
 }
 KEYS = [
@@ -45,7 +46,8 @@ KEYS = [
     "rules_swap_pause_s", "rules_swap_all_users_s", "rules_preview_s", "rules_lateness_ratio",
     "rules_threshold_rank_error",
     "rules_mutation_score",
-    "faults_kills", "faults_lost", "faults_doubled", "faults_recovery_s", "faults_soak_slope_mib_per_h",
+    "faults_kills", "faults_lost", "faults_doubled", "faults_recovery_s",
+    "faults_fuzzed", "faults_unaccounted", "faults_soak_slope_mib_per_h",
 ]  # fmt: skip
 
 
