@@ -95,7 +95,8 @@ def _agree(expected: SegmentEntry | None, found: SegmentEntry | str | None, seq:
 
 def _text(entry: SegmentEntry | str | None) -> str:
     if isinstance(entry, SegmentEntry):
-        return f"inside since {entry.since} by change {entry.seq}"
+        told = f"score {entry.score}, confidence {entry.confidence}, version {entry.version}"
+        return f"inside since {entry.since} by change {entry.seq} ({told})"
     return "not inside" if entry is None else entry
 
 
