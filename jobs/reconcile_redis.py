@@ -86,11 +86,15 @@ def _entry(value: bytes | None) -> SegmentEntry | str | None:
 
 
 def _agree(expected: SegmentEntry | None, found: SegmentEntry | str | None, seq: int) -> bool:
-    """Say whether an entry is the one that was told, or was written with the user as of a later change."""
-    if expected is None or not isinstance(found, SegmentEntry) or found.seq == expected.seq:
-        return expected == found
+    """Say whether an entry is the one that was told, or was written with the whole user.
+
+    Score and confidence are then those of the user's newest event, which may be later than the change it names.
+    """
+    if found == expected or expected is None or not isinstance(found, SegmentEntry):
+        return found == expected
     is_the_same = (found.since, found.version) == (expected.since, expected.version)
-    return is_the_same and expected.seq < found.seq <= seq
+    has_a_score = (found.score is None) == (expected.score is None)
+    return is_the_same and has_a_score and expected.seq <= found.seq <= seq
 
 
 def _text(entry: SegmentEntry | str | None) -> str:

@@ -6,7 +6,7 @@ import msgspec
 
 from jobs.reconcile import Recomputation, WrittenChanges, compare_changes
 from jobs.reconcile_memberships import compare_memberships, newest_memberships
-from jobs.reconcile_redis import compare_redis, fold
+from jobs.reconcile_redis import _agree, compare_redis, fold
 from jobs.settings import Settings
 from jobs.topics import Record
 from segments.changes import Membership, Memberships, decode_change, encode_memberships
@@ -145,6 +145,22 @@ def test_every_difference_in_redis_is_named() -> None:
         ("u3", "Redis has seg:u3, the topic has no change of this user"),
         ("u2", "sorted set segment:seen: the topic says not in it, Redis 5"),
     ]
+
+
+def test_a_user_written_whole_has_newer_scores_and_agrees() -> None:
+    """Found by the chaos test: a user is written whole after an event that changed the score and no membership."""
+    change = SegmentEntry(12.5, T0, 1, 3, 1.0)
+    assert _agree(change, SegmentEntry(14.0, T0, 1, 3, 1.0), 3)
+    assert _agree(change, SegmentEntry(14.0, T0, 1, 5, 1.0), 5)
+    for other in (
+        SegmentEntry(12.5, T0 + 1, 1, 3, 1.0),
+        SegmentEntry(12.5, T0, 2, 3, 1.0),
+        SegmentEntry(12.5, T0, 1, 2, 1.0),
+        SegmentEntry(12.5, T0, 1, 4, 1.0),
+        SegmentEntry(None, T0, 1, 3, 1.0),
+        None,
+    ):
+        assert not _agree(change, other, 3)
 
 
 def told(user: str, seq: int, since: int | None, version: int = 1, segment: str = "seen") -> Record:
