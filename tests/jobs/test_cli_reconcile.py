@@ -133,6 +133,9 @@ def test_redis_equal_to_the_topic() -> None:
     assert list(compare_redis(stored(), BY_USER)) == []
 
 
+NO_SCORE = "score None, confidence 1.0, version 1"
+
+
 def test_every_difference_in_redis_is_named() -> None:
     client = stored()
     del client.hashes["seg:u1"][b"seen"]
@@ -142,8 +145,7 @@ def test_every_difference_in_redis_is_named() -> None:
     assert list(compare_redis(client, BY_USER)) == [
         (
             "u1",
-            f"segment seen: the topic says inside since {T0} by change 1 "
-            "(score None, confidence 1.0, version 1), Redis not inside",
+            f"segment seen: the topic says inside since {T0} by change 1 ({NO_SCORE}), Redis not inside",
         ),
         ("u2", "the topic is at change 2, Redis at 1"),
         ("u3", "Redis has seg:u3, the topic has no change of this user"),
