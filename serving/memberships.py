@@ -15,7 +15,7 @@ _POLL_MS = 500
 
 
 class SegmentMemberships:
-    """All users who are in a segment, by name; about a KiB a user. `refresh` brings it up to date."""
+    """All users who are in a segment, by name, as the bytes of their records. `refresh` brings it up to date."""
 
     def __init__(self, bootstrap_servers: str, *, topic: str = "segment-memberships", **options: Any) -> None:
         """Connect; `options` are those of kafka-python's consumer. Raises LookupError without the topic, KafkaError."""
@@ -60,11 +60,15 @@ class SegmentMemberships:
         while any(self._consumer.position(part) < end for part, end in ends.items()):
             if time.monotonic() > until:
                 raise TimeoutError(f"Kafka did not give all records up to now in {seconds:g} s; read {read:,}")
-            for records in self._consumer.poll(timeout_ms=_POLL_MS).values():
-                read += len(records)
-                for record in records:
-                    self._keep(record.key.decode(), record.value)
+            read += self._take(self._consumer.poll(timeout_ms=_POLL_MS))
         return read
+
+    def settle(self, seconds: float = 2.0) -> None:
+        """Wait so long for what is on the way, and read it; raises as `refresh` does."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self._take(self._consumer.poll(timeout_ms=_POLL_MS))
+        self.refresh()
 
     def of(self, user_id: str) -> Memberships | None:
         """Return what a user is in, None when in nothing or unknown; raises msgspec.DecodeError."""
@@ -74,6 +78,12 @@ class SegmentMemberships:
     def members(self, segment: str) -> Iterator[str]:
         """Yield the users who are in a segment, in no order; raises msgspec.DecodeError."""
         return (user for user, value in self._records.items() if segment in decode_memberships(value).segments)
+
+    def _take(self, polled: dict[Any, list[Any]]) -> int:
+        for records in polled.values():
+            for record in records:
+                self._keep(record.key.decode(), record.value)
+        return sum(map(len, polled.values()))
 
     def _keep(self, user_id: str, value: bytes | None) -> None:
         if value is None:

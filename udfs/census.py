@@ -6,8 +6,11 @@ import time
 from collections.abc import Iterator
 
 from segments.control import encode_control
-from segments.population.rounds import Coordinator, decode_report, encode_report
+from segments.inspection import is_answer, is_question
+from segments.population.rounds import Coordinator, decode_report, encode_report, is_report
 from udfs.frames import OutputFrame, Target
+from udfs.inspector import Inspector
+from udfs.redis_users import ProfileUsers
 from udfs.releases import Releases
 
 _COORDINATORS_SHARD = 0
@@ -18,10 +21,16 @@ class Census:
 
     def __init__(self, releases: Releases, shards: int, lead: int | None) -> None:
         self._releases = releases
+        self._inspector = Inspector(ProfileUsers(releases.processor))
         self._coordinator = None if lead is None else Coordinator(shards, releases.bounds, lead)
 
+    def concerns(self, payload: bytes) -> bool:
+        """Say whether a record that the worker was told is for its census: a report, a question, an answer."""
+        return is_report(payload) or is_question(payload) or is_answer(payload)
+
     def report(self, watermark: int | None) -> Iterator[bytes]:
-        """Yield a frame with the reports that are due at a watermark (ms)."""
+        """Yield frames with answers to questions about users, and with the reports that are due at a watermark (ms)."""
+        yield from self._inspector.tell(self._releases.shards)
         if watermark is None or self._coordinator is None or not self._releases.shards:
             return
         output = OutputFrame()
@@ -33,8 +42,12 @@ class Census:
     def hear(self, payload: bytes) -> Iterator[bytes]:
         """Take a worker's report in; yields a frame with the bound that follows, if this worker is the coordinator.
 
-        Raises msgspec.DecodeError.
+        A question about users is answered with the next frames. Raises msgspec.DecodeError.
         """
+        if is_question(payload):
+            self._inspector.hear(payload)
+        if not is_report(payload):
+            return
         if self._coordinator is None or _COORDINATORS_SHARD not in self._releases.shards:
             return
         record = self._coordinator.take(decode_report(payload), self._releases.processor.population.thresholds)

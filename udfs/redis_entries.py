@@ -15,7 +15,7 @@ USER_KEY = "seg:"
 SEGMENT_KEY = "segment:"
 WHOLE_KEY = "segments:whole"  # a hash of shard -> the id of the server that is known to hold all of its users
 _USERS_A_SCRIPT = 256  # a script blocks Redis for its whole run: a few milliseconds
-_WHOLE = -1
+WHOLE = -1
 _GONE = -2
 
 # A batch is a list of [user, after, seq, {segment: [value or false, at]}]: changes of a user after number `after` up to
@@ -138,7 +138,7 @@ def whole_entry(user: str, memberships: Memberships | None) -> UserEntry:
         name: (_json(each.score, each.since, each.segment_version, seq, each.confidence), each.since)
         for name, each in memberships.segments.items()
     }
-    return UserEntry(user, _WHOLE, seq, segments)
+    return UserEntry(user, WHOLE, seq, segments)
 
 
 def batches(entries: Iterable[Sequence[Any]]) -> Iterator[bytes]:

@@ -21,7 +21,6 @@ from segments.definitions import DefinitionErrors
 from segments.events import Plausibility
 from segments.failures import failure, traceback_of
 from segments.outcome import Outcome
-from segments.population.rounds import is_report
 from segments.profiles import Profiles
 from segments.shadow_names import in_shadow
 from udfs import beam_sampler
@@ -160,7 +159,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
 
     def _hear(self, frame: ControlFrame) -> Iterator[bytes]:
         try:
-            if is_report(frame.payload):
+            if self._census.concerns(frame.payload):
                 yield from self._census.hear(frame.payload)
                 return
             if is_chunk(frame.payload):

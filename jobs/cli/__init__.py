@@ -15,6 +15,7 @@ from jobs.cli.explain import explain
 from jobs.cli.funnel import funnel
 from jobs.cli.history import history
 from jobs.cli.lint import lint
+from jobs.cli.live import redis_app
 from jobs.cli.local_stack import down, up
 from jobs.cli.models import models
 from jobs.cli.preview import preview
@@ -66,3 +67,4 @@ app.command()(consume)
 app.command()(reconcile)
 app.command()(train)
 app.add_typer(models, name="models")
+app.add_typer(redis_app, name="redis")

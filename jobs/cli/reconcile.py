@@ -1,5 +1,6 @@
 """`segments reconcile`: says whether job output = replay = Redis."""
 
+# ruff: noqa: PLR0913, PLR0917 - a command's options are its parameters
 # ruff: noqa: PLC0415 - what loads Kafka, Redis or Flink is imported when it is used
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from jobs.cli.errors import FAILED, Failed, for_people
-from jobs.cli.inputs import ROOT, DefinitionsOption, SettingsOption, checked_settings, refuse_password
+from jobs.cli.errors import FAILED, BadInput, Failed, for_people
+from jobs.cli.inputs import ROOT, DefinitionsOption, SettingsOption, checked_settings, refuse_password, settings_only
+from jobs.cli.live import RATE, RateOption, SliceOption, UsersOption, choice_of, reconcile_live
 from jobs.cli.submit import KAFKA, REDIS, addresses
 
 _SHOWN = 10
@@ -27,12 +29,20 @@ def reconcile(
     redis_url: Annotated[str | None, typer.Option(help="Redis.", show_default="that of the settings")] = None,
     bounded: Annotated[bool, typer.Option("--bounded", help="The job ran with --bounded and has ended.")] = False,
     run: Annotated[str | None, typer.Option("--run", help="Use Kafka and Redis of this local stack.")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask the running job, under load, instead of replaying the events.")
+    ] = False,
+    users: UsersOption = None,
+    part: SliceOption = None,
+    rate: RateOption = RATE,
+    repair: Annotated[bool, typer.Option("--repair", help="With --live: write to Redis what the topic says.")] = False,
 ) -> None:
     """Replay the events topic and compare with the changes, the memberships and Redis, per user and in order.
 
-    The job should be at rest: no events are being produced, and it has read all there are.
+    For that the job should be at rest: no events are being produced, and it has read all there are. With --live it
+    may be under load: what its state, the memberships topic and Redis say of the same users is compared.
 
-    Example: segments reconcile --run stack
+    Example: segments reconcile --live --slice 1/16 --repair
 
     Exit codes: 0 all equal, 1 differences (the first are shown) or no answer, 2 wrong settings or definitions.
     """
@@ -48,7 +58,13 @@ def reconcile(
     overrides = addresses(Stack.attach(ROOT, run)) if run is not None else {}
     given = {KAFKA: bootstrap_servers, REDIS: redis_url}
     overrides |= {name: value for name, value in given.items() if value is not None}
-    job, checked = checked_settings(settings, definitions, {**os.environ, **overrides})
+    environment = {**os.environ, **overrides}
+    if live:
+        reconcile_live(settings_only(settings, environment), choice_of(users, part), rate, repair=repair)
+        return
+    if users or part or repair:
+        raise BadInput("--users, --slice and --repair belong to --live")
+    job, checked = checked_settings(settings, definitions, environment)
     try:
         told = records_told(job.kafka) if definitions is None else []
         result = reconcile_topics(told or checked, job, bounded=bounded)

@@ -1,0 +1,66 @@
+"""Asking the running job about its users, through the internal topic."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+
+from kafka import KafkaProducer
+
+from jobs.control_topic import security
+from jobs.settings import Settings
+from jobs.topics import TopicError, TopicReader, explained
+from segments.inspection import Choice, Inspect, Inspected, answer_to, encode_inspection
+
+_SILENCE_S = 60.0
+_VALID_MS = 15 * 60_000
+
+
+def ask(
+    settings: Settings, choice: Choice, *, users: list[str] | None = None, rate: int = 2_000
+) -> Iterator[Inspected]:
+    """Yield the answers of all workers, as they come; raises TopicError, also when a worker says nothing for a minute.
+
+    `users` are asked for by name, else all of the choice; each worker looks at `rate` users a second.
+    """
+    kafka = settings.kafka
+    now = int(time.time() * 1_000)
+    question = Inspect(uuid.uuid4().hex, now + _VALID_MS, choice, users, rate)
+    patience = _SILENCE_S + 3 * settings.flink.checkpoint_interval / 1_000
+    left = set(range(settings.flink.shards))
+    with TopicReader(
+        kafka.bootstrap_servers, [kafka.internal_topic], committed_only=True, properties=kafka.consumer_properties
+    ) as reader:
+        reader.go_to(now - 1_000)
+        _write(settings, encode_inspection(question))
+        heard = time.monotonic()
+        while left:
+            for record in reader.poll(1.0):
+                answer = answer_to(question.id, record.value)
+                if answer is None:
+                    continue
+                heard = time.monotonic()
+                yield answer
+                left -= set(answer.shards) if answer.done else set()
+            if time.monotonic() - heard > patience:
+                raise TopicError(
+                    f"the job did not answer for {patience:g} s (shards {_shown(left)}): does it run, with these"
+                    " settings (flink.shards, kafka.internal_topic), and has it caught up? Ask again when it does"
+                )
+
+
+def _write(settings: Settings, payload: bytes) -> None:
+    kafka = settings.kafka
+    with explained(kafka.bootstrap_servers):
+        producer = KafkaProducer(
+            bootstrap_servers=kafka.bootstrap_servers.split(","), acks="all", **security(kafka.producer_properties)
+        )
+        try:
+            producer.send(kafka.internal_topic, payload, key=b"inspection").get(timeout=30)
+        finally:
+            producer.close()
+
+
+def _shown(shards: set[int]) -> str:
+    return ", ".join(map(str, sorted(shards)[:8])) + (", ..." if len(shards) > 8 else "")

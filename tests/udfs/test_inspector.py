@@ -1,0 +1,88 @@
+"""What a worker answers about its users, when, and how fast."""
+
+from segments.changes import Membership, Memberships
+from segments.inspection import Choice, Inspect, answer_to, encode_inspection
+from udfs.inspector import Inspector
+
+
+class Users:
+    """Users u0 to u1199; each tenth has had no change."""
+
+    def settle(self) -> int:
+        return 1_200
+
+    def seqs(self, first: int, last: int) -> list[tuple[str, int]]:
+        return [(f"u{number}", 1) for number in range(first, last)]
+
+    def memberships(self, user_id: str) -> Memberships | None:
+        number = int(user_id[1:])
+        if number >= 1_200:
+            return None
+        return Memberships(user_id, 0 if number % 10 == 0 else 2, 5, {"a": Membership(1, 3, None, 1.0)})
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def heard(inspector: Inspector) -> tuple[set[str], bool]:
+    users: set[str] = set()
+    done = False
+    for frame in inspector.tell([0, 1]):
+        payload = frame[frame.index(b'{"kind"') :]
+        answer = answer_to("q", payload)
+        assert answer is not None
+        assert answer.shards == [0, 1]
+        users |= answer.users.keys()
+        done = answer.done
+    return users, done
+
+
+def asked(clock: Clock, **question: object) -> Inspector:
+    inspector = Inspector(Users(), clock)  # type: ignore[arg-type]  # the users of a test
+    inspector.hear(encode_inspection(Inspect(**{"id": "q", "until": 2_000_000, "rate": 10**6, **question})))  # type: ignore[arg-type]
+    return inspector
+
+
+def test_all_users_with_changes_are_told() -> None:
+    clock = Clock()
+    inspector = asked(clock)
+    users, done = heard(inspector)
+    clock.now += 1
+    more, done = heard(inspector)
+    assert (len(users | more), done) == (1_080, True)
+    assert heard(inspector) == (set(), False)
+
+
+def test_a_choice_and_names() -> None:
+    clock = Clock()
+    inspector = asked(clock, choice=Choice(first="u11", last="u111"))
+    found = set[str]()
+    done = False
+    while not done:
+        clock.now += 1
+        more, done = heard(inspector)
+        found |= more
+    assert found == {f"u{number}" for number in range(1_200) if "u11" <= f"u{number}" <= "u111" and number % 10}
+    named = asked(clock, users=["u1", "u10", "u5000"])
+    assert heard(named)[0] == {"u1"}
+    clock.now += 1
+    assert heard(named) == (set(), True)
+
+
+def test_no_faster_than_was_asked_for() -> None:
+    clock = Clock()
+    inspector = asked(clock, rate=500)
+    assert len(heard(inspector)[0]) == 450
+    assert heard(inspector) == (set(), False)
+    clock.now += 1
+    assert len(heard(inspector)[0]) == 450
+
+
+def test_nobody_waits_any_more() -> None:
+    clock = Clock()
+    clock.now = 2_001.0
+    assert heard(asked(clock)) == (set(), False)
