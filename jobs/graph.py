@@ -17,6 +17,10 @@ from segments.population.rounds import LEAD
 from udfs.redis_link import RedisOptions
 from udfs.segment_function import FunctionOptions, SegmentFunction
 
+_DAY_MS = 86_400_000  # checkpoints may fail for so long: a storage that is full is no reason to stop
+_KAFKA_PATIENCE = "600000"  # ms for which a Kafka that is away is waited for, before the job fails and starts anew
+_RECONNECT_EVERY = "10000"  # ms at most between two attempts: each is a line in the log
+
 
 def environment(settings: Settings) -> StreamExecutionEnvironment:
     """Return an environment that runs the job as the settings say."""
@@ -33,7 +37,7 @@ def environment(settings: Settings) -> StreamExecutionEnvironment:
         "state.backend.type": flink.state_backend,
         "execution.checkpointing.incremental": "true",
         "execution.checkpointing.timeout": f"{settings.checkpoint_timeout} ms",
-        "execution.checkpointing.tolerable-failed-checkpoints": "1000",
+        "execution.checkpointing.tolerable-failed-checkpoints": str(_DAY_MS // flink.checkpoint_interval),
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.attempts-before-reset-backoff": str(flink.restart_attempts),
         "restart-strategy.exponential-delay.initial-backoff": f"{flink.restart_delay} ms",
@@ -94,6 +98,8 @@ def source_options(settings: Settings, *, bounded: bool) -> dict[str, str]:
         "batch.max.bytes": str(batching.max_bytes),
         "batch.linger.min.ms": str(batching.min_linger),
         "batch.linger.max.ms": str(batching.max_linger),
+        "consumer.default.api.timeout.ms": _KAFKA_PATIENCE,  # of the search for new partitions too, which fails the job
+        "consumer.reconnect.backoff.max.ms": _RECONNECT_EVERY,
         **_prefixed("consumer.", kafka.consumer_properties),
     }
 
@@ -117,6 +123,9 @@ def sink_options(settings: Settings) -> dict[str, str]:
         "producer.max.request.size": str(16 * 1024 * 1024),
         "producer.linger.ms": "5",
         "producer.batch.size": str(128 * 1024),
+        "producer.delivery.timeout.ms": _KAFKA_PATIENCE,
+        "producer.max.block.ms": _KAFKA_PATIENCE,
+        "producer.reconnect.backoff.max.ms": _RECONNECT_EVERY,
         **_prefixed("producer.", kafka.producer_properties),
     }
     if kafka.delivery == "exactly_once":

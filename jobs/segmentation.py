@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `flink run -p
 
 from jobs.control_topic import TakenError, submitted
 from jobs.graph import build, environment
+from jobs.output_topics import check_topics
 from jobs.redis_access import RedisRefused, check_redis
 from jobs.settings import DEFAULT_PATH, SettingsError, load_settings
 from jobs.topics import TopicError
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Check settings and definitions, then run the job; returns 2 when they are wrong, with every mistake listed.
 
     Definitions that differ from those last released are released with it. Returns 1 when Kafka does not
-    answer, or Redis does not let the job in.
+    answer, a topic is missing, or Redis does not let the job in.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -38,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return BAD_CONFIG
     try:
+        check_topics(settings.kafka)
         check_broker(settings.kafka)
         away = check_redis(settings.redis)
         told = submitted(settings.kafka, definitions, int(time.time() * 1_000), getpass.getuser())
@@ -45,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return BAD_CONFIG if isinstance(error, SettingsError) else FAILED
     if away is not None:
-        sys.stderr.write(f"{away}; the job waits for it\n")
+        sys.stderr.write(f"{away}; the job goes on without it, and writes to it once it is there\n")
     env = environment(settings)
     build(env, settings, told, bounded=options.bounded, trace=options.trace)
     env.execute(options.name)

@@ -114,7 +114,7 @@ public final class Bridge {
         KafkaSinkBuilder<byte[]> builder = KafkaSink.<byte[]>builder()
                 .setKafkaProducerConfig(options.producerProperties())
                 .setBootstrapServers(options.bootstrapServers())
-                .setRecordSerializer(new OutputSerializer(options.topics()))
+                .setRecordSerializer(new OutputSerializer(options))
                 .setDeliveryGuarantee(options.guarantee());
         boolean transactions = options.guarantee() == DeliveryGuarantee.EXACTLY_ONCE;
         return (transactions ? builder.setTransactionalIdPrefix(options.transactionalIdPrefix()) : builder).build();

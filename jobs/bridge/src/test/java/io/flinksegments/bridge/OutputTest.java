@@ -10,8 +10,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import org.apache.flink.api.common.functions.util.ListCollector;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -19,6 +21,9 @@ import org.apache.kafka.common.header.Header;
 import org.junit.jupiter.api.Test;
 
 class OutputTest {
+    private RecordLimits limits = new RecordLimits(Collections.nCopies(8, RecordLimits.KAFKA_DEFAULT).stream()
+            .mapToInt(each -> each)
+            .toArray());
     private final ByteArrayOutputStream frame = new ByteArrayOutputStream();
 
     @Test
@@ -74,9 +79,55 @@ class OutputTest {
         assertEquals("Output record has target 8, but there are 8 topics.", error.getMessage());
     }
 
+    @Test
+    void changeThatIsTooLargeGoesWithoutItsReasons() {
+        limits = new RecordLimits(340, 340, 400, 400, 400, 340, 400, 400);
+        String change = "{\"user_id\":\"anna\",\"seq\":9,\"because\":%s,\"score\":null}";
+        write(0, 5, "anna", change.formatted("[{\"value\":\"" + "x".repeat(300) + "\"}]"));
+        ProducerRecord<byte[], byte[]> record = records().get(0);
+
+        assertEquals("changes", record.topic());
+        assertEquals(change.formatted("[]"), new String(record.value(), StandardCharsets.UTF_8));
+        assertArrayEquals(utf8("anna"), record.key());
+    }
+
+    @Test
+    void whatDoesNotFitAtAllIsDeadLetterWithItsBeginning() {
+        limits = new RecordLimits(300, 300, 600, 600, 600, 300, 600, 600);
+        write(1, 5, "anna", "y".repeat(700));
+        write(0, 5, "anna", "{\"segment\":\"" + "z".repeat(300) + "\",\"because\":[]}");
+        for (ProducerRecord<byte[], byte[]> letter : records()) {
+            assertEquals("dead", letter.topic());
+            assertArrayEquals(utf8("anna"), letter.key());
+            assertEquals("record_too_large", header(letter, "reason"));
+            assertTrue(letter.value().length < 700);
+        }
+        assertEquals("memberships", header(records().get(0), "topic"));
+        assertEquals("700", header(records().get(0), "cut_from_bytes"));
+    }
+
+    @Test
+    void eventThatWasSetAsideIsCutToItsTopic() {
+        limits = new RecordLimits(400, 400, 400, 400, 400, 400, 400, 400);
+        write(2, 5, null, "e".repeat(800), "reason", "too_large");
+        write(2, 5, null, "short", "reason", "not_json");
+        List<ProducerRecord<byte[], byte[]>> letters = records();
+
+        assertEquals("too_large", header(letters.get(0), "reason"));
+        assertEquals("800", header(letters.get(0), "cut_from_bytes"));
+        assertTrue(letters.get(0).value().length > 50 && letters.get(0).value().length < 400);
+        assertArrayEquals(utf8("short"), letters.get(1).value());
+        assertEquals(1, letters.get(1).headers().toArray().length);
+    }
+
+    private static String header(ProducerRecord<byte[], byte[]> record, String name) {
+        return new String(record.headers().lastHeader(name).value(), StandardCharsets.UTF_8);
+    }
+
     private List<ProducerRecord<byte[], byte[]>> records() {
         OutputSerializer serializer =
-                new OutputSerializer(SinkOptions.of(Samples.sinkOptions()).topics());
+                new OutputSerializer(SinkOptions.of(Samples.sinkOptions()));
+        serializer.open(limits, null);
         return unbatch(frame.toByteArray()).stream()
                 .map(bytes -> serializer.serialize(bytes, null, null))
                 .toList();

@@ -1,0 +1,159 @@
+"""What the job talks to goes away under it and comes back: nothing is lost or doubled, and it goes on by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+
+from jobs.player import play
+from jobs.stack.kafka_broker import broker_ids
+from jobs.stack.processes import StackError
+from jobs.stack.redis_server import find_binary, ping
+from jobs.stack.stack import Stack
+from jobs.stack.waiting import wait_until
+from segments.changes import encode_change
+from segments.definitions import parse_definitions
+from segments.replay import replay
+from tests.stack.support import Pipeline, pipeline
+
+pytestmark = pytest.mark.stack
+
+ROUNDS = ("once", "twice", "thrice", "often")
+DEFINITIONS = "version: 1\nsegments:\n" + "".join(
+    f"  - {{name: {name}, when: {{lifetime: {{of: count, event: any, gte: {number}}}}}}}\n"
+    for number, name in enumerate(ROUNDS, 1)
+)
+USERS = 200
+NOW = time.time_ns() // 1_000_000
+BACK_TIMEOUT = 120.0
+LETTER_BYTES = 20_000
+
+
+def test_outages_one_after_the_other(stack: Stack, tmp_path: Path) -> None:
+    rounds = [[page(user, NOW + number) for user in range(USERS)] for number in range(len(ROUNDS))]
+    folder = tmp_path / "checkpoints"
+    settings = {"kafka": {"delivery": "exactly_once"}, "flink": {"checkpoint_interval": "1s"}}
+    settings["flink"]["checkpoint_dir"] = folder.as_uri()
+    with pipeline(stack, tmp_path, DEFINITIONS, settings) as made:
+        limit_letters(made)
+        job = made.submit()
+        play_round(made, rounds[0])
+        made.wait_for(lambda: len(changes(made)) == USERS, "the first round")
+
+        with away(stack, "redis"):
+            play_round(made, rounds[1])
+            made.wait_for(lambda: len(changes(made)) == 2 * USERS, "checkpoints and Kafka to go on without Redis")
+        wait_until(lambda: ping(stack.redis_url), BACK_TIMEOUT, "Redis")
+        await_redis(made, 2)
+
+        with no_room_in(folder):
+            failed = stack.rest._call("GET", f"/jobs/{job}/checkpoints")["counts"]["failed"]
+            play_round(made, rounds[2])
+            made.wait_for(lambda: failures(stack, job) >= failed + 2, "checkpoints to fail")
+            made.wait_for(lambda: len(changes(made, "read_uncommitted")) == 3 * USERS, "the job to go on")
+            assert len(changes(made)) == 2 * USERS, "without a checkpoint nothing can be read"
+        made.wait_for(lambda: len(changes(made)) == 3 * USERS, "checkpoints to succeed again")
+        assert stack.rest.root_exception(job) == "", "no restart so far"
+
+        large = b'{"note": "' + b"x" * 3 * LETTER_BYTES
+        made.send([large])
+        play_round(made, rounds[3])
+        with away(stack, "kafka"):
+            pass
+        wait_until(lambda: bool(broker_ids(stack.bootstrap_servers)), BACK_TIMEOUT, "Kafka")
+        made.wait_for(lambda: len(changes(made)) >= 4 * USERS, "the last round", BACK_TIMEOUT)
+        await_redis(made, 4)
+        wanted = replay(parse_definitions(DEFINITIONS), [event for each in rounds for event in each])
+        assert sorted(changes(made)) == sorted(encode_change(change) for change in wanted)
+
+        (letter,) = made.read("dead_letters", isolation="read_committed")
+        assert len(letter.value) < LETTER_BYTES
+        assert large.startswith(letter.value)
+        assert {"reason": b"not_json", "cut_from_bytes": b"60010"}.items() <= dict(letter.headers).items()
+
+
+def test_a_topic_that_is_missing_ends_the_submission_with_its_name(stack: Stack, tmp_path: Path) -> None:
+    settings = {"kafka": {"late_events_topic": "nowhere"}}
+    with pipeline(stack, tmp_path, DEFINITIONS, settings) as made, pytest.raises(StackError) as refused:
+        made.submit()
+    assert f"missing at {stack.bootstrap_servers}: nowhere. Create them first" in str(refused.value)
+
+
+def page(user: int, time: int) -> bytes:
+    event = {"type": "page", "userId": f"u{user}", "timestamp": time, "messageId": f"{user}-{time}"}
+    return json.dumps(event).encode()
+
+
+def play_round(made: Pipeline, events: Sequence[bytes]) -> None:
+    assert play(events, made.stack.bootstrap_servers, made.topics["events"]).failed == 0
+
+
+def changes(made: Pipeline, isolation: str = "read_committed") -> list[bytes]:
+    return [record.value for record in made.read("changes", isolation=isolation)]
+
+
+def failures(stack: Stack, job: str) -> int:
+    return int(stack.rest._call("GET", f"/jobs/{job}/checkpoints")["counts"]["failed"])
+
+
+def await_redis(made: Pipeline, rounds: int) -> None:
+    """Return once Redis has every user in the segments of so many rounds."""
+    wanted = {f"u{user}": {"_seq", *ROUNDS[:rounds]} for user in range(USERS)}
+
+    def right() -> bool:
+        return {user: set(found) for user, found in made.memberships_in_redis().items()} == wanted
+
+    made.wait_for(right, "Redis to be right", BACK_TIMEOUT)
+
+
+def limit_letters(made: Pipeline) -> None:
+    """Have the topic of dead letters take small records only."""
+    admin = KafkaAdminClient(bootstrap_servers=made.stack.bootstrap_servers)
+    try:
+        limit = {"max.message.bytes": str(LETTER_BYTES)}
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, made.topics["dead_letters"], limit)])
+    finally:
+        admin.close()
+
+
+@contextmanager
+def away(stack: Stack, name: str) -> Iterator[None]:
+    """Kill a server of the stack, and start it where it was at the end of the block."""
+    server = next(each for each in stack._table if each.name == name)
+    command = redis_command(stack) if name == "redis" else psutil.Process(server.pid).cmdline()
+    os.kill(server.pid, signal.SIGKILL)
+    stack._table.end(server)
+    try:
+        yield
+    finally:
+        stack._table.spawn(name, command, {}, Path(server.log))
+
+
+def redis_command(stack: Stack) -> list[str]:
+    """Return how to start the stack's Redis; a running one has overwritten its command line."""
+    address = urlsplit(stack.redis_url)
+    place = ["--bind", str(address.hostname), "--port", str(address.port)]
+    return [str(find_binary()), *place, "--save", "", "--appendonly", "no"]
+
+
+@contextmanager
+def no_room_in(folder: Path) -> Iterator[None]:
+    """Have nothing be written in a folder, not by root either: a file stands where it was."""
+    aside = folder.with_suffix(".aside")
+    folder.rename(aside)
+    folder.write_text("no room")
+    try:
+        yield
+    finally:
+        folder.unlink()
+        aside.rename(folder)
