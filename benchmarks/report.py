@@ -170,6 +170,13 @@ BARS = (
         at_most=0,
     ),
     Bar(
+        "faults_redis_catch_up_s",
+        "Redis away under load and back with nothing: until it equals the topic, s",
+        ("faults_redis",),
+        _number("faults_redis", "catch_up_s"),
+        at_most=120,
+    ),
+    Bar(
         "faults_soak_slope_mib_per_h",
         "growth of memory under a steady load, MiB an hour",
         ("faults_soak",),

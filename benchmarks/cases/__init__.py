@@ -7,6 +7,7 @@ from benchmarks.cases import (
     faults_fuzz,
     faults_kills,
     faults_recovery,
+    faults_redis,
     job,
     latency,
     memory,
@@ -44,6 +45,7 @@ FAULTS_CASES = (
     Case("faults_recovery", "recovery after a kill, with many users in state", faults_recovery.measure),
     Case("faults_fuzz", "mutated events through the job", faults_fuzz.measure),
     Case("faults_kills", "kill -9 of TaskManagers and Python workers under load", faults_kills.measure),
+    Case("faults_redis", "Redis away under load, and back with nothing", faults_redis.measure),
 )
 
 __all__ = ["CASES", "FAULTS_CASES", "RULES_CASES", "BenchmarkError", "Case", "Context", "Numbers"]

@@ -27,6 +27,8 @@ class Sizes:
     recovery_users: int
     kills: int
     fuzzed_events: int
+    redis_users: int
+    redis_away_s: int
     latency_rate: float | None = None  # events/s; None: half of what the job has managed
 
     def scaled(self, events: int | None, users: int | None, rate: float | None) -> Sizes:
@@ -51,6 +53,7 @@ class Sizes:
             swap_users=min(self.swap_users, crowd),
             recovery_users=min(self.recovery_users, crowd),
             fuzzed_events=min(self.fuzzed_events, most),
+            redis_users=min(self.redis_users, crowd),
             latency_rate=rate or self.latency_rate,
         )
 
@@ -74,6 +77,8 @@ FULL = Sizes(
     recovery_users=1_160_000,
     kills=20,
     fuzzed_events=1_000_000,
+    redis_users=100_000,
+    redis_away_s=300,
 )
 QUICK = Sizes(
     name="quick",
@@ -94,4 +99,6 @@ QUICK = Sizes(
     recovery_users=100_000,
     kills=4,
     fuzzed_events=50_000,
+    redis_users=20_000,
+    redis_away_s=30,
 )

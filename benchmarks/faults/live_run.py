@@ -149,8 +149,14 @@ class LiveRun:
         self.await_caught_up(timeout)
         self.wait_for(lambda: self.stack.rest.watermark(self.job) >= reached, "event time to come to its end", timeout)
         self.await_checkpoint(timeout=timeout)
+        if self.settings.redis.enabled:
+            self.wait_for(self._redis_is_whole, "Redis to have all", timeout)
         self.stack.stop_with_savepoint(self.job)
         return sent.sent
+
+    def _redis_is_whole(self) -> bool:
+        metric = self.stack.rest.segments_metric
+        return metric(self.job, "redis_users_behind") == 0 and metric(self.job, "redis_away_s") == 0
 
     def _caught_up(self) -> bool:
         return all(offset == end for end, offset in self._committed())

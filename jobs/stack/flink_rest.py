@@ -115,6 +115,16 @@ class FlinkRest:
                 found += [int(mark["value"]) for mark in marks] or [NO_WATERMARK]
         return min(found, default=NO_WATERMARK)
 
+    def segments_metric(self, job: str, name: str) -> int:
+        """Return the sum over all workers of a metric of the segment function; Flink renews it every ten seconds."""
+        total = 0
+        for vertex in self._call("GET", f"/jobs/{job}")["vertices"]:
+            path = f"/jobs/{job}/vertices/{vertex['id']}/subtasks/metrics"
+            names = [each["id"] for each in self._call("GET", path) if each["id"].endswith(f"segments.{name}")]
+            found = self._call("GET", f"{path}?get={','.join(names)}") if names else []
+            total += sum(int(each["sum"]) for each in found)
+        return total
+
     def task_manager_metric(self, name: str) -> list[int]:
         """Return a metric of each TaskManager, such as `Status.JVM.Memory.Heap.Used`."""
         ids = [manager["id"] for manager in self._call("GET", "/taskmanagers")["taskmanagers"]]

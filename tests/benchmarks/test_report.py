@@ -38,6 +38,7 @@ MEASURED: dict[str, dict[str, Any]] = {
     "faults_kills": {"kills": 20, "lost": 0, "doubled": 0},
     "faults_recovery": {"recovery_s": 12.0},
     "faults_fuzz": {"fuzzed": 1_000_000, "unaccounted": 0},
+    "faults_redis": {"catch_up_s": 20.0},
     "faults_soak": {"slope_mib_per_h": 0.5},
 }
 KEYS = [
@@ -47,7 +48,7 @@ KEYS = [
     "rules_threshold_rank_error",
     "rules_mutation_score",
     "faults_kills", "faults_lost", "faults_doubled", "faults_recovery_s",
-    "faults_fuzzed", "faults_unaccounted", "faults_soak_slope_mib_per_h",
+    "faults_fuzzed", "faults_unaccounted", "faults_redis_catch_up_s", "faults_soak_slope_mib_per_h",
 ]  # fmt: skip
 
 

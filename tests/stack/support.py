@@ -113,13 +113,7 @@ class Pipeline:
 
     def counter(self, job: str, name: str) -> int:
         """Return the sum over all subtasks of a counter of the segment function."""
-        call = self.stack.rest._call
-        total = 0
-        for vertex in call("GET", f"/jobs/{job}")["vertices"]:
-            path = f"/jobs/{job}/vertices/{vertex['id']}/subtasks/metrics"
-            names = [each["id"] for each in call("GET", path) if each["id"].endswith(f"segments.{name}")]
-            total += sum(int(each["sum"]) for each in call("GET", f"{path}?get={','.join(names)}")) if names else 0
-        return total
+        return self.stack.rest.segments_metric(job, name)
 
     def in_redis(self) -> redis.Redis:
         """Return a client of the pipeline's database, to be closed by the caller."""

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import psutil
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from jobs.player import play
 from jobs.stack.kafka_broker import broker_ids
 from jobs.stack.processes import StackError
-from jobs.stack.redis_server import find_binary, ping
+from jobs.stack.redis_server import ping
 from jobs.stack.stack import Stack
 from jobs.stack.waiting import wait_until
 from segments.changes import encode_change
@@ -129,21 +125,11 @@ def limit_letters(made: Pipeline) -> None:
 @contextmanager
 def away(stack: Stack, name: str) -> Iterator[None]:
     """Kill a server of the stack, and start it where it was at the end of the block."""
-    server = next(each for each in stack._table if each.name == name)
-    command = redis_command(stack) if name == "redis" else psutil.Process(server.pid).cmdline()
-    os.kill(server.pid, signal.SIGKILL)
-    stack._table.end(server)
+    stack.kill(name)
     try:
         yield
     finally:
-        stack._table.spawn(name, command, {}, Path(server.log))
-
-
-def redis_command(stack: Stack) -> list[str]:
-    """Return how to start the stack's Redis; a running one has overwritten its command line."""
-    address = urlsplit(stack.redis_url)
-    place = ["--bind", str(address.hostname), "--port", str(address.port)]
-    return [str(find_binary()), *place, "--save", "", "--appendonly", "no"]
+        stack.start_again(name)
 
 
 @contextmanager
