@@ -44,6 +44,14 @@ def test_the_shipped_settings_say_what_java_is_told() -> None:
     assert sink_options(settings())["delivery.guarantee"] == "at-least-once"
 
 
+def test_brokers_that_are_away_are_waited_for_unless_told_otherwise() -> None:
+    patience = {"producer.delivery.timeout.ms", "producer.max.block.ms"}
+    assert {sink_options(settings())[name] for name in patience} == {"600000"}
+    assert source_options(settings(), bounded=False)["consumer.default.api.timeout.ms"] == "600000"
+    shorter = settings(kafka={"producer_properties": {"delivery.timeout.ms": "60000"}})
+    assert sink_options(shorter)["producer.delivery.timeout.ms"] == "60000"
+
+
 def test_a_bounded_run_never_looks_at_the_wall_clock() -> None:
     given = source_options(settings(), bounded=True)
     assert (given["bounded"], given["follow.wall.clock"], given["idle.after.ms"]) == ("true", "false", "0")

@@ -23,6 +23,7 @@ from udfs.redis_writer import RedisWriter
 T = 1_764_000_000_000
 TTL = 60_000
 START_TIMEOUT = 20.0
+FLUSH_TIMEOUT = 60.0
 
 
 class Server:
@@ -158,6 +159,17 @@ class Writer(RedisWriter):
         listed = list(changes)
         self.told.hear(listed)
         super().write(listed)
+
+    def flush(self) -> None:
+        """Return when Redis has all; a test does not wait for ever."""
+
+        def whole() -> bool:
+            if not self.is_whole:
+                self._link.wait_back(0.05)
+                self.catch_up(1.0)
+            return self.is_whole
+
+        wait_until(whole, FLUSH_TIMEOUT, "Redis to have all")
 
 
 def made(url: str) -> Writer:
