@@ -25,6 +25,7 @@ CODES: dict[str, Code] = {
     "S105": Code("warning", "exit_when can never hold"),
     "S106": Code("warning", "a window longer than ten years"),
     "S107": Code("warning", "a selector that fits no event"),
+    "S108": Code("warning", "a window longer than the retention"),
     "S201": Code("warning", "same as another segment"),
     "S202": Code("warning", "subsumed by another segment"),
     "S203": Code("error", "not exclusive"),

@@ -1,4 +1,4 @@
-"""S106 and S107: windows that are too long to mean anything, selectors that fit no event."""
+"""S106 to S108: windows that are too long to mean anything, selectors that fit no event."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ from segments.lint.places import conditions_of, leaf
 from segments.lint.quantities import events_of
 from segments.lint.subject import Subject
 
+_A_WEEK = 7 * 86_400_000
+_LONGEST_PERIODS = {
+    "this_day": 86_400_000,
+    "this_month": 31 * 86_400_000,
+    "this_quarter": 92 * 86_400_000,
+    "this_year": 366 * 86_400_000,
+}
 _TEN_YEARS = 3_650 * 86_400_000  # the oldest event that is taken by default (plausibility.max_age)
 _LEAVES = ("count", "sum", "avg", "min", "max", "distinct", "recency", "lifetime", "session")
 
@@ -45,6 +52,18 @@ def _windows(subject: Subject, spec: Any, path: Path) -> Iterator[Finding]:
         if isinstance(window, int) and window > _TEN_YEARS:
             message = f"{field} is {format_duration(window)}, and events older than ten years are refused"
             yield subject.finding("S106", (*path, field), message, "lifetime counts for ever and costs less state")
+        yield from _outlived(subject, field, window, (*path, field))
+
+
+def _outlived(subject: Subject, field: str, window: object, path: Path) -> Iterator[Finding]:
+    """Find what would happen after its user was forgotten."""
+    kept = subject.definitions.retention
+    if kept is None or field == "half_life":
+        return
+    length = window if isinstance(window, int) else _LONGEST_PERIODS.get(str(window), _A_WEEK if window else 0)
+    if length > kept:
+        message = f"{field} is longer than retention ({format_duration(kept)}): users are forgotten before it is over"
+        yield subject.finding("S108", path, message, "lengthen retention, or shorten it")
 
 
 def selectors_of(condition: Condition, path: Path) -> Iterator[Selected]:
