@@ -76,7 +76,8 @@ def collected(engine: Engine, backfill: Backfill, users: Iterable[UserEvents], c
         for user_id, profile in found.items():
             states = {number: state for number, state in profile.features.items() if number in kept}
             if states:
-                yield user_id, encode_profile(Profile(clock=profile.clock, newest=profile.newest, features=states))
+                kept_of = Profile(due=profile.due, clock=profile.clock, newest=profile.newest, features=states)
+                yield user_id, encode_profile(kept_of)
 
 
 def chunks_of(

@@ -281,3 +281,23 @@ def test_many_users_come_in_several_chunks() -> None:
     assert handed.of_shard(5) == chunks
     assert handed.of_shard(0) == []
     assert not handed.is_whole(Filled(2, 8, 0, 0, (1,), 1), [0])
+
+
+def test_with_retention_nothing_is_filled_in_of_an_earlier_life() -> None:
+    old, new = f"retention: 1d\n{OLD}", f"retention: 1d\n{NEW}"
+    released = START + 3 * DAY
+    run = Run(Release(1, 0, old), lateness=0)
+    recorded = [order(START + number, user) for user in ("back", "gone") for number in range(3)]
+    stays = [order(released - 10 + number, user) for user in ("here", "silent") for number in range(3)]
+    run.take([*recorded, *stays[:3]])
+    run.release(Release(2, released, new))
+    run.tick(released)
+    chunks, filled = side_job(run, 2, new, [*recorded, *stays], released)
+    for chunk in chunks:
+        run.hand(chunk)
+    run.take([order(released + 1, "back")])
+    run.release(Release(3, released + MINUTE, new, action="backfill", filled=filled))
+    run.tick(released + MINUTE)
+    loyal = [(each.user_id, each.seq > START) for each in run.changes if each.segment == "loyal"]
+    assert sorted(loyal) == [("here", True), ("silent", True)]
+    assert sorted(run.processor.profiles.users()) == ["back", "here", "silent"]
