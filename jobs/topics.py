@@ -17,6 +17,7 @@ _POLL_MS = 500
 _MAX_RECORDS = 5_000
 _FETCH_BYTES = 8 * 1024 * 1024
 _SILENT_POLLS = 60
+_FIRST_ANSWER_MS = 15_000  # a wrong certificate is said then, not after twice as long
 
 
 class TopicError(RuntimeError):
@@ -65,6 +66,7 @@ class TopicReader:
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 max_poll_records=_MAX_RECORDS,
+                bootstrap_timeout_ms=_FIRST_ANSWER_MS,
                 check_crcs=False,
                 **options,
             )

@@ -4,7 +4,7 @@ import csv
 import gzip
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
@@ -15,6 +15,8 @@ import orjson
 from segments.events import EventDecoder, RejectedEvent
 from segments.mapping.convert import EventMapping, Row
 from segments.mapping.model import MappingError, MappingModel, load_mapping
+
+MAX_LINE = 16 * 1024 * 1024  # bytes
 
 
 def read_events(
@@ -63,10 +65,20 @@ def ordered(
 
 def _lines(path: Path) -> Iterator[bytes]:
     with _open(path) as file:
-        for line in file:
+        for line in _bounded(path, file):
             event = line.rstrip(b"\r\n")
             if event:
                 yield event
+
+
+def _bounded(path: Path, file: gzip.GzipFile | BufferedReader) -> Iterator[bytes]:
+    """Yield the lines of a file; raises MappingError for one that no memory could hold, as a packed file may have."""
+    number = 0
+    while line := file.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE:
+            raise MappingError(f"{path}: line {number} has more than {MAX_LINE >> 20} MiB: this is no file of events")
+        yield line
 
 
 def _open(path: Path) -> gzip.GzipFile | BufferedReader:
@@ -75,16 +87,30 @@ def _open(path: Path) -> gzip.GzipFile | BufferedReader:
 
 def _csv_rows(path: Path, model: MappingModel, _: Counter[str]) -> Iterator[Row]:
     with _open(path) as file:
-        lines = (line.decode("utf-8", "replace") for line in file)
+        lines = (line.decode("utf-8", "replace") for line in _bounded(path, file))
         first = next(lines, "").removeprefix("\ufeff")
-        names = next(csv.reader([first]), [])
+        names = _names(path, first)
         missing = [column for column in model.required_columns() if column not in names]
         if not missing:
-            yield from csv.DictReader(lines, names)
+            yield from _rows(path, lines, names)
         elif model.header and len(names) == len(model.header) and len(missing) == len(model.required_columns()):
-            yield from csv.DictReader(chain([first], lines), model.header)
+            yield from _rows(path, chain([first], lines), model.header)
         else:
             raise MappingError(f"{path} has no column {', '.join(missing)}; its columns are {', '.join(names)}")
+
+
+def _names(path: Path, first: str) -> list[str]:
+    try:
+        return next(csv.reader([first]), [])
+    except csv.Error as error:
+        raise MappingError(f"{path} begins with a line that is no CSV: {error}") from None
+
+
+def _rows(path: Path, lines: Iterable[str], names: Sequence[str]) -> Iterator[Row]:
+    try:
+        yield from csv.DictReader(lines, names)
+    except csv.Error as error:
+        raise MappingError(f"{path} has a line that is no CSV: {error}") from None
 
 
 def _json_rows(path: Path, _: MappingModel, skipped: Counter[str]) -> Iterator[Row]:

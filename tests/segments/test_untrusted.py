@@ -1,5 +1,6 @@
 """Definitions and mappings as somebody hostile writes them: refused soon, with a sentence, and nothing is run."""
 
+import gzip
 import string
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from segments.definitions import DefinitionErrors, parse_definitions
 from segments.definitions import yaml_source as limits
 from segments.definitions.yaml_source import YamlSource
 from segments.fields import getter, struct_for
-from segments.mapping import MappingError
+from segments.mapping import MappingError, files, read_events
 from segments.mapping.model import load_mapping
 
 pytestmark = pytest.mark.timeout(60)  # seconds: without its limit each of these takes minutes, or all memory
@@ -73,3 +74,24 @@ def test_mappings_have_the_same_limits(tmp_path: Path) -> None:
     path.write_text(LAUGHS)
     with pytest.raises((MappingError, DefinitionErrors), match="more than"):
         load_mapping(str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "mapping"), [("events.ndjson.gz", None), ("events.csv.gz", "taobao"), ("e.jsonl.gz", "rees46")]
+)
+def test_a_packed_line_that_no_memory_could_hold_is_refused(tmp_path: Path, name: str, mapping: str | None) -> None:
+    path = tmp_path / name
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(b"1,2,3,pv,1511544070\n")
+        file.write(b"1" * (files.MAX_LINE + 1))
+    with pytest.raises(MappingError, match=r"line 2 has more than 16 MiB"):
+        list(read_events(path, mapping))
+
+
+def test_a_field_that_is_too_long_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    long = f"1,2,3,pv,{'4' * 200_000}\n"
+    for text in (long, f"1,2,3,pv,1511544070\n{long}"):
+        path.write_text(text)
+        with pytest.raises(MappingError, match=r"events\.csv .*a line that is no CSV: field larger than field"):
+            list(read_events(path, "taobao"))

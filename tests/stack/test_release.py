@@ -96,11 +96,11 @@ def simulated() -> list[bytes]:
 
 
 def taobao() -> list[bytes]:
-    return list(islice(ordered(DATA / "taobao_users/UserBehavior.csv.gz", mapping="taobao"), 20_000))
+    return list(islice(ordered(DATA / "taobao_users/UserBehavior.csv.gz", mapping="taobao"), 8_000))
 
 
 def online_retail() -> list[bytes]:
-    return list(islice(ordered(DATA / "online_retail/online_retail.csv.gz", mapping="online_retail"), 20_000))
+    return list(islice(ordered(DATA / "online_retail/online_retail.csv.gz", mapping="online_retail"), 8_000))
 
 
 @pytest.mark.parametrize("traffic", [simulated, taobao, online_retail])
