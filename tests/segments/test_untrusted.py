@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from segments.backfill_chunks import decode_chunk
+from segments.control import decode_control
 from segments.definitions import DefinitionErrors, parse_definitions
 from segments.definitions import yaml_source as limits
 from segments.definitions.yaml_source import YamlSource
@@ -95,3 +97,21 @@ def test_a_field_that_is_too_long_is_said(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(MappingError, match=r"events\.csv .*a line that is no CSV: field larger than field"):
             list(read_events(path, "taobao"))
+
+
+@pytest.mark.parametrize(("opens", "closes"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_a_control_record_that_is_nested_too_deeply_is_a_record_that_cannot_be_read(
+    opens: bytes, closes: bytes
+) -> None:
+    deep = opens * 100_000 + b"1" + closes * 100_000
+    with pytest.raises(msgspec.DecodeError, match="nested too deeply"):
+        decode_control(b'{"type": "release", "note2": ' + deep + b"}")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"\x97" + b"\x91" * 100_000, b"\x97\xa8backfill\x01\x01\x01\x01\xdd\xff\xff\xff\xff", b"\x97\xa8backfill\x01\xc0"],
+)
+def test_a_chunk_that_promises_more_than_it_holds_cannot_be_read(payload: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode_chunk(payload)
