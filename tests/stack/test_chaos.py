@@ -32,7 +32,7 @@ def test_twelve_faults_under_load(tmp_path: Path) -> None:
     with own_stack(f"chaos-{os.getpid()}") as stack, live_run(stack, options) as run:
         done = harm(run, SEED, FAULTS, say, pause=0.5, overlap=3)
         sent = run.finish()
-        verdict = judge(run.settings, sent)
+        verdict = judge(run.settings, sent, slices=3)
         assert verdict.good, f"{verdict}\n{told.read_text()}"
         assert (done, verdict.events >= sent) == (FAULTS, True)
         assert min(verdict.changes, verdict.unprocessed, verdict.counts["duplicates"]) > 0

@@ -26,6 +26,6 @@ def test_a_kill_is_seen_when_a_mechanism_is_off(stack: Stack, mechanism: str) ->
         run.await_checkpoint()
         kill_python_worker(run, Random(5))
         recovered(run)
-        verdict = judge(run.settings, run.finish())
+        verdict = judge(run.settings, run.finish(), slices=3, processes=2)
     assert verdict.changes > 0
     assert verdict.wrong > 0, verdict
