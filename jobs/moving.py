@@ -78,10 +78,10 @@ class Mover:
             wait_until(lambda: self._is_up(job), self.timeout, "the job to run and complete a checkpoint")
         except WaitTimeoutError as error:
             reason = self._reason(job)
-            self._end(job)
+            self._end(job, savepoint)
             raise NotUp(f"{error}{reason}", job) from None
         except NotUp:
-            self._end(job)
+            self._end(job, savepoint)
             raise
         return job
 
@@ -106,6 +106,12 @@ class Mover:
             ) from None
 
     def _is_up(self, job: str) -> bool:
+        try:
+            return self._runs(job)
+        except StackError:  # a JobManager that is busy or has just taken over answers so
+            return False
+
+    def _runs(self, job: str) -> bool:
         state = self.flink.job_state(job)
         if state in FINAL_STATES or self.flink.failures(job) >= FAILURES:
             raise NotUp(f"the job is {state}{self._reason(job)}", job)
@@ -114,11 +120,11 @@ class Mover:
     def _reason(self, job: str) -> str:
         try:
             trace = self.flink.root_exception(job)
-        except OSError:
+        except (StackError, OSError):
             return ""
         return f": {cause_of(trace)}" if trace else ""
 
-    def _end(self, job: str) -> None:
+    def _end(self, job: str, savepoint: str) -> None:
         """Cancel what did not come up, so that two jobs never run on one state."""
         try:
             if self.flink.job_state(job) not in FINAL_STATES:
@@ -126,7 +132,7 @@ class Mover:
         except (StackError, WaitTimeoutError, OSError) as error:
             raise MoveError(
                 f"job {job} does not come up and cannot be cancelled ({error}): cancel it before anything else is"
-                " started"
+                f" started. What it started from is {savepoint}"
             ) from None
 
     def _left(self, job: str) -> str:
@@ -134,7 +140,7 @@ class Mover:
         try:
             state = self.flink.job_state(job)
             checkpoint = self.flink.newest_checkpoint_path(job) if state in FINAL_STATES else None
-        except OSError as error:
+        except (StackError, OSError) as error:
             return f"Flink does not say whether it runs: {error}"
         if state not in FINAL_STATES:
             return f"It goes on ({state}); nothing was changed"

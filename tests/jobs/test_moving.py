@@ -127,6 +127,20 @@ def test_what_cannot_be_cancelled_keeps_the_old_one_from_starting() -> None:
     assert "again" not in flink.states
 
 
+def test_a_job_manager_that_is_busy_for_a_while_is_asked_again() -> None:
+    answers = iter([StackError("500"), OSError("refused")])
+
+    class Busy(Flink):
+        def job_state(self, job: str) -> str:
+            for error in answers:
+                raise error
+            return super().job_state(job)
+
+    busy = Busy(states={"old": "FINISHED"})
+    assert mover(busy).start(busy.starting("new"), SAVED) == "new"
+    assert next(answers, None) is None
+
+
 def test_a_job_that_fails_for_good_is_not_waited_for() -> None:
     flink = Flink(states={"new": "FAILED"})
 
