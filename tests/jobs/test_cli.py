@@ -27,6 +27,7 @@ COMMANDS = (
     "demo", "up", "down", "run", "submit", "savepoint", "upgrade", "rescale", "resume", "version",
     "release", "rollback", "promote", "withdraw", "backfill", "history", "diff",
     "validate", "lint", "cost", "schema", "preview", "funnel", "replay", "explain", "consume", "reconcile",
+    "train",
 )  # fmt: skip
 
 
@@ -71,10 +72,9 @@ def events(tmp_path: Path) -> Path:
 
 def test_every_command_shows_an_example_and_is_documented() -> None:
     reference = (ROOT / "docs" / "cli.md").read_text()
-    assert {command.name or command.callback.__name__ for command in app.registered_commands if command.callback} == {
-        *COMMANDS
-    }
-    for command in COMMANDS:
+    names = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    assert names >= {*COMMANDS}, "people's scripts call a command that is gone"
+    for command in sorted(names):
         result = segments(command, "--help")
         assert result.exit_code == 0
         assert f"Example: segments {command}" in result.output
