@@ -153,6 +153,12 @@ class ErrorsSettings(Section):
     max_failed_share: Annotated[float, Field(gt=0, le=1)] = 0.5
 
 
+class LimitsSettings(Section):
+    """How much of the job one user may take."""
+
+    user_steps: Annotated[int, Field(ge=1_000)] | None = 60_000
+
+
 class FlinkSettings(Section):
     """How the job runs on Flink."""
 
@@ -185,6 +191,7 @@ class Settings(Section):
     event_time: EventTimeSettings = EventTimeSettings()
     batching: BatchingSettings = BatchingSettings()
     errors: ErrorsSettings = ErrorsSettings()
+    limits: LimitsSettings = LimitsSettings()
     flink: FlinkSettings = FlinkSettings()
     definitions: DefinitionsSettings = DefinitionsSettings()
 
@@ -192,7 +199,7 @@ class Settings(Section):
     def plausibility(self) -> Plausibility:
         """Which events the job takes; a replay that is to say the same takes the same."""
         times = self.event_time
-        return Plausibility(times.max_ahead, times.max_age, self.batching.max_event_bytes)
+        return Plausibility(times.max_ahead, times.max_age, self.batching.max_event_bytes, self.limits.user_steps)
 
     @model_validator(mode="after")
     def _transactions_outlive_checkpoints(self) -> Self:

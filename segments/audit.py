@@ -40,7 +40,16 @@ class ReleaseRefused(msgspec.Struct, frozen=True, tag_field="kind", tag="release
     refused: int
 
 
-Audit = ReleaseDone | ReleaseRefused
+class UserLimited(msgspec.Struct, frozen=True, tag_field="kind", tag="user_limited"):
+    """A user makes too much work: after `steps`, events from `at` until `until` (ms, event time) are dead letters."""
+
+    user_id: str
+    at: int
+    until: int
+    steps: int
+
+
+Audit = ReleaseDone | ReleaseRefused | UserLimited
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decoder: msgspec.json.Decoder[Audit] = msgspec.json.Decoder(Audit)
@@ -71,6 +80,8 @@ def refusals(records: Iterable[Audit]) -> dict[tuple[int, int], ReleaseRefused]:
     """
     found: dict[tuple[int, int], ReleaseRefused] = {}
     for record in records:
+        if isinstance(record, UserLimited):
+            continue
         key = (record.number, record.effective_at)
         if isinstance(record, ReleaseRefused):
             found[key] = record

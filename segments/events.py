@@ -29,11 +29,15 @@ class RejectedEvent(ValueError):
 
 
 class Plausibility(msgspec.Struct, frozen=True):
-    """How far (ms) an event's time may lie from the time its record was written, and how large (bytes) it may be."""
+    """How far (ms) an event's time may lie from the time its record was written, and how large (bytes) it may be.
+
+    `max_steps` is how much work a user may make in a minute (segments/hot_users.py); None: any.
+    """
 
     max_ahead: int = _DAY
     max_age: int = 3_650 * _DAY
     max_bytes: int = 1_048_576
+    max_steps: int | None = None
 
 
 class Event(msgspec.Struct, gc=False):

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from segments.plan import Plan
-from segments.profile import NEVER, Profile
+from segments.profile import Profile
+from segments.retention import next_due
 from segments.rules import DUE, INSIDE, SINCE
 
 _DAY = 86_400_000
+_LONGEST_PAUSE = 400 * _DAY
 _FRAMES = 12  # of a traceback: those next to the error
 _LONGEST = 8_000  # characters
 
@@ -76,14 +78,14 @@ def definition_of(error: Exception) -> str:
     return found
 
 
-def put_off(profile: Profile, instant: int, segment_id: int | None) -> None:
+def put_off(profile: Profile, instant: int, segment_id: int | None, retention: int) -> None:
     """Have what is due at an instant (ms) be asked again a day later, or twice as late as the user is quiet by then.
 
-    With `segment_id` only that membership, if it is due.
+    With `segment_id` only that membership, if it is due. `retention` (ms) is how long a user is kept.
     """
-    later = instant + max(_DAY, instant - profile.newest)
+    later = instant + max(_DAY, instant - max(profile.newest, instant - _LONGEST_PAUSE))
     due = {each: member for each, member in profile.members.items() if member[DUE] <= instant}
     for each, member in due.items():
         if segment_id not in due or each == segment_id:
             profile.members[each] = (member[INSIDE], member[SINCE], later)
-    profile.due = min((member[DUE] for member in profile.members.values()), default=NEVER) if due else later
+    profile.due = next_due(profile, retention, instant) if due else later

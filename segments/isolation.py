@@ -122,7 +122,7 @@ class Isolation:
                 del changes[told:]
                 restore_profile(profile, before)
                 failed = failure("failed_due", user_id, instant, error)
-                put_off(profile, instant, self._segment_id(profile, failed.definition))
+                put_off(profile, instant, self._segment_id(profile, failed.definition), self._retention(profile))
                 self._profiles.recent.renew(user_id, profile, instant)
                 self.failures.append(failed)
 
@@ -140,6 +140,9 @@ class Isolation:
         if redone.newest and redone.release == profile.release:
             self._rewinder.tell(event, told, redone, made, changes)
         replace_profile(profile, redone)
+
+    def _retention(self, profile: Profile) -> int:
+        return self._timeline.engine(profile.release).retention if self._timeline.knows(profile.release) else NEVER
 
     def _segment_id(self, profile: Profile, name: str) -> int | None:
         """Return a segment's id in the definitions by which the user is judged, None when they do not have it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from segments.changes import Change, Memberships
 from segments.events import RejectedEvent
 from segments.failures import Failure
+from segments.hot_users import Hot
 
 
 @dataclass(slots=True)
@@ -18,6 +19,7 @@ class Outcome:
     rejected: list[tuple[int, RejectedEvent]] = field(default_factory=list)
     late: list[int] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)  # that no event stands for
+    hot: list[Hot] = field(default_factory=list)  # users found to make too much work
     duplicates: int = 0
     applied: int = 0
     rewound: int = 0  # of the applied ones: those that came out of order

@@ -9,7 +9,7 @@ from segments.backfill_chunks import Chunk
 from segments.changes import Change, Memberships
 from segments.control import ControlRecord, Release, Thresholds
 from segments.engine import Engine, seen_before
-from segments.events import Event, RejectedEvent
+from segments.events import Event, Plausibility, RejectedEvent
 from segments.failures import failure
 from segments.isolation import Mark
 from segments.outcome import Outcome
@@ -35,6 +35,8 @@ class Processor:
         self.profiles = profiles if profiles is not None else Profiles()
         self.profiles.layouts = self.timeline.layouts()
         self.profiles.recent.allowed_lateness = self.engine.allowed_lateness
+        self._hot = self.profiles.recent.hot
+        self._hot.most = (self.engine.plan.plausibility or Plausibility()).max_steps
         rewinder = Rewinder(self.timeline, self.profiles.recent)
         self._slow = SlowPath(self.timeline, self.profiles, rewinder, self._follow)
         self._isolation = self._slow.isolation
@@ -142,7 +144,7 @@ class Processor:
         release = self.reached
         engine, (holds_from, holds_until) = timeline.engine(release), timeline.period(release)
         decode, pack, step = engine.plan.decoder.decode, engine.plan.decoder.pack, engine.step
-        note, keeps = profiles.recent.note, profiles.recent.wanted
+        note, keeps, over = profiles.recent.note, profiles.recent.wanted, self._hot.over
         changes = outcome.changes
         for place, payload in enumerate(payloads):
             try:
@@ -160,6 +162,8 @@ class Processor:
                     event = timeline.decoder_at(time).decode(payload, written_at[place])
                 user_id = event.user_id
                 profile = decoded.get(user_id) or profiles.open(user_id)
+                if over and user_id in over:
+                    self._hot.check(user_id, time, profile.newest)
                 if profile.newest == 0 and self._is_too_old(event, profile):
                     outcome.late.append(place)
                     continue
@@ -283,6 +287,9 @@ class Processor:
             if failures:
                 outcome.failures += failures
                 failures.clear()
+        if self._hot.found:
+            outcome.hot += self._hot.found
+            self._hot.found.clear()
 
     def _tell(self, outcome: Outcome, told: int) -> int:
         """Say what the users are in whose changes come after the first `told`; returns how many changes are told of."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from segments.hot_users import HotUsers
 from segments.profile import Profile, decode_profile, profile_encoder
 
 _EVENTS_A_STRETCH = 8
@@ -18,7 +19,8 @@ class Stretch(msgspec.Struct, array_like=True, gc=False):
     """Events of a user that came after a snapshot: `base` is the profile before them, empty for a new user.
 
     The `events` are packed, one a line, in the order in which they came; `began` is the first one's time. `happened`
-    says when (ms, event time) the newest thing happened to the user, `before` is the stretch before this one.
+    says when (ms, event time) the newest thing happened to the user, `before` is the stretch before this one. In the
+    minute that ends at `minute_ends` (ms) the user made so many `steps` of work (segments/hot_users.py).
     """
 
     base: bytes
@@ -27,6 +29,8 @@ class Stretch(msgspec.Struct, array_like=True, gc=False):
     count: int = 0
     events: bytes = b""
     before: Stretch | None = None
+    minute_ends: int = 0
+    steps: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -48,6 +52,7 @@ class RecentEvents:
     def __init__(self, allowed_lateness: int = 3_600_000, name_of: Callable[[str], str] = _as_it_is) -> None:
         self.allowed_lateness = allowed_lateness
         self.keep_from: int | None = None
+        self.hot = HotUsers()
         self._name_of = name_of
         self._users: dict[str, Stretch] = {}
         self._pages: dict[int, list[str]] = {}
@@ -120,6 +125,7 @@ class RecentEvents:
                 stretch = self._users.get(user_id)
                 if stretch is not None and stretch.happened >> _PAGE_BITS == page:
                     del self._users[user_id]
+                    self.hot.over.pop(user_id, None)
 
     def snapshot(self, profile: Profile) -> bytes:
         """Return the profile without what only matters on arrival; nothing for a new user."""
@@ -145,7 +151,9 @@ class RecentEvents:
         """Take in what `encode` returned."""
         self._users.pop(user_id, None)
         if blob is not None:
-            self._keep(self._name_of(user_id), _decode(blob))
+            stretch = _decode(blob)
+            self._keep(self._name_of(user_id), stretch)
+            self.hot.load(user_id, stretch)
 
     def _keep(self, user_id: str, stretch: Stretch) -> None:
         self._users[user_id] = stretch
@@ -168,8 +176,11 @@ class RecentEvents:
 
     def _next(self, user_id: str, stretch: Stretch, profile: Profile, time: int) -> Stretch:
         """Begin a new stretch, and let go of those that no event within the allowed lateness can belong to."""
-        following = Stretch(self.snapshot(profile), time, stretch.happened, before=stretch)
+        following = Stretch(
+            self.snapshot(profile), time, stretch.happened, 0, b"", stretch, stretch.minute_ends, stretch.steps
+        )
         self._users[user_id] = following
+        self.hot.spend(user_id, following, time, stretch.count)
         oldest = self._let_go(time)
         kept = 1
         each = following

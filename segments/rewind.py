@@ -66,6 +66,7 @@ class Rewinder:
         self, event: Event, profile: Profile, base: Profile, stretches: list[Stretch]
     ) -> tuple[Profile, list[Change]]:
         """Return the profile with an event in the first of the stretches, and the changes that lead to it."""
+        self._recent.hot.spend(event.user_id, stretches[-1], profile.newest, sum(each.count for each in stretches))
         stretch = stretches[0]
         stretch.events += self._timeline.decoder_at(event.time).pack(event)
         stretch.count += 1

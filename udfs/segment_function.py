@@ -14,7 +14,7 @@ from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
-from segments.audit import encode_audit
+from segments.audit import UserLimited, encode_audit
 from segments.backfill_chunks import Chunk, decode_chunk, is_chunk
 from segments.changes import Change, Memberships
 from segments.definitions import DefinitionErrors
@@ -267,6 +267,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             passed = self._processor.advance(frame.watermark)
             outcome.changes += passed.changes
             outcome.failures += passed.failures
+            outcome.hot += passed.hot
             outcome.current |= passed.current
         yield from self._publish(outcome, output)
 
@@ -285,6 +286,8 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             for user_id, at, error in (*_about(unsaid), *_about(unsaid_memberships)):
                 outcome.failures.append(failure("failed_output", user_id, at, error))
             self._metrics.changes.inc(len(changes) - len(unsaid))
+        for hot in outcome.hot:
+            output.add(Target.AUDIT, None, encode_audit(UserLimited(*hot)), int(time.time() * 1_000))
         for each in outcome.failures:
             output.add_failure(each, each.at or int(time.time() * 1_000))
             self._metrics.rejected(each.reason)
