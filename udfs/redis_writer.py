@@ -87,6 +87,11 @@ class RedisWriter:
         return len(self._behind) + waiting + (0 if self._place is None else max(self._all - self._place, 0))
 
     @property
+    def has_to_catch_up(self) -> bool:
+        """Say whether there is something for `catch_up` to do; a batch whose answer is awaited is none."""
+        return bool(self._behind) or self._place is not None or not self._is_marked
+
+    @property
     def is_whole(self) -> bool:
         """Say whether Redis has all that was written."""
         return self._link.up and not self._asked and not self._behind and self._place is None and self._is_marked
@@ -127,6 +132,7 @@ class RedisWriter:
         self._poll(self._patience)
         whole = self.is_whole
         if whole:
+            self.log.whole()
             self._ask_for_marker()
         return whole
 

@@ -154,7 +154,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
 
     def _mend_redis(self, seconds: float) -> None:
         """Write users that Redis lacks, if any, for so long."""
-        if self._redis and not self._redis.is_whole:
+        if self._redis and self._redis.has_to_catch_up:
             self._redis.catch_up(seconds)
 
     def _hear(self, frame: ControlFrame) -> Iterator[bytes]:

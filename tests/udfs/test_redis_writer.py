@@ -131,8 +131,10 @@ def test_a_batch_is_on_its_way_when_write_returns_and_in_redis_after_the_next_ca
     writer: RedisWriter, client: Any
 ) -> None:
     writer._patience = 60
+    writer.flush()
     client.execute_command("CLIENT", "PAUSE", 500)
     writer.write([change("u1", "active", "entered", 1)])
+    assert not writer.has_to_catch_up, "nobody is to wait for the answer"
     writer.write([])
     assert client.hget("seg:u1", "_seq") == "1"
     writer.write([change("u1", "active", "exited", 2)])
