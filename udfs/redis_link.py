@@ -36,6 +36,7 @@ def _sha(script: str) -> str:
 
 
 WRITE_SHA, COMPARE_SHA, MARK_SHA = _sha(WRITE), _sha(COMPARE), _sha(MARK)
+_jitter = random.Random()  # noqa: S311 - workers are not to come at once; its own, as a thread uses it
 
 
 class RedisLink:
@@ -138,7 +139,7 @@ class RedisLink:
 
     def _find(self) -> None:
         pause = self._pause
-        while not self._closing.wait(pause * random.uniform(0.5, 1.0)):  # noqa: S311 - workers are not to come at once
+        while not self._closing.wait(pause * _jitter.uniform(0.5, 1.0)):
             try:
                 self._found = self._connected()
                 self._has_found.set()
