@@ -30,7 +30,7 @@ MVN := mvn -q -B -ntp
 # Maven with the JDK that jobs/stack/java.py finds; that script says what to install when there is none.
 WITH_JDK = home="$$($(PYTHON) jobs/stack/java.py)" && JAVA_HOME="$$home"
 
-.PHONY: help setup tools demo test test-quick test-python test-java test-stack check audit review fix lock bench bench-rules bench-faults chaos soak golden mutation up down clean
+.PHONY: help setup tools demo test test-quick test-python test-java test-stack check audit review fix lock bench bench-rules bench-models bench-faults chaos soak golden mutation up down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -97,6 +97,9 @@ soak: setup ## Run the job under a steady load for an hour and fit a line throug
 
 golden: setup ## Keep a savepoint of this version for the tests, in tests/golden/ (at a release)
 	@$(BIN)/python -m tests.golden.golden
+
+bench-models: setup ## Measure models into the same report: ROC-AUC, equality of features, ONNX, drift (QUICK=1: on less data)
+	@$(BIN)/python -m benchmarks --suite models $(if $(QUICK),--quick)
 
 mutation: $(VENV_READY) ## Break conditions and features in small ways and count what the tests notice (12 minutes on one core)
 	@$(BIN)/python -m benchmarks.mutation

@@ -1,4 +1,4 @@
-"""All measurements in one run: `python -m benchmarks [--suite rules|faults] [--quick]`.
+"""All measurements in one run: `python -m benchmarks [--suite rules|faults|models] [--quick]`.
 
 One after the other, never two at once. Writes benchmarks/report.json, benchmarks/report.png and docs/benchmarks.md.
 """
@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
-from benchmarks.cases import CASES, FAULTS_CASES, RULES_CASES, Case, Context, Numbers
+from benchmarks.cases import CASES, FAULTS_CASES, MODELS_CASES, RULES_CASES, Case, Context, Numbers
 from benchmarks.cases.servers import Servers
 from benchmarks.cases.sizes import FULL, QUICK, Sizes
 from benchmarks.plot import plot
@@ -36,6 +36,7 @@ class Suite(StrEnum):
     JOB = "job"
     RULES = "rules"
     FAULTS = "faults"
+    MODELS = "models"
 
 
 app = typer.Typer(add_completion=False)
@@ -45,7 +46,9 @@ console = Console()
 @app.command()
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="less data, six minutes")] = False,
-    suite: Annotated[Suite, typer.Option(help="the job and its peers, what definitions can do, or faults")] = Suite.JOB,
+    suite: Annotated[
+        Suite, typer.Option(help="the job and its peers, what definitions can do, faults, models")
+    ] = Suite.JOB,
     only: Annotated[list[str] | None, typer.Option(help="only this measurement; may be repeated")] = None,
     report: Annotated[Path, typer.Option(help="file that the figures are merged into")] = REPORT,
     events: Annotated[int | None, typer.Option(min=2_000, help="at most so many events, for trying things")] = None,
@@ -54,7 +57,7 @@ def bench(
 ) -> None:
     """Measure, show and write the figures; exits with 1 when a measurement fails, 2 when asked for one that is none."""
     sizes = (QUICK if quick else FULL).scaled(events, users, latency_rate)
-    cases = _chosen({Suite.JOB: CASES, Suite.RULES: RULES_CASES, Suite.FAULTS: FAULTS_CASES}[suite], only)
+    cases = _chosen(_cases(suite), only)
     busy = os.getloadavg()[0]
     if busy > _QUIET:
         console.print(f"[yellow]The machine is busy (load {busy:.1f}): the figures will be worse than they should be.")
@@ -68,6 +71,12 @@ def bench(
     if failed:
         console.print(f"[bold red]failed: {', '.join(failed)}")
         raise typer.Exit(1)
+
+
+def _cases(suite: Suite) -> Sequence[Case]:
+    """Return the measurements of a suite."""
+    others = {Suite.RULES: RULES_CASES, Suite.FAULTS: FAULTS_CASES, Suite.MODELS: MODELS_CASES}
+    return CASES if suite == Suite.JOB else others[suite]
 
 
 def _chosen(cases: Sequence[Case], only: Sequence[str] | None) -> list[Case]:

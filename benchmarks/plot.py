@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 
-from benchmarks.report import BARS, DETAILS, Report, number
+from benchmarks.bars import BARS
+from benchmarks.report import DETAILS, Report, number
 
 if TYPE_CHECKING:
     from benchmarks.faults.memory import Sample

@@ -11,6 +11,7 @@ from benchmarks.cases import (
     job,
     latency,
     memory,
+    models_learning,
     moving_thresholds,
     rules_lateness,
     rules_preview,
@@ -48,4 +49,11 @@ FAULTS_CASES = (
     Case("faults_redis", "Redis away under load, and back with nothing", faults_redis.measure),
 )
 
-__all__ = ["CASES", "FAULTS_CASES", "RULES_CASES", "BenchmarkError", "Case", "Context", "Numbers"]
+MODELS_CASES = (
+    Case("models_shoppers", "Online Shoppers: five splits, ONNX, batches", models_learning.shoppers),
+    Case("models_cdnow", "recency, frequency and monetary value of CDNOW", models_learning.cdnow),
+    Case("models_train_serve", "training features against serving features", models_learning.train_serve),
+    Case("models_drift", "drift: false alarms, and how soon a shift is found", models_learning.drift_found),
+)
+
+__all__ = ["CASES", "FAULTS_CASES", "MODELS_CASES", "RULES_CASES", "BenchmarkError", "Case", "Context", "Numbers"]

@@ -36,11 +36,9 @@ def timed_events(path: Path, mapping: str | None) -> list[tuple[int, Timed]]:
 
 
 def instants_of(events: Sequence[tuple[int, Timed]], count: int, seed: int) -> tuple[int, ...]:
-    """Return random instants (ms), half of them those of events."""
+    """Return instants (ms) spread as the events are: half of them those of events, half up to an hour later."""
     draw = random.Random(seed)  # noqa: S311 - a seeded sample
-    first, last = events[0][0], events[-1][0]
-    on_events = {draw.choice(events)[0] for _ in range(count // 2)}
-    return tuple(sorted(on_events | {draw.randrange(first, last) for _ in range(count - len(on_events))}))
+    return tuple(sorted({draw.choice(events)[0] + place % 2 * draw.randrange(3_600_000) for place in range(count)}))
 
 
 def trained(

@@ -29,6 +29,7 @@ class Sizes:
     fuzzed_events: int
     redis_users: int
     redis_away_s: int
+    model_instants: int
     latency_rate: float | None = None  # events/s; None: half of what the job has managed
 
     def scaled(self, events: int | None, users: int | None, rate: float | None) -> Sizes:
@@ -79,6 +80,7 @@ FULL = Sizes(
     fuzzed_events=1_000_000,
     redis_users=100_000,
     redis_away_s=300,
+    model_instants=150,
 )
 QUICK = Sizes(
     name="quick",
@@ -101,4 +103,5 @@ QUICK = Sizes(
     fuzzed_events=50_000,
     redis_users=20_000,
     redis_away_s=30,
+    model_instants=10,
 )

@@ -10,6 +10,7 @@ from jobs.cli.cost import cost
 from jobs.cli.definitions import schema, validate
 from jobs.cli.demo import demo
 from jobs.cli.diff import diff
+from jobs.cli.drift import drift, fairness
 from jobs.cli.errors import EXIT_CODES
 from jobs.cli.explain import explain
 from jobs.cli.funnel import funnel
@@ -66,5 +67,7 @@ app.command()(explain)
 app.command()(consume)
 app.command()(reconcile)
 app.command()(train)
+app.command()(drift)
+app.command()(fairness)
 app.add_typer(models, name="models")
 app.add_typer(redis_app, name="redis")

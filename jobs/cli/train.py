@@ -62,7 +62,7 @@ def train(
     job, checked = checked_settings(settings, definitions)
     try:
         with bars() as shown:
-            data, origin = _data(spec, known, events or table, events is None, mapping, job, checked, workers, shown)
+            data, origin = data_of(spec, known, events or table, events is None, mapping, job, checked, workers, shown)
             trained = learn(data, spec, shown.add)
         to = Registry(registry)
         version = publish(to, trained, origin)
@@ -98,7 +98,7 @@ def identity(spec: ModelSpec, models: Models, definitions: Definitions) -> str:
     return hashlib.sha256(spec.table.model_dump_json().encode()).hexdigest()[:16]
 
 
-def _data(
+def data_of(
     spec: ModelSpec,
     models: Models,
     file: Path | None,
@@ -109,6 +109,7 @@ def _data(
     workers: int | None,
     shown: Bars,
 ) -> tuple[Dataset, Origin]:
+    """Return a model's rows of a file and where they come from; raises BadInput, BadData, NoEvents, OSError."""
     from training.dataset import from_rows, from_table
 
     if file is None or is_table != (spec.table is not None):

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from benchmarks import __main__ as command
 from benchmarks import report
-from benchmarks.cases import CASES, FAULTS_CASES, RULES_CASES
+from benchmarks.bars import BARS
+from benchmarks.cases import CASES, FAULTS_CASES, MODELS_CASES, RULES_CASES
 from benchmarks.cases.case import BenchmarkError, Case, Context, Numbers
 from benchmarks.cases.job import throughput
 from benchmarks.cases.latency import summary
@@ -40,6 +41,10 @@ MEASURED: dict[str, dict[str, Any]] = {
     "faults_fuzz": {"fuzzed": 1_000_000, "unaccounted": 0},
     "faults_redis": {"catch_up_s": 20.0},
     "faults_soak": {"slope_mib_per_h": 0.5},
+    "models_shoppers": {"auc": 0.933, "max_diff": 3e-7, "batch256_vs_1": 0.05},
+    "models_cdnow": {"equal": 2_357},
+    "models_train_serve": {"equal_share": 1.0},
+    "models_drift": {"found_intervals": 1, "false_alarms": 0},
 }
 KEYS = [
     "job_events_per_s", "job_vs_bare_loop", "job_vs_textbook_pyflink", "job_vs_bytewax", "engine_step_vs_orjson",
@@ -49,15 +54,17 @@ KEYS = [
     "rules_mutation_score",
     "faults_kills", "faults_lost", "faults_doubled", "faults_recovery_s",
     "faults_fuzzed", "faults_unaccounted", "faults_redis_catch_up_s", "faults_soak_slope_mib_per_h",
+    "models_shoppers_auc", "models_onnx_max_diff", "models_batch256_vs_1", "models_cdnow_equal",
+    "models_train_serve_equal", "models_drift_found_intervals", "models_false_alarms",
 ]  # fmt: skip
 
 
 def test_every_case_has_a_figure_and_every_figure_its_cases() -> None:
-    assert [bar.key for bar in report.BARS] == KEYS
+    assert [bar.key for bar in BARS] == KEYS
     beside = {"bytewax_light"}  # shown next to the figure that counts
     elsewhere = {"mutation", "faults_soak"}  # measured by `make mutation` and `make soak`
-    named = {name for bar in report.BARS for name in bar.cases}
-    assert {case.name for case in (*CASES, *RULES_CASES, *FAULTS_CASES)} - beside == named - elsewhere
+    named = {name for bar in BARS for name in bar.cases}
+    assert {case.name for case in (*CASES, *RULES_CASES, *FAULTS_CASES, *MODELS_CASES)} - beside == named - elsewhere
 
 
 def test_figures_follow_from_the_numbers_of_the_cases() -> None:
@@ -66,6 +73,7 @@ def test_figures_follow_from_the_numbers_of_the_cases() -> None:
     assert figures["job_vs_bare_loop"] == 1.2
     assert figures["job_vs_textbook_pyflink"] == 15
     assert figures["job_vs_bytewax"] == 3
+    assert figures["models_onnx_max_diff"] == 3e-7
 
 
 def test_a_failed_case_leaves_its_figures_empty() -> None:
@@ -87,7 +95,7 @@ def test_merging_keeps_what_others_wrote_and_drops_comparisons_of_two_runs() -> 
 
 def test_each_row_says_whether_its_bound_is_kept() -> None:
     failed = report.merge(report.merge({}, MEASURED), {"memory": {"error": "out of memory"}})
-    verdicts = {bar.key: row[3] for bar, row in zip(report.BARS, report.rows(failed), strict=True)}
+    verdicts = {bar.key: row[3] for bar, row in zip(BARS, report.rows(failed), strict=True)}
     assert verdicts["latency_p50_ms"] == "met"
     assert verdicts["latency_p99_ms"] == "missed"
     assert verdicts["bytes_per_profile"] == "failed"

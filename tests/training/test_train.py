@@ -184,3 +184,28 @@ def test_what_is_no_number_is_told_with_its_line(folder: Path, tmp_path: Path) -
     (tmp_path / "t.csv").write_text("views,spent,age,device,bought\n1,2,3,a,yes\nmany,2,3,a,no\n")
     code, said = segments(folder, "train", "buyer", "--table", str(tmp_path / "t.csv"))
     assert (code, said) == (1, f"{tmp_path}/t.csv:3: 'many' in column views is no number: is it a category?\n")
+
+
+def test_what_it_was_trained_on_has_not_drifted_and_what_changed_has(folder: Path, tmp_path: Path) -> None:
+    trained(folder, "buyer")
+    code, said = segments(folder, "drift", "buyer", "1", "--table", str(folder / "table.csv"))
+    assert (code, "roc_auc" in said, "accuracy" in said) == (0, True, True), said
+    with (folder / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with (tmp_path / "later.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows({**row, "spent": float(row["spent"]) * 5} for row in rows)
+    code, said = segments(folder, "drift", "buyer", "1", "--table", str(tmp_path / "later.csv"), "--format", "json")
+    assert code == 1
+    assert "buyer 1: spent has moved: PSI" in said
+    assert "views has moved" not in said
+
+
+def test_groups_are_compared_on_the_command_line(folder: Path) -> None:
+    trained(folder, "buyer")
+    table = str(folder / "table.csv")
+    code, said = segments(folder, "fairness", "buyer", "1", "--by", "device", "--table", table)
+    assert code == 0, said
+    assert all(group in said for group in ("mobile", "desktop", "(unknown)", "wrongly out: the least is"))
+    assert segments(folder, "fairness", "buyer", "1", "--by", "age", "--table", table)[0] == 2

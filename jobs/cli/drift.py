@@ -1,0 +1,144 @@
+"""`segments drift` and `segments fairness`: a released model against what it sees now, and against groups of users."""
+
+# ruff: noqa: PLR0913, PLR0917 - a command's options are its parameters
+# ruff: noqa: PLC0415 - scikit-learn loads when it is used
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from jobs.cli.bars import bars
+from jobs.cli.errors import BadInput, Failed, for_people
+from jobs.cli.inputs import DefinitionsOption, MappingOption, SettingsOption, checked_settings
+from jobs.cli.reports import ReportFormat
+from jobs.cli.train import MODELS, REGISTRY, ModelsOption, RegistryOption, data_of, model_named, require_training
+from jobs.recording import NoEvents
+
+if TYPE_CHECKING:
+    from training.fairness import Fairness
+    from training.watch import Watched
+
+Name = Annotated[str, typer.Argument(help="A model of conf/models.yaml.")]
+Version = Annotated[int, typer.Argument(min=1, help="Its version in the registry.")]
+EventsOption = Annotated[Path | None, typer.Option(help="Recorded events of now: NDJSON or CSV, .gz or not.")]
+TableOption = Annotated[Path | None, typer.Option(help="A CSV file, for a model that reads a table.")]
+FormatOption = Annotated[ReportFormat, typer.Option("--format", help="For people or for machines.")]
+
+
+@for_people()
+def drift(
+    name: Name,
+    version: Version,
+    events: EventsOption = None,
+    table: TableOption = None,
+    mapping: MappingOption = None,
+    models: ModelsOption = MODELS,
+    registry: RegistryOption = REGISTRY,
+    format: FormatOption = ReportFormat.text,  # noqa: A002 - the option's name
+    definitions: DefinitionsOption = None,
+    settings: SettingsOption = None,
+) -> None:
+    """Compare what a version sees and says now with its training, and with labels where they have come.
+
+    Example: segments drift churn_risk 3 --events last_week.ndjson
+
+    Exit codes: 0 nothing has moved, 1 an alarm (or no event could be read), 2 wrong input or configuration.
+    """
+    watched = _watched(name, version, events, table, mapping, models, registry, definitions, settings)
+    from training.watch import measure
+
+    found = measure(watched)
+    if format == ReportFormat.json:
+        typer.echo(json.dumps(asdict(found), indent=2))
+    else:
+        shown = Table("column", "PSI", "KS", "p", "", box=None)
+        for each in found.columns:
+            tested = ("", "") if each.ks is None or each.p is None else (f"{each.ks:.3f}", f"{each.p:.2g}")
+            shown.add_row(each.name, f"{each.psi:.3f}", *tested, "moved" if each.alarm else "")
+        console = Console(file=sys.stdout, markup=False, highlight=False)
+        console.print(shown)
+        console.print(", ".join([f"{found.rows:,} rows", *(f"{k} {v:.3f}" for k, v in found.measured.items())]))
+    if found.alarms:
+        raise Failed("\n".join(f"{name} {version}: {alarm}" for alarm in found.alarms))
+
+
+@for_people()
+def fairness(
+    name: Name,
+    version: Version,
+    by: Annotated[str, typer.Option(help="The category whose groups are compared, one of the model's columns.")],
+    events: EventsOption = None,
+    table: TableOption = None,
+    mapping: MappingOption = None,
+    models: ModelsOption = MODELS,
+    registry: RegistryOption = REGISTRY,
+    format: FormatOption = ReportFormat.text,  # noqa: A002 - the option's name
+    definitions: DefinitionsOption = None,
+    settings: SettingsOption = None,
+) -> None:
+    """Compare membership, scores and errors between groups of users, with intervals and disparity ratios.
+
+    Example: segments fairness churn_risk 3 --by country --events last_month.ndjson
+
+    Exit codes: 0 done, 1 no event could be read, 2 wrong input or configuration.
+    """
+    watched = _watched(name, version, events, table, mapping, models, registry, definitions, settings)
+    from training.fairness import fairness_by
+
+    data = watched.data
+    if by not in data.inputs.categories:
+        raise BadInput(f"--by takes a category of the model: {', '.join(data.inputs.categories) or 'it has none'}")
+    groups = data.categories[:, data.inputs.categories.index(by)]
+    found = fairness_by(groups, watched.scores, watched.threshold, data.labels)
+    if format == ReportFormat.json:
+        typer.echo(json.dumps(asdict(found), indent=2))
+    else:
+        _print_fairness(found, by)
+
+
+def _print_fairness(found: Fairness, by: str) -> None:
+    shown = Table(by, "users", "members", "mean score", "wrongly in", "wrongly out", box=None)
+    for group in found.groups:
+        rates = (group.membership, group.false_positive, group.false_negative)
+        texts = ["" if rate is None else f"{rate.rate:.1%} ({rate.low:.1%} to {rate.high:.1%})" for rate in rates]
+        shown.add_row(group.group or "(unknown)", f"{group.rows:,}", texts[0], f"{group.mean_score:.3f}", *texts[1:])
+    console = Console(file=sys.stdout, markup=False, highlight=False)
+    console.print(shown)
+    for what, ratio in found.disparity.items():
+        console.print(f"{what}: the least is {ratio:.2f} of the most")
+
+
+def _watched(
+    name: str,
+    version: int,
+    events: Path | None,
+    table: Path | None,
+    mapping: str | None,
+    models: Path,
+    registry: str,
+    definitions: Path | None,
+    settings: Path | None,
+) -> Watched:
+    """Return a version with the rows of now and its scores of them; raises Failed, BadInput."""
+    require_training()
+    from training.dataset import BadData
+    from training.registry import Registry, RegistryError
+    from training.watch import watched
+
+    spec, known = model_named(name, models)
+    job, checked = checked_settings(settings, definitions)
+    try:
+        with bars() as shown:
+            data, origin = data_of(spec, known, events or table, events is None, mapping, job, checked, None, shown)
+        found = watched(Registry(registry), name, version, data, origin.feature_hash)
+    except (NoEvents, BadData, RegistryError) as error:
+        raise Failed(str(error)) from None
+    return found

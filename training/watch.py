@@ -1,0 +1,66 @@
+"""A version of a model and the rows of now: what it says of them, and whether that is still as it was."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.dataset import Dataset
+from training.drift import Drift, Limits, against_labels, drift, importance_shift, in_one
+from training.export import Scorer
+from training.reference import Reference
+from training.registry import Registry, RegistryError
+from training.train import membership, shuffled_effect
+
+_SHUFFLED_ROWS = 1_000
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Rows of now with their scores: of yes, of the likeliest group, or how usual they are."""
+
+    manifest: dict[str, Any]
+    reference: Reference
+    scorer: Scorer
+    data: Dataset
+    scores: NDArray[np.float64]
+
+    @property
+    def threshold(self) -> float:
+        """From which score on a user is in; 0.5 where the model names none."""
+        return float(self.manifest["found"].get("threshold", 0.5))
+
+
+def watched(registry: Registry, name: str, version: int, data: Dataset, feature_hash: str) -> Watched:
+    """Score rows with a version; raises RegistryError when it reads other features than these."""
+    manifest = registry.manifest(name, version)
+    if manifest.get("feature_hash") != feature_hash:
+        raise RegistryError(
+            f"version {version} of {name} reads other features than the definitions make now: train it anew"
+        )
+    try:
+        reference = Reference.from_json(json.loads(registry.read(name, version, "reference.json")))
+        scorer = Scorer(registry.read(name, version, "model.onnx"))
+    except (ValueError, KeyError) as error:
+        raise RegistryError(f"version {version} of {name} cannot be used: {error}") from None
+    scores = membership(scorer.scores(data.numbers, data.categories))
+    return Watched(manifest, reference, scorer, data, scores)
+
+
+def measure(now: Watched, limits: Limits = Limits()) -> Drift:  # noqa: B008 - frozen
+    """Return how far columns, scores and importances have moved, and how right the scores were by labels that came."""
+    data = now.data
+    found = drift(now.reference, data.inputs, data.numbers, data.categories, now.scores, limits)
+    if not found.columns:
+        return found
+    draw = np.random.default_rng(0)
+    sample = data.take(draw.permutation(len(data))[:_SHUFFLED_ROWS])
+    parts = [found, importance_shift(now.reference.importances, shuffled_effect(now.scorer, sample, draw), limits)]
+    if now.manifest["task"] == "classify" and data.labels is not None:
+        parts.append(against_labels(data.labels, now.scores, now.threshold, limits))
+    confidence = float(np.mean(np.abs(now.scores - 0.5)) * 2)
+    return in_one([*parts, Drift(0, [], {"confidence": confidence} if now.manifest["task"] == "classify" else {})])
