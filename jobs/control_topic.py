@@ -146,21 +146,23 @@ def append(kafka: KafkaSettings, record: ControlRecord) -> None:
             raise TakenError("somebody else released at the same moment and was first: look at it and release again")
 
 
-def submitted(kafka: KafkaSettings, definitions: str, now: int, by: str) -> list[ControlRecord]:
+def submitted(kafka: KafkaSettings, definitions: str, now: int, by: str, *, whole: bool = False) -> list[ControlRecord]:
     """Return all that a job is told that starts at `now` (ms) with these definitions; raises TopicError, TakenError.
 
     They are released first if they differ from the newest release: the first one holds from the beginning of time on.
+    A job that reads all events again is told the `whole` history, not only what may still be asked for.
     """
     create_control_topics(kafka)
     history = read_history(kafka)
+    known = history.records if whole else history.in_use()
     current = history.current
     if current is not None and same_meaning(current.definitions, definitions):
-        return history.in_use()
+        return known
     at = 0 if current is None else effective_instant(now, newest_event(kafka), 0)
     shadow = current.shadow if current is not None else None
     release = history.following("submit", definitions, effective_at=at, shadow=shadow, released_at=now, by=by)
     append(kafka, release)
-    return [*history.in_use(), release]
+    return [*known, release]
 
 
 def effective_instant(now: int, newest: int | None, ahead: int) -> int:

@@ -42,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
         check_topics(settings.kafka)
         check_broker(settings.kafka)
         away = check_redis(settings.redis)
-        told = submitted(settings.kafka, definitions, int(time.time() * 1_000), getpass.getuser())
+        told = submitted(
+            settings.kafka, definitions, int(time.time() * 1_000), getpass.getuser(), whole=options.rebuild
+        )
     except (SettingsError, TopicError, TakenError, RedisRefused) as error:
         sys.stderr.write(f"{error}\n")
         return BAD_CONFIG if isinstance(error, SettingsError) else FAILED
@@ -59,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--settings", type=Path, default=DEFAULT_PATH, help="path of job.yaml")
     parser.add_argument("--name", default="flink-segments", help="the job's name in Flink")
     parser.add_argument("--bounded", action="store_true", help="read what is in the topics now, then end")
+    parser.add_argument("--rebuild", action="store_true", help="know from the start all that the job was ever told")
     parser.add_argument("--trace", help="a folder into which workers write what they did (for benchmarks)")
     return parser
 

@@ -20,6 +20,7 @@ from jobs.cli.live import redis_app
 from jobs.cli.local_stack import down, up
 from jobs.cli.models import models
 from jobs.cli.preview import preview
+from jobs.cli.rebuild import rebuild
 from jobs.cli.reconcile import reconcile
 from jobs.cli.release import promote, release, rollback, withdraw
 from jobs.cli.replay import replay
@@ -66,6 +67,7 @@ app.command()(replay)
 app.command()(explain)
 app.command()(consume)
 app.command()(reconcile)
+app.command()(rebuild)
 app.command()(train)
 app.command()(drift)
 app.command()(fairness)

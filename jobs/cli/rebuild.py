@@ -1,0 +1,79 @@
+"""`segments rebuild`: the state anew, from the events."""
+
+# ruff: noqa: PLC0415 - what loads Kafka, Redis or Flink is imported when it is used
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from jobs.cli.cluster import FlinkHomeOption, TargetOption, find_cluster, running_jobs
+from jobs.cli.errors import BadInput, Failed, for_people
+from jobs.cli.inputs import SettingsOption
+from jobs.cli.local_stack import RunOption
+from jobs.cli.submit import Submission, prepare
+from jobs.facts import facts_of
+from jobs.settings import Settings
+from jobs.stack.flink_rest import FlinkRest
+from jobs.stack.layout import DEFAULT_RUN
+
+_GROUP, _KAFKA = "kafka.group_id", "kafka.bootstrap_servers"
+_SHOWN = 8
+
+
+@for_people()
+def rebuild(
+    settings: SettingsOption = None,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Build from what Kafka still has, though the first events are gone.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and start nothing.")] = False,
+    target: TargetOption = None,
+    flink_home: FlinkHomeOption = None,
+    run: RunOption = DEFAULT_RUN,
+) -> None:
+    """Start the job with empty state at the first event, under all that it was ever told.
+
+    For when state and savepoints are lost. What it publishes again has the numbers it had, and is left out by
+    consumers and by Redis. Stop the job first.
+
+    Example: segments rebuild --dry-run
+
+    Exit codes: 0 started, 1 Flink or Kafka refused, 2 events are gone, a job runs, or wrong settings.
+    """
+    from jobs.rebuild import events_missing
+    from jobs.topics import TopicError
+
+    cluster = find_cluster(target, flink_home, run, starts=True)
+    prepared = prepare(settings, None, overrides=cluster.overrides)
+    _require_stopped(cluster.rest, prepared.settings)
+    try:
+        missing = events_missing(prepared.settings.kafka)
+    except TopicError as error:
+        raise Failed(str(error)) from None
+    if missing and not partial:
+        shown = "\n".join(missing[:_SHOWN])
+        raise BadInput(
+            f"the events topics no longer reach back to their first event, so the state would differ:\n{shown}\n"
+            "Resume from a savepoint or checkpoint (`segments resume`) if there is one; --partial builds from what is"
+            " left, and users then count only that"
+        )
+    if dry_run:
+        typer.echo("it can be rebuilt: nothing was started")
+        return
+    environment = prepared.environment | {"SEGMENTS__KAFKA__START_FROM": "earliest"}
+    if os.environ.get("SEGMENTS__KAFKA__START_FROM", "earliest") != "earliest":
+        raise BadInput("SEGMENTS__KAFKA__START_FROM is set in the environment: a rebuild starts at earliest, unset it")
+    typer.echo(cluster.start(Submission(prepared.settings, [*prepared.arguments, "--rebuild"], environment)))
+
+
+def _require_stopped(rest: FlinkRest, settings: Settings) -> None:
+    wanted = facts_of(settings).settings
+    for job, facts in running_jobs(rest):
+        if facts is None or all(facts.settings.get(key) == wanted[key] for key in (_GROUP, _KAFKA)):
+            raise BadInput(
+                f"job {job.id} ({job.name}, {job.state}) still runs with {_GROUP} {settings.kafka.group_id}: cancel it"
+                " first, or both write the same topics"
+            )
