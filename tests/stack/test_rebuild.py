@@ -78,7 +78,8 @@ def records(made: Pipeline) -> int:
 
 def run(made: Pipeline, command: str, *options: str) -> Result:
     where = ["--run", made.stack.run] if command == "rebuild" else []
-    return CliRunner().invoke(app, [command, *options, *where, "--settings", str(made.settings)])
+    arguments = [command, *options, *where, "--settings", str(made.settings)]
+    return CliRunner().invoke(app, arguments, env={"SEGMENTS__REDIS__URL": made.redis_url})
 
 
 def take(reader: SegmentChanges, number: int) -> list[tuple[str, int]]:
