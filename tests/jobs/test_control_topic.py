@@ -82,3 +82,10 @@ def test_of_two_who_release_at_once_the_second_is_told(monkeypatch: pytest.Monke
 def test_where_nothing_listens_nobody_waits() -> None:
     assert not control_topic.answers(KafkaSettings(bootstrap_servers="127.0.0.1:1"))
     assert not control_topic.answers(KafkaSettings(bootstrap_servers="nonsense"))
+
+
+def test_a_rebuild_is_told_the_bounds_of_all_times(topic: Topic) -> None:
+    bounds = [Thresholds(number, NOW + (number - 4) * DAY, {"a": 1.0}, {"a": 1}) for number in (1, 2, 3)]
+    topic.records += [Release(1, 0, BUYER), *bounds]
+    assert bounds[0] not in submitted(KAFKA, BUYER, NOW, "ada")
+    assert submitted(KAFKA, BUYER, NOW, "ada", whole=True) == topic.records
