@@ -4,6 +4,7 @@ import java.io.IOException;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonFactory;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonParser;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonToken;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.StreamReadConstraints;
 
 /**
  * Reads the user and the time of one event, and stops as soon as both are known.
@@ -16,7 +17,13 @@ final class EventParser {
     private static final JsonFactory JSON = JsonFactory.builder()
             .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
             .disable(JsonFactory.Feature.FAIL_ON_SYMBOL_HASH_OVERFLOW)
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxNumberLength(Integer.MAX_VALUE) // the record's size bounds it, and Python skips such a number
+                    .build())
             .build();
+
+    /** Characters; a longer user is refused by Python. */
+    private static final int LONGEST_USER = 256;
 
     private String userId;
     private String anonymousId;
@@ -77,7 +84,8 @@ final class EventParser {
 
     private static String readUser(JsonParser json, JsonToken value) throws IOException {
         if (value == JsonToken.VALUE_NUMBER_INT) {
-            return json.getBigIntegerValue().toString();
+            String digits = json.getText();
+            return digits.length() > LONGEST_USER ? digits : json.getBigIntegerValue().toString();
         }
         String text = value == JsonToken.VALUE_STRING ? json.getText() : "";
         return text.isEmpty() ? null : text;

@@ -37,6 +37,13 @@ class EventParserTest {
     }
 
     @Test
+    void skipsNumbersOfAnyLength() {
+        String event = "{\"n\":" + "9".repeat(5_000) + ",\"userId\":\"anna\",\"timestamp\":1}";
+        assertEquals(Fault.NONE, parser.parse(event.getBytes(StandardCharsets.UTF_8)));
+        assertEquals("anna", parser.user());
+    }
+
+    @Test
     void neverThrowsWhateverTheBytesAre() throws IOException {
         Random random = new Random(7);
         List<Verdict> verdicts = verdicts();
