@@ -1,0 +1,104 @@
+"""The state is lost and built anew from the events: same numbers, nothing twice for who acts on changes."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from typer.testing import CliRunner, Result
+
+from jobs.cli import app
+from jobs.stack.stack import Stack
+from jobs.stack.waiting import wait_until
+from serving.consumer import SegmentChanges
+from serving.seqs import SeqFile
+from tests.stack.support import Pipeline, pipeline, track
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+
+DEFINITIONS = """
+version: 1
+segments:
+  - {name: seen, when: {lifetime: {of: count, event: any, gte: 1}}}
+  - {name: busy, when: {count: {event: View, within: 1s, gte: 2}}}
+  - {name: odd, when: {lifetime: {of: count, event: Odd, gte: 1}}}
+"""
+USERS = [f"u{number}" for number in range(30)]
+CHANGES = 4  # of each: seen, busy, not busy any more, odd
+
+
+def test_a_rebuilt_state_says_nothing_twice(stack: Stack, tmp_path: Path) -> None:
+    with pipeline(stack, tmp_path, DEFINITIONS) as made, closing(SeqFile(tmp_path / "seqs")) as store:
+        job = made.submit()
+        now = time.time_ns() // 1_000_000 - 60_000
+        produce(made, now)
+        made.wait_for(lambda: records(made) >= CHANGES * len(USERS), "all changes")
+        first = made.changes()
+        assert run(made, "rebuild", "--dry-run").exit_code == 2, "the job still runs"
+        stack.cancel(job)
+        with SegmentChanges(
+            stack.bootstrap_servers, group_id=made.topics["changes"], topic=made.topics["changes"], store=store
+        ) as reader:
+            take(reader, CHANGES * len(USERS))
+            started = run(made, "rebuild")
+            assert started.exit_code == 0, started.output
+            made.jobs.append(started.stdout.split()[-1])
+            made.wait_for(lambda: records(made) >= 2 * CHANGES * len(USERS), "all changes again")
+            made.send([track("last", "View", now + 9_000, "last")])
+            assert take(reader, 1) == [("last", 1)]
+            assert reader.repeated == CHANGES * len(USERS)
+        assert {user: found[CHANGES:] for user, found in made.changes().items() if user != "last"} == first
+        same = run(made, "reconcile", "--live")
+        assert (same.exit_code, same.stderr.count("user ")) == (0, 0), same.output
+        stack.cancel(made.jobs[-1])
+        remove_first(made)
+        refused = run(made, "rebuild")
+        assert refused.exit_code == 2
+        assert "no longer reach back to their first event" in refused.stderr
+        assert "the first 1 events are gone" in refused.stderr
+        assert run(made, "rebuild", "--partial", "--dry-run").exit_code == 0
+
+
+def produce(made: Pipeline, now: int) -> None:
+    """Write three events of each user, in order and in the user's partition."""
+    producer = Producer({"bootstrap.servers": made.stack.bootstrap_servers})
+    for at, name in ((0, "View"), (10, "View"), (5_000, "Odd")):
+        for user in USERS:
+            producer.produce(made.topics["events"], key=user, value=track(user, name, now + at, f"{user}-{at}"))
+    assert producer.flush(30) == 0
+
+
+def records(made: Pipeline) -> int:
+    return sum(map(len, made.changes().values()))
+
+
+def run(made: Pipeline, command: str, *options: str) -> Result:
+    where = ["--run", made.stack.run] if command == "rebuild" else []
+    arguments = [command, *options, *where, "--settings", str(made.settings)]
+    return CliRunner().invoke(app, arguments, env={"SEGMENTS__REDIS__URL": made.redis_url})
+
+
+def take(reader: SegmentChanges, number: int) -> list[tuple[str, int]]:
+    found: list[tuple[str, int]] = []
+
+    def enough() -> bool:
+        batch = reader.poll(1.0)
+        if len(batch):
+            reader.acknowledge(batch)
+        found.extend((each.user_id, each.seq) for each in batch)
+        return len(found) >= number
+
+    wait_until(enough, 90, f"{number} changes")
+    return found
+
+
+def remove_first(made: Pipeline) -> None:
+    topic = made.topics["events"]
+    admin = AdminClient({"bootstrap.servers": made.stack.bootstrap_servers})
+    for part in admin.list_topics(topic, timeout=30).topics[topic].partitions:
+        for future in admin.delete_records([TopicPartition(topic, part, 1)]).values():
+            future.exception(30)  # a partition without events has none to remove
