@@ -150,12 +150,14 @@ class EventDecoder:
             each.traits or self.no_traits,
         )
 
-    def decode(self, payload: bytes | memoryview, written_at: int | None = None) -> Event:
+    def decode(self, payload: bytes, written_at: int | None = None) -> Event:
         """Return the event; `written_at` (ms) is its record's time, None when unknown. Raises RejectedEvent."""
         try:
             raw: Any = self._decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _unreadable(error) from None
+        if not payload.isascii():
+            _check_utf8(payload)
         if len(payload) > self._max_bytes:
             raise RejectedEvent("too_large", f"{len(payload)} bytes are more than the {self._max_bytes} allowed")
         time = raw.timestamp
@@ -184,6 +186,14 @@ def packed_time(packed: bytes) -> int:
     1795341600000
     """
     return int(packed[1 : packed.index(b",")])
+
+
+def _check_utf8(payload: bytes) -> None:
+    """Raise RejectedEvent for bytes that are no UTF-8: the decoder does not look at what it skips, the bridge does."""
+    try:
+        payload.decode()
+    except UnicodeDecodeError as error:
+        raise _unreadable(error) from None
 
 
 def _unreadable(error: Exception) -> RejectedEvent:
