@@ -16,6 +16,7 @@ from segments.features.event_log import EventLog
 from segments.features.latest import Latest
 from segments.features.pending import CAPACITY as VALUES_PENDING
 from segments.features.pending import Pending
+from segments.features.purchases import Purchases
 from segments.features.seen import Seen
 from segments.features.sequence import RIPENING_KEPT, VALUES_KEPT, SequenceProgress
 from segments.features.session import SessionSpan, SessionTotal
@@ -131,6 +132,7 @@ _BOUNDS: dict[type, Callable[[Any], int]] = {
     Pending: lambda pending: _HEAD + _NUMBER + _per_value(pending, VALUES_PENDING, _HEAD + 2 * _NUMBER),
     SequenceProgress: lambda progress: _HEAD + _NUMBER + _per_value(progress, VALUES_KEPT, _progress(progress)),
     Latest: lambda _: _HEAD + _LATEST,
+    Purchases: lambda _: _HEAD + 6 * _NUMBER,
     Seen: lambda _: _NUMBER,
     SessionSpan: lambda _: _HEAD + 3 * _NUMBER,
     SessionTotal: lambda _: _HEAD + 3 * _NUMBER,
