@@ -25,6 +25,8 @@ KAFKA_READY := .local/kafka/.ready
 BRIDGE_POM := $(wildcard jobs/bridge/pom.xml)
 BRIDGE_JAR := $(if $(BRIDGE_POM),jobs/bridge/target/flink-segments-bridge.jar)
 BRIDGE_SOURCES := $(shell find jobs/bridge/src/main -type f 2>/dev/null)
+# Tests on the stack mostly wait; a stack takes about 4 GB.
+STACKS ?= 2
 PYTEST := $(BIN)/python -m pytest -n "$(WORKERS)" --dist worksteal
 MVN := mvn -q -B -ntp
 # Maven with the JDK that jobs/stack/java.py finds; that script says what to install when there is none.
@@ -54,8 +56,8 @@ test-python: $(VENV_READY) ## Run all tests that need no servers, on all cores
 test-java: tools ## Run the bridge's JUnit tests
 	@$(if $(BRIDGE_POM),$(WITH_JDK) $(MVN) -f jobs/bridge/pom.xml test,echo "no bridge to test")
 
-test-stack: setup ## Run the tests on the real Kafka, Redis and Flink
-	@$(BIN)/python -m pytest -m stack
+test-stack: setup ## Run the tests on the real Kafka, Redis and Flink, on two stacks side by side
+	@$(BIN)/python -m pytest -m stack -n "$(STACKS)" --dist loadfile --no-loadscope-reorder
 
 check: $(VENV_READY) ## Check style, formatting, types, import directions, dependencies; validate and lint the shipped definitions
 	@$(BIN)/ruff check .

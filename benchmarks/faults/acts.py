@@ -115,9 +115,12 @@ def kill_jvm(run: LiveRun, server: str) -> None:
 
 
 def python_workers(run: LiveRun) -> list[psutil.Process]:
-    """Return the processes that run the segment function, in the order of their TaskManagers."""
-    managers = [run.stack.server(name) for name in sorted(run.stack.processes("taskmanager"))]
-    return [member for manager in managers for member in manager.members() if is_python_worker(member)]
+    """Return the processes that run the segment function, oldest first; those of earlier jobs may still be ending."""
+    managers = [run.stack.server(name) for name in run.stack.processes("taskmanager")]
+    found = [member for manager in managers for member in manager.members() if is_python_worker(member)]
+    started = {member.pid: born for member in found if (born := _started(member)) is not None}
+    newest = sorted((member for member in found if member.pid in started), key=lambda member: started[member.pid])
+    return newest[-run.settings.flink.parallelism :]
 
 
 def is_python_worker(process: psutil.Process) -> bool:
@@ -126,6 +129,13 @@ def is_python_worker(process: psutil.Process) -> bool:
         return any("beam_boot" in part or "sdk_worker" in part for part in process.cmdline()[:4])
     except psutil.Error:
         return False
+
+
+def _started(process: psutil.Process) -> float | None:
+    try:
+        return process.create_time()
+    except psutil.Error:
+        return None
 
 
 def _keep_on_disk(run: LiveRun) -> None:

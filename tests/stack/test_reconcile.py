@@ -67,7 +67,7 @@ def test_kafka_or_redis_away_is_said_in_a_sentence(finished: Place) -> None:
         env={name: value for name, value in finished.environment.items() if name != REDIS},
     )
     assert result.exit_code == 1
-    assert "Redis at redis://127.0.0.1:1/0 does not answer" in result.output
+    assert "cannot use Redis at redis://127.0.0.1:1/0: " in result.output
 
 
 def test_a_membership_lost_in_its_topic_is_found_and_its_user_named(finished: Place) -> None:
