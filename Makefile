@@ -32,7 +32,7 @@ MVN := mvn -q -B -ntp
 # Maven with the JDK that jobs/stack/java.py finds; that script says what to install when there is none.
 WITH_JDK = home="$$($(PYTHON) jobs/stack/java.py)" && JAVA_HOME="$$home"
 
-.PHONY: help setup tools demo test test-quick test-python test-java test-stack check audit review fix lock bench bench-rules bench-models bench-faults chaos soak golden mutation up down clean
+.PHONY: help setup tools demo test test-quick test-python test-java test-stack test-long check audit review fix lock bench bench-rules bench-models bench-faults chaos soak golden mutation up down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -57,7 +57,10 @@ test-java: tools ## Run the bridge's JUnit tests
 	@$(if $(BRIDGE_POM),$(WITH_JDK) $(MVN) -f jobs/bridge/pom.xml test,echo "no bridge to test")
 
 test-stack: setup ## Run the tests on the real Kafka, Redis and Flink, on two stacks side by side
-	@$(BIN)/python -m pytest -m stack -n "$(STACKS)" --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -m "stack and not long" -n "$(STACKS)" --dist loadfile --no-loadscope-reorder
+
+test-long: setup ## Run the tests on the stack that take a minute each and have a shorter one beside them
+	@$(BIN)/python -m pytest -m "stack and long"
 
 check: $(VENV_READY) ## Check style, formatting, types, import directions, dependencies; validate and lint the shipped definitions
 	@$(BIN)/ruff check .

@@ -128,7 +128,7 @@ def values(plan: Plan, profile: Profile, now: int) -> dict[str, Any]:
     }
 
 
-@examples(300, 5_000)
+@examples(150, 5_000)
 @given(strategies.definitions(), strategies.definitions(), strategies.timelines(), st.data())
 def test_filled_in_states_are_those_of_a_run_from_the_start(
     old: dict[str, Any], new: dict[str, Any], timeline: Timeline, data: st.DataObject

@@ -23,7 +23,7 @@ DATA = Path(os.environ.get("SEGMENTS_DATA", ROOT.parent / "shared" / "data"))
 SEGMENTS = ROOT / "conf" / "segments.yaml"
 DAY = 86_400_000
 FILES = {
-    "taobao": ("taobao_users/UserBehavior.csv.gz", 40),  # one user in 40; all when thorough, fewer when brief
+    "taobao": ("taobao_users/UserBehavior.csv.gz", 80),  # one user in 80; all when thorough, fewer when brief
     "rees46": ("rees46_2019oct_slice/2019-Oct_first17k.csv.gz", 20),
 }
 pytestmark = pytest.mark.timeout(TIME_LIMIT_S)

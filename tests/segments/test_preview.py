@@ -127,7 +127,7 @@ def members_at(changes: list[Change], name: str, until: int) -> set[str]:
     return {user for (user, segment), change in last.items() if segment == name and change.action == "entered"}
 
 
-@examples(150, 5_000, shrunk=True)
+@examples(80, 5_000, shrunk=True)
 @given(strategies.definitions(), strategies.definitions(), strategies.timelines(), st.data())
 def test_a_preview_is_the_difference_of_two_replays(
     one: dict[str, Any], two: dict[str, Any], timeline: Timeline, data: st.DataObject

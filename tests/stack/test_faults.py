@@ -13,7 +13,7 @@ from benchmarks.faults.verdict import judge
 from benchmarks.faults.without import MECHANISMS, PROGRAM
 from jobs.stack.stack import Stack
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)

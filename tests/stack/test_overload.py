@@ -18,9 +18,9 @@ from tests.stack.support import pipeline
 pytestmark = pytest.mark.stack
 
 T = 1_764_000_000_000
-USERS, EVENTS, STEP_MS = 300, 60_000, 20
+USERS, EVENTS, STEP_MS = 300, 40_000, 20
 MIB = 1024 * 1024
-# All of the backlog in a worker at once would be 60,000 payloads, frames and decoded events on top of its state.
+# All of the backlog in a worker at once would be 40,000 payloads, frames and decoded events on top of its state.
 MOST_GROWTH_MIB = 60
 TIMEOUT_S = 180.0
 

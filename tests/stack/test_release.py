@@ -103,7 +103,10 @@ def online_retail() -> list[bytes]:
     return list(islice(ordered(DATA / "online_retail/online_retail.csv.gz", mapping="online_retail"), 8_000))
 
 
-@pytest.mark.parametrize("traffic", [simulated, taobao, online_retail])
+REAL = [pytest.param(each, marks=pytest.mark.long) for each in (taobao, online_retail)]
+
+
+@pytest.mark.parametrize("traffic", [simulated, *REAL])
 def test_releases_in_the_middle_of_a_running_job_are_what_a_replay_says(
     stack: Stack, tmp_path: Path, traffic: object
 ) -> None:
@@ -206,7 +209,7 @@ def assert_refused(made: Pipeline, new: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_task_manager_that_is_killed_while_users_follow_loses_nothing(stack: Stack, tmp_path: Path) -> None:
     new = tmp_path / "new.yaml"
     new.write_text(LOWER)
-    users = [f"user-{number}" for number in range(60_000)]
+    users = [f"user-{number}" for number in range(30_000)]
     traffic = [track(user, "Page", START + at) for at in (0, 1) for user in users]
     records = list(stamped(traffic))
     with pipeline(stack, tmp_path, ACTIVE, REPLAYED) as made:
