@@ -29,7 +29,7 @@ def check_redis(settings: RedisSettings) -> str | None:
         with redis.Redis.from_url(
             settings.url.get_secret_value(), socket_timeout=timeout, socket_connect_timeout=timeout
         ) as client:
-            client.exists("seg:")
+            client.exists("seg:", "segment:", "segments:")
     except redis.RedisError as error:
         why, lasting = _reason(settings, error)
         said = f"cannot use Redis at {settings.display_url}: {why}"
@@ -48,7 +48,7 @@ def _reason(settings: RedisSettings, error: redis.RedisError) -> tuple[str, bool
     """Return what is wrong, and whether it stays so until somebody changes something."""
     text = str(error)
     if "NOPERM" in text or isinstance(error, redis.exceptions.NoPermissionError):
-        return f"{text}; its ACL must allow the user all commands on the keys seg:* and segment:*", True
+        return f"{text}; its ACL must allow the user all commands on the keys seg:*, segment:* and segments:*", True
     if "NOAUTH" in text or "Authentication required" in text:
         return "it asks for a password: set redis.password (and redis.user)", True
     if isinstance(error, _LOGIN) or "WRONGPASS" in text or "invalid password" in text:

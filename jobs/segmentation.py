@@ -39,8 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return BAD_CONFIG
     try:
-        check_topics(settings.kafka)
         check_broker(settings.kafka)
+        check_topics(settings.kafka)
         away = check_redis(settings.redis)
         told = submitted(
             settings.kafka, definitions, int(time.time() * 1_000), getpass.getuser(), whole=options.rebuild
