@@ -132,7 +132,8 @@ def _redis(folder: Path, table: ProcessTable) -> int:
     config = folder / "redis.conf"
     config.write_text(
         f"bind {LOOPBACK}\nport {port}\nsave ''\nuser default off\n"
-        f"user app on >{REDIS_PASSWORD} ~seg:* ~segment:* ~segments:* +@all\nuser reader on >{REDIS_PASSWORD} ~other:* +@all\n"
+        f"user app on >{REDIS_PASSWORD} ~seg:* ~segment:* ~segments:* +@all\n"
+        f"user reader on >{REDIS_PASSWORD} ~other:* +@all\n"
     )
     table.spawn("redis", [str(find_binary()), str(config)], {}, folder / "redis.log")
 

@@ -206,6 +206,7 @@ def assert_refused(made: Pipeline, new: Path, monkeypatch: pytest.MonkeyPatch) -
     assert (again.exit_code, "was refused" in again.output) == (2, True)
 
 
+@pytest.mark.long
 def test_a_task_manager_that_is_killed_while_users_follow_loses_nothing(stack: Stack, tmp_path: Path) -> None:
     new = tmp_path / "new.yaml"
     new.write_text(LOWER)
