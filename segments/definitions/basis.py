@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from segments.calendar import Period
 from segments.durations import parse_duration
@@ -52,3 +52,29 @@ class Model(BaseModel):
     """Base of all definition models: immutable, and an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class OneKind(Model):
+    """A model of which exactly one field is given, and names its kind; those in `beside` do not count.
+
+    >>> class Move(OneKind):
+    ...     up: int | None = None
+    ...     down: int | None = None
+    >>> Move(up=2).kind()
+    ('up', 2)
+    """
+
+    beside: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = self.model_fields_set - self.beside
+        if len(given) != 1 or getattr(self, next(iter(given))) is None:
+            kinds = ", ".join(name for name in type(self).model_fields if name not in self.beside)
+            raise ValueError(f"needs exactly one of {kinds}; has {', '.join(sorted(given)) or 'none'}")
+        return self
+
+    def kind(self) -> tuple[str, Any]:
+        """Return the kind's name and its arguments."""
+        (field,) = self.model_fields_set - self.beside
+        return field, getattr(self, field)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from segments.definitions.basis import Duration, Model, Text
+from segments.definitions.basis import Duration, Model, OneKind, Text
 from segments.definitions.selecting import AmountOf, CountOf, LifetimeOf
 
 _SHARE = re.compile(r"(\d+(?:\.\d+)?) ?%")
@@ -37,7 +37,7 @@ class ScoreOf(Model):
     points: dict[Text, float] = Field(min_length=1)
 
 
-class Measure(Model):
+class Measure(OneKind):
     """The number of a user that is compared with those of the others: one kind, with no comparison of its own."""
 
     count: CountOf | None = None
@@ -48,19 +48,6 @@ class Measure(Model):
     distinct: AmountOf | None = None
     lifetime: LifetimeOf | None = None
     score: ScoreOf | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        given = self.model_fields_set
-        if len(given) != 1 or getattr(self, next(iter(given))) is None:
-            kinds = ", ".join(type(self).model_fields)
-            raise ValueError(f"needs exactly one of {kinds}; has {', '.join(sorted(given)) or 'none'}")
-        return self
-
-    def kind(self) -> tuple[str, Any]:
-        """Return the kind's name and its arguments."""
-        (field,) = self.model_fields_set
-        return field, getattr(self, field)
 
 
 class Threshold(Model):

@@ -55,7 +55,7 @@ class Inputs:
                 f"'{missing[0]}' is ordered, but there is no such column (there are {', '.join(self.names)})"
             )
         for each in self._derive:
-            unknown = [name for name in each.of()[1] if name not in known]
+            unknown = [name for name in each.kind()[1] if name not in known]
             if unknown:
                 raise ValueError(f"'{each.name}' is derived from '{unknown[0]}', which is no number before it")
             if each.name in self._places or each.name in known - set(given):
@@ -72,7 +72,7 @@ class Inputs:
                 [_number(each) if order is None else order.get(str(each), np.nan) for each in values]
             )
         for derived in self._derive:
-            kind, of = derived.of()
+            kind, of = derived.kind()
             columns[derived.name] = _DERIVED[kind]([columns[name] for name in of])
         numbers = np.empty((len(vectors), len(self.numbers)), np.float32)
         for place, name in enumerate(self.numbers):

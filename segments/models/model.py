@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from segments.definitions.basis import Duration, Model, Name, Text
+from segments.definitions.basis import Duration, Model, Name, OneKind, Text
 from segments.models.spec import FeatureSet, OwnCondition
 
 Estimator = Literal["gradient_boosting", "random_forest", "voting"]
@@ -49,25 +49,16 @@ class Table(Model):
 Two = Annotated[list[Text], Field(min_length=2, max_length=2)]
 
 
-class Derived(Model):
+class Derived(OneKind):
     """A number made of other columns; a ratio is unknown where the second column is 0."""
+
+    beside = frozenset({"name"})
 
     name: Name
     sum: list[Text] | None = Field(None, min_length=2)
     product: list[Text] | None = Field(None, min_length=2)
     ratio: Two | None = None
     difference: Two | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if len(self.model_fields_set - {"name"}) != 1:
-            raise ValueError("needs exactly one of sum, product, ratio, difference")
-        return self
-
-    def of(self) -> tuple[str, list[str]]:
-        """Return what is done to which columns."""
-        (kind,) = self.model_fields_set - {"name"}
-        return kind, getattr(self, kind)
 
 
 class Classify(Model):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from segments.definitions.basis import Duration, Model, Name, Text
+from segments.definitions.basis import Duration, Model, Name, OneKind, Text
 from segments.definitions.model import Condition
 from segments.definitions.paths import parts
 from segments.definitions.selecting import AmountOf, CountOf, EventNames, LifetimeOf, SelectedEvents, Where
@@ -67,8 +67,10 @@ def _of_one_user(condition: Condition) -> Condition:
 OwnCondition = Annotated[Condition, AfterValidator(_of_one_user)]
 
 
-class FeatureSpec(Model):
+class FeatureSpec(OneKind):
     """One feature: a name and exactly one kind; `rfm` makes five, with the name before each."""
+
+    beside = frozenset({"name"})
 
     name: Name
     count: CountOf | None = None
@@ -85,19 +87,6 @@ class FeatureSpec(Model):
     context: Known | None = None
     rfm: Rfm | None = None
     holds: OwnCondition | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        given = self.model_fields_set - {"name"}
-        if len(given) != 1 or getattr(self, next(iter(given))) is None:
-            kinds = ", ".join(name for name in type(self).model_fields if name != "name")
-            raise ValueError(f"needs exactly one of {kinds}; has {', '.join(sorted(given)) or 'none'}")
-        return self
-
-    def kind(self) -> tuple[str, Any]:
-        """Return the kind's name and its arguments."""
-        (field,) = self.model_fields_set - {"name"}
-        return field, getattr(self, field)
 
 
 class FeatureSet(Model):
