@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from random import Random
 
 from benchmarks.cases.case import BenchmarkError, Context, Numbers
+from benchmarks.cases.judged import figures, judged
 from benchmarks.faults.acts import kill_python_worker, kill_task_manager, recovered
 from benchmarks.faults.live_run import RunOptions, live_run, own_stack
 from benchmarks.faults.load import LoadOptions
-from benchmarks.faults.verdict import judge
 
 RUN = "faults"
 RATE = 10_000.0  # events/s
@@ -18,7 +17,6 @@ USERS = 20_000
 SEED = 1
 _LOAD_BETWEEN_S = 5
 _DRAIN_TIMEOUT_S = 1_800.0
-_SLICES = 8
 
 
 def measure(context: Context) -> Numbers:
@@ -37,10 +35,7 @@ def measure(context: Context) -> Numbers:
         context.say("the job catches up")
         sent = run.finish(_DRAIN_TIMEOUT_S)
         caught_up_s = time.monotonic() - began - loaded_s
-        context.say(f"comparing {sent:,} events with their replay")
-        verdict = judge(run.settings, sent, slices=_SLICES, processes=os.cpu_count() or 1)
-    if not verdict.good:
-        context.say(str(verdict))
+        verdict = judged(context, run, sent)
     if verdict.changes == 0:
         raise BenchmarkError("the job wrote no changes, so nothing could be lost")
     return {
@@ -48,12 +43,7 @@ def measure(context: Context) -> Numbers:
         "events": verdict.events,
         "events_per_s": sent / loaded_s,
         "changes": verdict.changes,
-        "lost": verdict.lost,
-        "doubled": verdict.doubled,
-        "out_of_order": verdict.misplaced,
-        "not_as_replayed": verdict.wrong,
-        "memberships_wrong": verdict.memberships_wrong,
-        "redis_wrong": verdict.redis_wrong,
+        **figures(verdict),
         "unprocessed": verdict.unprocessed,
         "unprocessed_wrong": verdict.unprocessed_lost + verdict.unprocessed_wrong,
         "checkpoint_after_kill_s": max(recoveries),

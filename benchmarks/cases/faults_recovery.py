@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from random import Random
 from statistics import median
 
 from benchmarks.cases.case import Context, Numbers
-from benchmarks.faults.acts import kill_jvm, python_workers
+from benchmarks.faults.acts import kill_jvm, kill_python_worker
 from benchmarks.faults.live_run import LiveRun, RunOptions, live_run, own_stack
 from benchmarks.faults.load import LoadOptions
 from benchmarks.faults.recovery import STAGES, Recovery, measure_recovery
@@ -40,10 +40,6 @@ def measure(context: Context) -> Numbers:
     }
 
 
-def _median(stage: str, found: Iterable[Recovery]) -> float:
-    return median(each.seconds[stage] for each in found if stage in each.seconds)
-
-
 def _kill(context: Context, run: LiveRun, name: str, kill: Callable[[LiveRun], None]) -> Recovery:
     kafka = run.settings.kafka
     first_time = run.load.event_time + 1_000
@@ -56,12 +52,8 @@ def _kill(context: Context, run: LiveRun, name: str, kill: Callable[[LiveRun], N
     return recovery
 
 
-def _kill_worker(run: LiveRun) -> None:
-    Random(1).choice(python_workers(run)).kill()  # noqa: S311 - any will do
-
-
 _KILLS: dict[str, Callable[[LiveRun], None]] = {
     "task_manager": lambda run: kill_jvm(run, "taskmanager-1"),
-    "python_worker": _kill_worker,
+    "python_worker": lambda run: kill_python_worker(run, Random(1)),  # noqa: S311 - any will do
     "other_task_manager": lambda run: kill_jvm(run, "taskmanager-2"),
 }

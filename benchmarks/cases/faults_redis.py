@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 import redis
 
 from benchmarks.cases.case import BenchmarkError, Context, Numbers
+from benchmarks.cases.judged import figures, judged
 from benchmarks.faults.live_run import LiveRun, RunOptions, live_run, own_stack
 from benchmarks.faults.load import LoadOptions
-from benchmarks.faults.verdict import judge
 from jobs.stack.redis_server import ping
 from udfs.redis_entries import SEQ_FIELD, USER_KEY, WHOLE_KEY
 
@@ -23,7 +22,6 @@ SHARDS = 128
 _BEFORE_S = 30
 _CATCH_UP_TIMEOUT_S = 600.0
 _DRAIN_TIMEOUT_S = 1_800.0
-_SLICES = 8
 _WATCHED = 200
 
 
@@ -47,9 +45,7 @@ def measure(context: Context) -> Numbers:
         context.say(f"Redis has all users after {catch_up_s:.1f} s")
         sent = run.finish(_DRAIN_TIMEOUT_S)
         watched.look()
-        verdict = judge(run.settings, sent, slices=_SLICES, processes=os.cpu_count() or 1)
-    if not verdict.good:
-        context.say(str(verdict))
+        verdict = judged(context, run, sent)
     if handled <= 0:
         raise BenchmarkError("the job handled nothing while Redis was away")
     return {
@@ -58,12 +54,8 @@ def measure(context: Context) -> Numbers:
         "events": verdict.events,
         "handled_while_away": handled,
         "catch_up_s": catch_up_s,
-        "lost": verdict.lost,
-        "doubled": verdict.doubled,
+        **figures(verdict),
         "out_of_order": verdict.misplaced + watched.went_back,
-        "not_as_replayed": verdict.wrong,
-        "memberships_wrong": verdict.memberships_wrong,
-        "redis_wrong": verdict.redis_wrong,
     }
 
 
