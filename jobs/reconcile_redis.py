@@ -43,7 +43,7 @@ def compare_redis(client: Any, by_user: Mapping[str, Sequence[bytes]]) -> Iterat
     states = {user: fold(changes) for user, changes in by_user.items() if changes}
     users = iter(states)
     while some := list(islice(users, _USERS_A_ROUND_TRIP)):
-        for user, stored in zip(some, _hashes(client, some), strict=True):
+        for user, stored in zip(some, user_hashes(client, some), strict=True):
             detail = _difference(states[user], stored)
             if detail is not None:
                 yield user, detail
@@ -55,7 +55,8 @@ def compare_redis(client: Any, by_user: Mapping[str, Sequence[bytes]]) -> Iterat
     yield from _compare_sets(client, states)
 
 
-def _hashes(client: Any, users: Sequence[str]) -> list[dict[bytes, bytes]]:
+def user_hashes(client: Any, users: Sequence[str]) -> list[dict[bytes, bytes]]:
+    """Return what stands in Redis of users, in one round trip; raises redis.RedisError."""
     pipeline = client.pipeline(transaction=False)
     for user in users:
         pipeline.hgetall(USER_KEY + user)

@@ -95,7 +95,6 @@ def upgrade(
     with _scratch() as scratch:
         version = find_installation(to, this_installation(ROOT), scratch)
         move = _found(find_cluster(target, flink_home, run, starts=True), job, form, folder, manifest, timeout)
-        typer.echo(described(move.cluster.rest, move.job, move.facts, move.parallelism))
         wanted = parallelism or move.parallelism
         path, overrides = settings_path(settings), move.cluster.overrides
         old = as_it_runs(move.facts, path, overrides, scratch, parallelism=move.parallelism)
@@ -138,7 +137,6 @@ def rescale(
     exit_on_signals()
     with _scratch() as scratch:
         move = _found(find_cluster(target, flink_home, run, starts=True), job, form, folder, manifest, timeout)
-        typer.echo(described(move.cluster.rest, move.job, move.facts, move.parallelism))
         if parallelism == move.parallelism:
             raise BadInput(f"it runs with parallelism {parallelism} already: nothing was changed")
         shards = move.cluster.rest.max_parallelism(move.job.id)
@@ -221,8 +219,11 @@ def _scratch() -> Iterator[Path]:
 def _found(
     cluster: Cluster, job: str | None, form: Form, folder: str | None, manifest: Path | None, timeout: float
 ) -> _Move:
+    """Return the job that is to be moved, having said what it is."""
     entry, facts = the_job(cluster.rest, job)
-    return _Move(cluster, entry, facts, cluster.rest.parallelism(entry.id), form, folder, manifest, timeout)
+    parallelism = cluster.rest.parallelism(entry.id)
+    typer.echo(described(cluster.rest, entry, facts, parallelism))
+    return _Move(cluster, entry, facts, parallelism, form, folder, manifest, timeout)
 
 
 def _state(move: _Move, compared: Callable[[JobFacts], list[Finding]]) -> list[Finding]:

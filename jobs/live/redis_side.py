@@ -9,6 +9,7 @@ import msgspec
 
 from jobs.live.report import Found, Pace
 from jobs.live.state import chunks, on_the_way
+from jobs.reconcile_redis import user_hashes
 from jobs.settings import Settings
 from segments.changes import Memberships
 from segments.inspection import Choice, stands
@@ -96,7 +97,7 @@ class RedisSide:
 
     def _look(self, users: list[str], sets: Collection[str] = (), *, final: bool = False) -> list[str]:
         """Note those who differ for sure; return those to be looked at again. They are looked for in `sets` too."""
-        hashes = self._hashes(users)
+        hashes = user_hashes(self._client, users)
         self._view.refresh()  # after Redis was read: the topic may be ahead of what was seen, and rarely behind
         names = {
             user: sorted({*sets, *map(_text, stored.keys() - {SEQ_FIELD.encode()}), *_names(self._view.of(user))})
@@ -116,13 +117,6 @@ class RedisSide:
             if self._repairs and (told is None or int(seen or 0) <= told.seq):
                 self._mend(user, told, seen, names[user])
         return again
-
-    def _hashes(self, users: list[str]) -> list[dict[bytes, bytes]]:
-        pipeline = self._client.pipeline(transaction=False)
-        for user in users:
-            pipeline.hgetall(USER_KEY + user)
-        answers: list[dict[bytes, bytes]] = pipeline.execute()
-        return answers
 
     def _scores(self, users: list[str], names: dict[str, list[str]]) -> dict[str, dict[str, int]]:
         pipeline = self._client.pipeline(transaction=False)
