@@ -104,8 +104,8 @@ class Profiles:
         """Return a user's profile to be read only, None when there is none; nothing happens to it."""
         profile = self.decoded.get(user_id)
         if profile is None:
-            number = self._numbers.get(user_id)
-            profile = None if number is None or not self._blobs[number] else decode_profile(self._blobs[number])
+            blob = self.settled(user_id)
+            profile = decode_profile(blob) if blob else None
         return profile
 
     def owns(self, user_id: str) -> bool:

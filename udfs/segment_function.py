@@ -239,7 +239,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
     def _events(self, frame: EventFrame) -> Iterator[bytes]:
         suspects = frame.suspects() if any(frame.faults) else None
         outcome = self._processor.process(frame.payloads, frame.written_at, suspects)
-        output, topics = OutputFrame(), self._options.topics
+        output, topics, bugs = OutputFrame(), self._options.topics, 0
         for place, rejected in outcome.rejected:
             output.add_unprocessed(
                 Target.DEAD_LETTERS,
@@ -251,6 +251,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             )
             self._metrics.rejected(rejected.reason)
             if rejected.reason in BUGS:
+                bugs += 1
                 about = rejected.about
                 self._failing.say(rejected.reason, about["user"], about.get("definition", ""), rejected.detail)
         for place in outcome.late:
@@ -260,7 +261,6 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
                 Target.LATE_EVENTS, frame.payloads[place], frame.origin(place, topics), "late", detail
             )
         self._metrics.processed(outcome, len(frame.payloads))
-        bugs = sum(rejected.reason in BUGS for _, rejected in outcome.rejected)
         self._failing.count(len(frame.payloads), bugs)
         if frame.watermark is not None:
             self._releases.passed(frame.watermark)

@@ -17,6 +17,7 @@ import yaml
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
+from benchmarks.faults.acts import is_python_worker
 from jobs.stack.stack import Stack
 from jobs.stack.waiting import wait_until
 from segments.changes import Change, decode_change
@@ -226,8 +227,7 @@ def track(user: str, name: str, time: int, message: str | None = None, **propert
 def kill_python_worker(stack: Stack) -> None:
     """Kill one of the processes that run the segment function."""
     members = (member for server in stack._table for member in server.members())
-    worker = next(member for member in members if any("beam" in part for part in member.cmdline()[:4]))
-    worker.kill()
+    next(filter(is_python_worker, members)).kill()
 
 
 def replace_task_manager(stack: Stack) -> None:
