@@ -21,7 +21,6 @@ _SAME = frozenset(
         "send.buffer.bytes",
     }
 )  # fmt: skip
-_RENAMED = {"sasl.kerberos.service.name": "sasl_kerberos_service_name", "ssl.key.password": "ssl_password"}
 _HANDLED = frozenset(
     {
         "sasl.jaas.config", "ssl.endpoint.identification.algorithm", "ssl.key.password", "ssl.keystore.location",
