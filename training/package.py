@@ -46,10 +46,10 @@ def publish(registry: Registry, trained: Trained, origin: Origin) -> int:
 
 def manifest_of(trained: Trained, origin: Origin) -> Manifest:
     """Return what a registry says of a model."""
-    inputs = trained.learnt.held_out.inputs
+    inputs, spec = trained.learnt.held_out.inputs, trained.spec
     return {
-        "task": trained.spec.task,
-        "model": trained.spec.name,
+        "task": spec.task,
+        "model": spec.name,
         "trained_at": origin.trained_at,
         "git": origin.git,
         "data": {"source": origin.source, "first": origin.first, "last": origin.last, "rows": trained.rows},
@@ -59,13 +59,15 @@ def manifest_of(trained: Trained, origin: Origin) -> Manifest:
             "numbers": list(inputs.numbers),
             "categories": list(inputs.categories),
         },
-        "spec": trained.spec.model_dump(mode="json", exclude_none=True, by_alias=True),
-        "seed": trained.spec.seed,
+        "spec": spec.model_dump(mode="json", exclude_none=True, by_alias=True),
+        "seed": spec.seed,
         "metrics": trained.metrics,
         "parity": trained.parity,
         "failed_gates": trained.failed_gates,
         "found": trained.learnt.found,
         "importances": trained.importances,
+        "typical": trained.typical,
+        "calibrated": spec.classify is not None and spec.classify.calibrate != "none",
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
 

@@ -53,6 +53,18 @@ def reference_of(
     return Reference(numbers, categories, len(data), importances)
 
 
+def typical_of(data: Dataset) -> dict[str, float | str | None]:
+    """Return by column what is usual: the median of a number, the most frequent category; None where none is known."""
+    found: dict[str, float | str | None] = {}
+    for place, name in enumerate(data.inputs.numbers):
+        known = data.numbers[:, place][~np.isnan(data.numbers[:, place])]
+        found[name] = float(np.median(known)) if len(known) else None
+    for place, name in enumerate(data.inputs.categories):
+        counted = shares(data.categories[:, place])
+        found[name] = max(counted, key=lambda each: (counted[each], each)) or None
+    return found
+
+
 def _of_numbers(values: NDArray[Any]) -> dict[str, list[float]]:
     known = np.sort(np.asarray(values[~np.isnan(values)], np.float64))
     if not len(known):

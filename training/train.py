@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from training.estimators import calibrated, classifier, pipeline
 from training.export import Scorer, edge_rows, largest_difference, sklearn_scores, to_onnx
 from training.learnt import Learnt
 from training.metrics import Metrics, confusion, of_scores
-from training.reference import Reference, reference_of
+from training.reference import Reference, reference_of, typical_of
 from training.search import search, size
 
 Bar = Callable[[str, int], Callable[[int], None]]
@@ -37,7 +37,8 @@ class Trained:
     proof: Proof
     learnt: Learnt
     rows: dict[str, int]
-    importances: dict[str, float] = field(default_factory=dict)
+    importances: dict[str, float]
+    typical: dict[str, float | str | None]
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def train(data: Dataset, spec: ModelSpec, bar: Bar) -> Trained:
         learnt=learnt,
         rows={"learnt_from": len(learnt_from), "held_out": len(held_out)},
         importances=importances,
+        typical=typical_of(learnt_from),
     )
 
 

@@ -126,6 +126,26 @@ def _known_metrics(value: object) -> object:
     return value
 
 
+class Scoring(Model):
+    """When the job scores a user anew: so long after a change, at the latest at this age, once a column moved enough.
+
+    `tolerance` is the relative share by which a column may move first; 0 takes every move for one.
+
+    >>> Scoring(), Scoring(delay="5s", tolerance=0.1).delay
+    (Scoring(delay=30000, max_age=86400000, tolerance=0.0), 5000)
+    """
+
+    delay: Duration = 30_000
+    max_age: Duration = 86_400_000
+    tolerance: float = Field(0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.max_age <= self.delay:
+            raise ValueError("max_age must be longer than delay, or every score is too old before it is made")
+        return self
+
+
 class ModelSpec(Model):
     """One model: exactly one of `features` and `table`, and exactly one of `classify`, `cluster` and `anomaly`."""
 
@@ -140,6 +160,7 @@ class ModelSpec(Model):
     classify: Classify | None = None
     cluster: Cluster | None = None
     anomaly: Anomaly | None = None
+    score: Scoring = Field(default_factory=Scoring)
     seed: int = 7
     held_out: float = Field(0.2, gt=0, lt=0.9)
     parity: float = Field(1e-5, gt=0)

@@ -11,7 +11,10 @@ import yaml
 from typer.testing import CliRunner
 
 from jobs.cli import app
+from segments.models.inputs import Inputs
+from training.dataset import Dataset
 from training.export import Scorer
+from training.reference import typical_of
 from training.registry import Registry
 
 RUN = CliRunner()
@@ -81,6 +84,22 @@ def test_a_classifier_is_judged_on_rows_it_has_not_seen(folder: Path) -> None:
     report = Registry(str(folder / "registry")).read("buyer", 1, "report.html").decode()
     assert report.count("<svg") == 4
     assert "roc_auc" in report
+
+
+def test_a_manifest_says_what_is_typical_of_each_column(folder: Path) -> None:
+    manifest, groups = trained(folder, "buyer"), trained(folder, "groups")
+    assert list(manifest["typical"]) == ["age", "device", "spent", "spent_a_view", "views"]  # sorted as all of it is
+    assert manifest["typical"]["views"] == pytest.approx(14.5, abs=2)
+    assert 40 < manifest["typical"]["age"] < 60  # of those whose age is known
+    assert (manifest["typical"]["device"], manifest["calibrated"], groups["calibrated"]) == ("desktop", True, False)
+    assert manifest["spec"]["score"] == {"delay": 30_000, "max_age": 86_400_000, "tolerance": 0.0}
+
+
+def test_what_nobody_knows_has_nothing_typical() -> None:
+    inputs = Inputs(["age", "device"], ["device"])
+    nobody = np.array([], object), np.array([], np.int64)
+    data = Dataset(inputs, np.full((3, 1), np.nan, np.float32), np.full((3, 1), "", object), None, *nobody, "hash")
+    assert typical_of(data) == {"age": None, "device": None}
 
 
 def test_groups_and_anomalies_have_their_own_measures(folder: Path) -> None:

@@ -38,6 +38,8 @@ def test_the_shipped_models_compile_with_the_shipped_segments() -> None:
         ("models: [{name: m, features: s, cluster: {}, gates: {auc: {gte: 1}}}]", "there is no metric 'auc'"),
         ("models: [{name: m, features: s, cluster: {least: 5, most: 3}}]", "most (3) is less than least (5)"),
         ("models: [{name: m, features: s, clusters: {}}]", "did you mean 'cluster'?"),
+        ("models: [{name: m, features: s, cluster: {}, score: {delay: 1d, max_age: 1h}}]", "longer than delay"),
+        ("models: [{name: m, features: s, cluster: {}, score: {tolerance: -1}}]", "models[0].score.tolerance"),
         (
             "models: [{name: m, features: s, classify: {label: {within: 1d, when: {segment: x}}}}]",
             "'segment' depends on more than the user's own events",
