@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from segments.models.released import ModelVersion
+
 ReleaseAction = Literal["submit", "release", "shadow", "promote", "withdraw", "rollback", "backfill"]
 
 
@@ -31,7 +33,8 @@ class Release(msgspec.Struct, frozen=True, tag_field="kind", tag="release", omit
 
     `definitions` is the text of a whole `segments.yaml`. `shadow` is one whose new and changed segments are evaluated
     without anybody seeing them; None: none. `released_at` is the wall clock's time in ms. `filled` completes what the
-    release before lacked: its definitions are the same, and now all its segments are judged.
+    release before lacked: its definitions are the same, and now all its segments are judged. `models` are the versions
+    that score from then on.
     """
 
     number: int
@@ -43,6 +46,7 @@ class Release(msgspec.Struct, frozen=True, tag_field="kind", tag="release", omit
     by: str = ""
     note: str = ""
     filled: Filled | None = None
+    models: tuple[ModelVersion, ...] = ()
 
 
 class Thresholds(msgspec.Struct, frozen=True, tag_field="kind", tag="thresholds", omit_defaults=True):

@@ -1,0 +1,86 @@
+"""Scores of one version of a model: many users at once where they are known ahead, each score asked for once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from segments.models.features import Vector
+from segments.models.released import ModelVersion
+
+_KEPT = 16_384  # scores that are remembered
+_MOST_AT_ONCE = 1_024
+
+
+class Scorer(Protocol):
+    """What runs a model."""
+
+    def scores(self, vectors: Sequence[Vector]) -> list[float | None]:
+        """Return the score of each vector, None where the model failed; never raises."""
+        ...
+
+
+ScorerSource = Callable[[ModelVersion], Scorer]  # raises ModelRefused, OSError when the model cannot be reached now
+
+
+class InForce(NamedTuple):
+    """A version of a model in force, and what runs it."""
+
+    version: ModelVersion
+    scorer: Scorer
+
+
+class _Nothing:
+    def scores(self, vectors: Sequence[Vector]) -> list[float | None]:
+        return [None] * len(vectors)
+
+
+def unscored(version: ModelVersion) -> Scorer:
+    """Return what scores nobody, where only the features of a model matter."""
+    return _Nothing()
+
+
+def in_force(versions: Iterable[ModelVersion], source: ScorerSource) -> tuple[InForce, ...]:
+    """Return versions with what runs them; raises what `source` raises."""
+    return tuple(InForce(each, source(each)) for each in versions)
+
+
+class Scores:
+    """Asks a scorer, and remembers what it said: a late event has users scored again as they were.
+
+    >>> class Sums:
+    ...     def scores(self, vectors):
+    ...         print(len(vectors), "at once")
+    ...         return [float(sum(each)) for each in vectors]
+    >>> scores = Scores(Sums())
+    >>> scores.ahead([(1, 2), (3, 4), (1, 2)])
+    2 at once
+    >>> scores.of((3, 4)), scores.of((5, 5))
+    1 at once
+    (7.0, 10.0)
+    """
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self._known: dict[Vector, float | None] = {}
+
+    def of(self, vector: Vector) -> float | None:
+        """Return the score of a vector, None where the model failed."""
+        try:
+            return self._known[vector]
+        except KeyError:
+            self.ahead([vector])
+            return self._known[vector]
+
+    def ahead(self, vectors: Iterable[Vector]) -> None:
+        """Score vectors that will be asked for."""
+        missing = [each for each in dict.fromkeys(vectors) if each not in self._known]
+        if len(self._known) + len(missing) > _KEPT:
+            self._known.clear()
+        for first in range(0, len(missing), _MOST_AT_ONCE):
+            some = missing[first : first + _MOST_AT_ONCE]
+            self._known.update(zip(some, self._scorer.scores(some), strict=True))
+
+    def each(self, vectors: Sequence[Vector]) -> list[float | None]:
+        """Return the scores of vectors that nobody will ask for again."""
+        return self._scorer.scores(vectors)
