@@ -16,7 +16,7 @@ import msgspec
 from jobs.facts import Installed
 
 CURRENT = "current"
-PACKAGES = ("segments", "udfs", "jobs")
+PACKAGES = ("segments", "scoring", "udfs", "jobs")
 _PROGRAM = Path("jobs/segmentation.py")
 _BRIDGE = Path("jobs/bridge/target/flink-segments-bridge.jar")
 _CLI = "from jobs.cli import app; app(prog_name='segments')"

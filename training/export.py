@@ -1,4 +1,4 @@
-"""Pipelines as ONNX, what runs them, and the proof that both say the same."""
+"""Pipelines as ONNX, and the proof that both say the same."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
@@ -33,36 +32,8 @@ def to_onnx(pipeline: Any, numbers: int, categories: int) -> bytes:
     return bytes(model.SerializeToString())
 
 
-class Scorer:
-    """Runs an ONNX model on one thread; raises ValueError when it is none, or takes other inputs."""
-
-    def __init__(self, model: bytes) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors only
-        try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001 - onnxruntime's own exceptions have no common base
-            raise ValueError(f"no ONNX model that can be run: {error}") from None
-        self._inputs = {each.name: each.shape[1] for each in self._session.get_inputs()}
-        if not self._inputs or set(self._inputs) - {"numbers", "categories"}:
-            raise ValueError(f"a model takes numbers and categories, this one {', '.join(self._inputs) or 'nothing'}")
-
-    @property
-    def width(self) -> tuple[int, int]:
-        """How many numbers and categories the model takes."""
-        return self._inputs.get("numbers", 0), self._inputs.get("categories", 0)
-
-    def scores(self, numbers: Numbers, categories: Categories) -> NDArray[np.float64]:
-        """Return the scores of rows: the probability of each class, or one score each."""
-        given = {"numbers": numbers, "categories": categories}
-        outputs = self._session.run(None, {name: given[name] for name in self._inputs})
-        found = np.asarray(outputs[1], np.float64)
-        return found[:, 0] if found.shape[1:] == (1,) else found
-
-
 def sklearn_scores(pipeline: Any, numbers: Numbers, categories: Categories) -> NDArray[np.float64]:
-    """Return what the pipeline itself says of rows, in the form of `Scorer.scores`."""
+    """Return what the pipeline itself says of rows, in the form of `OnnxModel.scores`."""
     rows = joined(numbers, categories)
     scores = pipeline.predict_proba(rows) if hasattr(pipeline, "predict_proba") else pipeline.decision_function(rows)
     return np.asarray(scores, np.float64)

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from scoring.onnx_model import OnnxModel
 from segments.models.model import Models
-from training.export import Scorer, largest_difference
+from training.export import largest_difference
 from training.registry import Manifest, Registry, RegistryError
 from training.report import page, summary
 from training.train import Trained, failed_gates
@@ -97,7 +98,7 @@ def _difference(registry: Registry, name: str, number: int) -> tuple[float, int]
         proof = json.loads(registry.read(name, number, PROOF))
         numbers, categories = np.array(proof["numbers"], np.float32), np.array(proof["categories"], object)
         expected = np.array(proof["scores"], np.float64)
-        scorer = Scorer(registry.read(name, number, MODEL))
+        scorer = OnnxModel(registry.read(name, number, MODEL))
         found = scorer.scores(numbers.reshape(len(expected), -1), categories.reshape(len(expected), -1))
     except (ValueError, KeyError, TypeError) as error:
         raise RegistryError(f"version {number} of {name} cannot be proved: {error}") from None

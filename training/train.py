@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.onnx_model import OnnxModel
 from segments.models.model import ModelSpec
 from training.anomalies import learn_anomalies
 from training.clusters import learn_clusters
 from training.dataset import BadData, Dataset, parted
 from training.estimators import calibrated, classifier, pipeline
-from training.export import Scorer, edge_rows, largest_difference, sklearn_scores, to_onnx
+from training.export import edge_rows, largest_difference, sklearn_scores, to_onnx
 from training.learnt import Learnt
 from training.metrics import Metrics, confusion, of_scores
 from training.reference import Reference, reference_of, typical_of
@@ -63,7 +64,7 @@ def train(data: Dataset, spec: ModelSpec, bar: Bar) -> Trained:
     learnt = learn(learnt_from, held_out, spec, bar)
     onnx = to_onnx(learnt.pipeline, len(data.inputs.numbers), len(data.inputs.categories))
     proof = _proof(learnt.pipeline, held_out)
-    difference = largest_difference(proof.scores, Scorer(onnx).scores(proof.numbers, proof.categories))
+    difference = largest_difference(proof.scores, OnnxModel(onnx).scores(proof.numbers, proof.categories))
     parity = {"max_difference": difference, "tolerance": spec.parity, "rows": len(proof.numbers)}
     importances = _importances(onnx, held_out, spec)
     held_scores = membership(proof.scores[: proof.held_out])
@@ -140,10 +141,10 @@ def _importances(onnx: bytes, held_out: Dataset, spec: ModelSpec) -> dict[str, f
     """Return by column how far the scores move, on average, when its values are shuffled among held-out rows."""
     draw = np.random.default_rng(spec.seed)
     places = draw.permutation(len(held_out))[:_SHUFFLED_ROWS]
-    return shuffled_effect(Scorer(onnx), held_out.take(places), draw)
+    return shuffled_effect(OnnxModel(onnx), held_out.take(places), draw)
 
 
-def shuffled_effect(scorer: Scorer, data: Dataset, draw: np.random.Generator) -> dict[str, float]:
+def shuffled_effect(scorer: OnnxModel, data: Dataset, draw: np.random.Generator) -> dict[str, float]:
     """Return by column the mean absolute change of the scores when its values are shuffled."""
     known = scorer.scores(data.numbers, data.categories)
     found: dict[str, float] = {}

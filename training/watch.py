@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.onnx_model import OnnxModel
 from training.dataset import Dataset
 from training.drift import Drift, Limits, against_labels, drift, importance_shift, in_one
-from training.export import Scorer
 from training.reference import Reference
 from training.registry import Registry, RegistryError
 from training.train import membership, shuffled_effect
@@ -25,7 +25,7 @@ class Watched:
 
     manifest: dict[str, Any]
     reference: Reference
-    scorer: Scorer
+    scorer: OnnxModel
     data: Dataset
     scores: NDArray[np.float64]
 
@@ -44,7 +44,7 @@ def watched(registry: Registry, name: str, version: int, data: Dataset, feature_
         )
     try:
         reference = Reference.from_json(json.loads(registry.read(name, version, "reference.json")))
-        scorer = Scorer(registry.read(name, version, "model.onnx"))
+        scorer = OnnxModel(registry.read(name, version, "model.onnx"))
     except (ValueError, KeyError) as error:
         raise RegistryError(f"version {version} of {name} cannot be used: {error}") from None
     scores = membership(scorer.scores(data.numbers, data.categories))

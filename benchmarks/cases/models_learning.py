@@ -13,6 +13,7 @@ from sklearn.model_selection import train_test_split
 from benchmarks.cases.case import BenchmarkError, Context, Numbers
 from benchmarks.cases.models_cdnow import computed, published
 from benchmarks.cases.models_features import compare, instants_of, timed_events
+from scoring.onnx_model import OnnxModel
 from segments.definitions import load_definitions
 from segments.models.inputs import Inputs
 from segments.models.loader import load_models
@@ -20,7 +21,7 @@ from segments.models.model import Models
 from training.dataset import Dataset, from_table
 from training.drift import drift
 from training.estimators import classifier, pipeline
-from training.export import Scorer, edge_rows, largest_difference, sklearn_scores, to_onnx
+from training.export import edge_rows, largest_difference, sklearn_scores, to_onnx
 from training.reference import Reference, reference_of
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +48,7 @@ def shoppers(context: Context) -> Numbers:
         model = pipeline(classifier("voting", {}, seed), *widths).fit(learnt.matrix(), learnt.labels)
         edges = edge_rows(held.numbers, held.categories)
         numbers, categories = np.concatenate([held.numbers, edges[0]]), np.concatenate([held.categories, edges[1]])
-        scorer, expected = Scorer(to_onnx(model, *widths)), sklearn_scores(model, numbers, categories)
+        scorer, expected = OnnxModel(to_onnx(model, *widths)), sklearn_scores(model, numbers, categories)
         differences.append(largest_difference(expected, scorer.scores(numbers, categories)))
         aucs.append(float(roc_auc_score(held.labels, expected[: len(held), 1])))
         batch_ratio = _cost(scorer, data, _LARGEST_BATCH) / _cost(scorer, data, 1)
@@ -105,7 +106,7 @@ def _alarms(known: Reference, seed: int, shift: float) -> list[str]:
     return drift(known, _INPUTS, data.numbers, data.categories, _scores(data)).alarms
 
 
-def _cost(scorer: Scorer, data: Dataset, batch: int) -> float:
+def _cost(scorer: OnnxModel, data: Dataset, batch: int) -> float:
     """Return the seconds that a row takes in batches of this size, the best of three rounds."""
     rows = min(_TIMED_ROWS, len(data), batch * 1_000)
     rounds = []

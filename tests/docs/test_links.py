@@ -8,7 +8,7 @@ import pytest
 
 from tests.docs.pages import ROOT, Page, pages
 
-FOLDERS = ("segments", "udfs", "jobs", "conf", "docs", "docker", "tests", "benchmarks")
+FOLDERS = ("segments", "scoring", "udfs", "jobs", "conf", "docs", "docker", "tests", "benchmarks")
 PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./*-]*")
 BUILT = "jobs/bridge/target"  # made by `make setup`
 each_page = pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)

@@ -17,7 +17,7 @@ THIS = this_installation(ROOT)
 
 
 def checkout(folder: Path, version: str) -> Path:
-    for package in ("segments", "udfs", "jobs"):
+    for package in ("segments", "scoring", "udfs", "jobs"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "bridge"))
     (folder / "segments/version.py").write_text(f'VERSION = "{version}"\n')
     return folder

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("segments", "udfs", "jobs", "serving", "training")
+PACKAGES = ("segments", "scoring", "udfs", "jobs", "serving", "training")
 FORBIDDEN = {
     "eval", "exec", "compile", "__import__",
     "pickle.load", "pickle.loads", "pickle.Unpickler", "marshal.load", "marshal.loads", "shelve.open", "dill.loads",

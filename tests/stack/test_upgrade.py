@@ -82,7 +82,7 @@ def test_rescaled_stopped_and_moved_between_backends_under_load(stack: Stack, tm
 
 def checkout(folder: Path) -> Path:
     """Return a checkout of another version: this code under another number, with a bridge of its own."""
-    for package in ("segments", "udfs", "jobs"):
+    for package in ("segments", "scoring", "udfs", "jobs"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "target"))
     bridge = folder / "jobs/bridge/target"
     bridge.mkdir()

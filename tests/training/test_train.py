@@ -11,9 +11,9 @@ import yaml
 from typer.testing import CliRunner
 
 from jobs.cli import app
+from scoring.onnx_model import OnnxModel
 from segments.models.inputs import Inputs
 from training.dataset import Dataset
-from training.export import Scorer
 from training.reference import typical_of
 from training.registry import Registry
 
@@ -176,7 +176,10 @@ def test_a_version_that_was_changed_is_refused(folder: Path) -> None:
 def test_a_batch_scores_as_one_row_does(folder: Path) -> None:
     trained(folder, "buyer")
     registry = Registry(str(folder / "registry"))
-    scorer, proof = Scorer(registry.read("buyer", 1, "model.onnx")), json.loads(registry.read("buyer", 1, "proof.json"))
+    scorer, proof = (
+        OnnxModel(registry.read("buyer", 1, "model.onnx")),
+        json.loads(registry.read("buyer", 1, "proof.json")),
+    )
     numbers, categories = np.array(proof["numbers"][:20], np.float32), np.array(proof["categories"][:20], object)
     assert scorer.width == (4, 1)
     alone = np.concatenate([scorer.scores(numbers[i : i + 1], categories[i : i + 1]) for i in range(20)])

@@ -1,0 +1,147 @@
+"""A version of a model as the engine asks it: rows in, a score or None each; what fails is counted, never raised."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.onnx_model import OnnxModel
+from segments.definitions import parse_definitions
+from segments.models.features import Features, Vector, without_segments
+from segments.models.inputs import Categories, Inputs, Numbers
+from segments.models.model import Derived
+from segments.models.released import ModelRefused, ModelVersion
+from segments.plan import Plan
+
+_DIGITS = 6  # of a score: the last ones of a float depend on the machine
+_NOTHING = "segments: [{name: nobody, when: {recency: {event: any, within: 1h}}}]"
+Run = Callable[[Numbers, Categories], NDArray[np.float64]]
+
+
+@dataclass
+class Tally:
+    """What became of a version's scores in this process; `first` tells of the first failure since it was taken."""
+
+    scores: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+    first: str = ""
+
+    def take(self) -> Tally:
+        """Return what was counted, and begin anew."""
+        taken = Tally(self.scores, self.failures, self.seconds, self.first)
+        self.scores = self.failures = 0
+        self.seconds, self.first = 0.0, ""
+        return taken
+
+
+class ModelScorer:
+    """Scores vectors of a version's features, all in one call of `run`; the rows that it fails on have no score.
+
+    >>> from segments.models.inputs import Inputs
+    >>> share = lambda numbers, _: np.hstack([1 - numbers, numbers]).astype(float)
+    >>> scorer = ModelScorer("classify", Inputs(["share"], []), share)
+    >>> scorer.scores([(0.25,), (None,), (0.1234567,)])
+    [0.25, None, 0.123457]
+    >>> scorer.tally.scores, scorer.tally.failures, scorer.tally.first
+    (3, 1, 'the score is no finite number: nan')
+    """
+
+    def __init__(self, task: str, inputs: Inputs, run: Run) -> None:
+        self._of = _SCORES[task]
+        self._inputs = inputs
+        self._run = run
+        self.tally = Tally()
+
+    def scores(self, vectors: Sequence[Vector]) -> list[float | None]:
+        """Return the score of each vector, None where the model fails; never raises."""
+        started = time.perf_counter()
+        found = self._some(vectors) if vectors else []
+        self.tally.scores += len(found)
+        self.tally.seconds += time.perf_counter() - started
+        return found
+
+    def _some(self, vectors: Sequence[Vector]) -> list[float | None]:
+        """Score some rows; when they fail together, each half for itself, so that one takes no others with it."""
+        try:
+            scores = self._of(self._run(*self._inputs.matrices(vectors)))
+            if scores.shape != (len(vectors),):
+                raise ValueError(f"{len(vectors)} rows have scores of the shape {scores.shape}")
+        except Exception:  # noqa: BLE001 - whatever the model does, its user goes on without a score
+            if len(vectors) == 1:
+                self._failed(traceback.format_exc(limit=-3))
+                return [None]
+            middle = len(vectors) // 2
+            return self._some(vectors[:middle]) + self._some(vectors[middle:])
+        return [self._number(score) for score in scores.tolist()]
+
+    def _number(self, score: float) -> float | None:
+        if not np.isfinite(score):
+            self._failed(f"the score is no finite number: {score}")
+            return None
+        return round(score, _DIGITS)
+
+    def _failed(self, why: str) -> None:
+        self.tally.failures += 1
+        self.tally.first = self.tally.first or why
+
+
+def scorer_of(version: ModelVersion, onnx: bytes) -> ModelScorer:
+    """Return what runs a version; raises ModelRefused when it can never score anybody: tried on a row of nothing.
+
+    The numbers and categories that the model takes must be those that its features make.
+    """
+    try:
+        model, features = OnnxModel(onnx), _features(version)
+        derive = [Derived.model_validate(each) for each in version.derive]
+        inputs = Inputs(features.names, features.categories, ordered=version.ordered, derive=derive)
+        expected = (len(inputs.numbers), len(inputs.categories))
+        if model.width != expected:
+            raise ValueError(f"it takes {model.width} numbers and categories, its features make {expected}")
+        found = np.asarray(model.scores(*inputs.matrices([(None,) * len(features.names)])))
+        _check_shape(version.task, found)
+    except Exception as error:  # noqa: BLE001 - onnxruntime's own exceptions have no common base
+        raise ModelRefused(f"{version.label} cannot be used: {error}") from None
+    return ModelScorer(version.task, inputs, model.scores)
+
+
+def _check_shape(task: str, found: NDArray[Any]) -> None:
+    wanted = {"classify": "probabilities of two classes", "cluster": "a probability for each group"}
+    fits = {"classify": found.shape == (1, 2), "cluster": found.ndim == 2 and found.shape[0] == 1}
+    if not fits.get(task, found.shape == (1,)):
+        raise ValueError(
+            f"a model to {task} gives {wanted.get(task, 'one score')} for a row, this one {found.shape[1:]}"
+        )
+
+
+def _features(version: ModelVersion) -> Features:
+    """Return the columns of a version's input; what segments there are does not count for them."""
+    plan = Plan(without_segments(parse_definitions(_NOTHING), {}), feature_sets={version.name: version.feature_set()})
+    return plan.models[version.name]
+
+
+def _positive(found: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the probability of yes."""
+    return found[:, 1]
+
+
+def _likeliest(found: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the number of the likeliest group; unknown where a probability is."""
+    return np.where(np.isfinite(found).all(axis=1), found.argmax(axis=1), np.nan)
+
+
+def _itself(found: NDArray[np.float64]) -> NDArray[np.float64]:
+    return found
+
+
+_SCORES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "classify": _positive,
+    "cluster": _likeliest,
+    "anomaly": _itself,
+}
