@@ -162,6 +162,18 @@ def seq_of(blob: bytes) -> int:
     return _decode_head(blob).seq
 
 
+def open_from(blob: bytes) -> int:
+    """Return an encoded profile's `open_from` (ms); that of a new one for no bytes.
+
+    >>> open_from(encode_profile(Profile(clock=7, newest=5))), open_from(b"")
+    (8, 0)
+    """
+    if not blob:
+        return 0
+    head = _decode_head(blob)
+    return head.clock if head.clock == head.newest else head.clock + 1
+
+
 def release_of(blob: bytes) -> int:
     """Return the release of an encoded profile.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from segments.hot_users import HotUsers
-from segments.profile import Profile, decode_profile, profile_encoder
+from segments.profile import Profile, decode_profile, open_from, profile_encoder
 
 _EVENTS_A_STRETCH = 8
 _STRETCHES_KEPT = 128
@@ -55,7 +55,7 @@ class RecentEvents:
         self.hot = HotUsers()
         self._name_of = name_of
         self._users: dict[str, Stretch] = {}
-        self._pages: dict[int, list[str]] = {}
+        self._pages: dict[int, list[str]] = {}  # by what happened when the user was last looked at here, or later
         self._encode = profile_encoder()
 
     def __len__(self) -> int:
@@ -77,8 +77,8 @@ class RecentEvents:
             stretch = self._next(user_id, stretch, profile, time)
         stretch.events += packed
         stretch.count += 1
-        if time > stretch.happened:
-            self._happened(user_id, stretch, time)
+        if time > stretch.happened:  # noqa: PLR1730 - on the hot path a call of max costs more
+            stretch.happened = time
 
     def note_time(self, user_id: str, profile: Profile, until: int) -> None:
         """Keep the profile as it is before time alone changes it, up to `until` (ms); nothing of who was forgotten."""
@@ -88,7 +88,7 @@ class RecentEvents:
         if stretch is None:
             self._begin(user_id, profile, until)
         elif until > stretch.happened:
-            self._happened(user_id, stretch, until)
+            stretch.happened = until
 
     def renew(self, user_id: str, profile: Profile, until: int) -> None:
         """Keep the profile as it is, at `until` (ms): what comes later is applied to this, not to what was before."""
@@ -123,7 +123,12 @@ class RecentEvents:
         for page in [page for page in self._pages if page < oldest]:
             for user_id in self._pages.pop(page):
                 stretch = self._users.get(user_id)
-                if stretch is not None and stretch.happened >> _PAGE_BITS == page:
+                if stretch is None:
+                    continue
+                now_in = stretch.happened >> _PAGE_BITS
+                if now_in >= oldest:
+                    self._pages.setdefault(now_in, []).append(user_id)
+                else:
                     del self._users[user_id]
                     self.hot.over.pop(user_id, None)
 
@@ -149,20 +154,18 @@ class RecentEvents:
 
     def load(self, user_id: str, blob: bytes | None) -> None:
         """Take in what `encode` returned."""
-        self._users.pop(user_id, None)
+        known = self._users.pop(user_id, None)
         if blob is not None:
-            stretch = _decode(blob)
-            self._keep(self._name_of(user_id), stretch)
+            stretch, kept = _decode(blob), self._name_of(user_id)
+            if known is None:
+                self._keep(kept, stretch)
+            else:  # is in a page already
+                self._users[kept] = stretch
             self.hot.load(user_id, stretch)
 
     def _keep(self, user_id: str, stretch: Stretch) -> None:
         self._users[user_id] = stretch
         self._pages.setdefault(stretch.happened >> _PAGE_BITS, []).append(user_id)
-
-    def _happened(self, user_id: str, stretch: Stretch, time: int) -> None:
-        if time >> _PAGE_BITS > stretch.happened >> _PAGE_BITS:
-            self._pages.setdefault(time >> _PAGE_BITS, []).append(self._name_of(user_id))
-        stretch.happened = time
 
     def _begin(self, user_id: str, profile: Profile, time: int) -> Stretch:
         stretch = Stretch(self.snapshot(profile), time, time)
@@ -185,7 +188,7 @@ class RecentEvents:
         kept = 1
         each = following
         while each.before is not None:
-            if each.before.began <= oldest and base_of(each).open_from() <= oldest:
+            if each.began < oldest or (each.before.began <= oldest and open_from(each.base) <= oldest):
                 each.before = None
                 break
             if kept == _STRETCHES_KEPT:

@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 from segments.definitions import steps
 from segments.durations import format_duration
-from segments.events import Event
+from segments.events import ANY_EVENT, Event
 from segments.selectors import EventSelector
 
 
@@ -33,6 +33,8 @@ class Steps:
             else:
                 self.barred[-1].append(selector)
                 self.patience = step.within
+        self.served = _bits([[each] for each in self.events])  # the steps that an event can serve
+        self.broken = _bits(self.barred)  # the steps after which it must not come before the next
         self.count = len(self.events)
         self.texts = self._texts()
         self.text = " then ".join(self.texts)
@@ -53,15 +55,19 @@ class Steps:
         """Return the selectors of all that the steps are about."""
         return [*self.events, *(each for between in self.barred for each in between)]
 
-    def served(self, event: Event) -> int:
-        """Return the steps that an event can serve, as bits."""
-        return sum(1 << place for place, step in enumerate(self.events) if step.selects(event))
 
-    def broken(self, event: Event) -> int:
-        """Return the steps after which an event must not come before the next, as bits."""
-        return sum(
-            1 << place for place, between in enumerate(self.barred) if any(each.selects(event) for each in between)
+def _bits(places: Sequence[Sequence[EventSelector]]) -> Callable[[Event], int]:
+    """Return what says, as bits, at which places an event is selected; by its name alone where that decides."""
+    selectors = [each for place in places for each in place]
+    if any(each.matches is not None or ANY_EVENT in each.names for each in selectors):
+        return lambda event: sum(
+            1 << number for number, place in enumerate(places) if any(each.selects(event) for each in place)
         )
+    by_name: dict[str, int] = {}
+    for number, place in enumerate(places):
+        for name in {name for each in place for name in each.names}:
+            by_name[name] = by_name.get(name, 0) | 1 << number
+    return lambda event: by_name.get(event.name, 0)
 
 
 def _listed(selectors: Sequence[EventSelector]) -> str:

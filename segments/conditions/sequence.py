@@ -12,7 +12,7 @@ def compile_sequence(spec: Sequence, builder: Builder) -> Check:
     """Compile a sequence; it stops being true when its first step leaves the window."""
     steps = Steps(spec)
     window = compile_window(spec.within, builder)
-    feature = builder.feature(SequenceProgress(steps, spec.per))
+    feature = builder.feature(SequenceProgress(steps, spec.per, window.keep))
     patience, waits, total = steps.patience, 2 * (steps.count - 1), len(steps.texts)
 
     def ask(profile: Profile, now: int) -> Answer:

@@ -10,6 +10,7 @@ from segments.conditions.base import (
     Builder,
     Check,
     Fact,
+    effect_of,
     needed_by,
     number_text,
 )
@@ -43,7 +44,7 @@ def _duration(spec: Session, builder: Builder) -> Check:
         return None if span is None else format_duration(span[2] - span[1])
 
     fact = Fact("duration of the newest session", f"{SYMBOL[operator]} {format_duration(int(bound))}", value, ask)
-    return Check(ask, {(session, STARTED): UNKNOWN, (session, MOVED): UNKNOWN}, (fact,))
+    return Check(ask, {(session, STARTED): UNKNOWN, (session, MOVED): effect_of(operator, rising=True)}, (fact,))
 
 
 def _total(spec: Session, builder: Builder) -> Check:
@@ -77,4 +78,5 @@ def _total(spec: Session, builder: Builder) -> Check:
         value,
         ask,
     )
-    return Check(ask, {(session, STARTED): UNKNOWN, (feature, ""): UNKNOWN}, (fact,), needed_by(ask, feature))
+    effects = {(session, STARTED): UNKNOWN, (feature, ""): effect_of(operator, rising=counting)}
+    return Check(ask, effects, (fact,), needed_by(ask, feature))

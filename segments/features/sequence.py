@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from segments.definitions.selecting import Selector
-from segments.events import Event
+from segments.events import ANY_EVENT, Event
 from segments.features.base import Input, States, join_value
 from segments.fields import getter
 from segments.selectors import EventSelector
@@ -20,11 +20,13 @@ class SequenceProgress:
 
     Progress is, for each step but the last, start and newest time (ms; 0: none) of the match that can go on from there;
     then start and time of the matches that are complete and wait, as something must not come yet: the oldest first, at
-    most 16. One match a step is enough: a later one that got as far never began earlier.
+    most 16. One match a step is enough: a later one that got as far never began earlier. Values in which nothing
+    happened for `window` (ms) go.
     """
 
-    def __init__(self, steps: Steps, per: str | None) -> None:
+    def __init__(self, steps: Steps, per: str | None, window: int) -> None:
         self.steps = steps
+        self.window = window
         self._per = per
 
     @property
@@ -32,10 +34,10 @@ class SequenceProgress:
         return f"sequence|{self.steps.text}|{self._per or ''}"
 
     def widen(self, other: "SequenceProgress") -> None:
-        """Nothing: steps are the key, and every window is served by the newest start."""
+        self.window = max(self.window, other.window)
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
-        read, walk = getter(self._per) if self._per else None, Walk(self.steps)
+        read, walk = getter(self._per) if self._per else None, Walk(self.steps, self.window)
 
         def update(states: States, event: Event, time: int) -> None:
             served, broken = walk.served(event), walk.broken(event)
@@ -54,15 +56,26 @@ class SequenceProgress:
                 walk.take(state, value, time, served, broken)
 
         names = dict.fromkeys(name for each in self.steps.selectors for name in each.names)
-        yield Input(EventSelector(Selector(event=list(names))), update)
+        completing = self._completing(names)
+        for moves in (True, False):
+            listed = [name for name in names if (name in completing) is moves]
+            if listed:
+                yield Input(EventSelector(Selector(event=listed)), update, always_judged=moves)
+
+    def _completing(self, names: Iterable[str]) -> set[str]:
+        """Return the names of events that can complete a match, or keep one that waits from counting."""
+        if self.steps.patience is not None or ANY_EVENT in names:
+            return set(names)
+        return set(self.steps.events[-1].names)
 
 
 class Walk:
     """How an event moves the progress of one value."""
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: Steps, window: int) -> None:
         self.served = steps.served
-        self.broken = steps.broken if any(steps.barred) else lambda _: 0
+        self._window = window
+        self.broken = steps.broken
         self._last = steps.count - 1
         self._limits = steps.limits
         self._patience = steps.patience
@@ -87,9 +100,16 @@ class Walk:
                 progress[2 * index : 2 * index + 2] = (0, 0)
         if any(progress):
             state[1][value] = progress
-            if len(state[1]) > VALUES_KEPT:
-                oldest = next(iter(state[1]))
-                self._ripen(state, state[1].pop(oldest), time)
+            self._forget(state, time)
+
+    def _forget(self, state: list[Any], time: int) -> None:
+        """Let go of the values touched first: of all above the most that are kept, of those too old for any window."""
+        values = state[1]
+        while values:
+            oldest = next(iter(values))
+            if len(values) <= VALUES_KEPT and max(values[oldest]) > time - self._window:
+                return
+            self._ripen(state, values.pop(oldest), time)
 
     def _start(self, progress: Progress, index: int, time: int) -> int:
         """Return when the match began that an event serves the step of, 0 when there is none to go on from."""

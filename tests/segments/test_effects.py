@@ -52,14 +52,32 @@ def test_one_more_amount_lets_only_the_extremes_move_one_way(operator: str) -> N
         ("{recency: {event: Buy, which: first, within: 1h}}", {"": UNKNOWN}),
         ("{sequence: {steps: [View, Buy], within: 1h}}", {"": RISES}),
         ("{absence: {after: Add, of: Buy, within: 1h}}", {"after": UNKNOWN, "of": FALLS}),
-        ("{session: {of: duration, gte: 1h}}", {STARTED: UNKNOWN, MOVED: UNKNOWN}),
-        ("{session: {of: count, event: Buy, gte: 1}}", {STARTED: UNKNOWN, "": UNKNOWN}),
+        ("{session: {of: duration, gte: 1h}}", {STARTED: UNKNOWN, MOVED: RISES}),
+        ("{session: {of: duration, lt: 1h}}", {STARTED: UNKNOWN, MOVED: FALLS}),
+        ("{session: {of: count, event: Buy, gte: 1}}", {STARTED: UNKNOWN, "": RISES}),
+        ("{session: {of: sum, event: Buy, property: p, gte: 1}}", {STARTED: UNKNOWN, "": UNKNOWN}),
         ("{trait: {name: plan, eq: gold}}", {"": UNKNOWN}),
         ("{local_time: {hours: '09:00-17:00'}}", {"": UNKNOWN}),
     ],
 )
 def test_each_input_has_its_effect(condition: str, expected: Effects) -> None:
     assert effects(condition) == expected
+
+
+@pytest.mark.parametrize(
+    ("steps", "judged"),
+    [
+        ("[View, Buy]", ["Buy"]),
+        ("[View, Add, View]", ["View"]),
+        ("[View, {not: Drop}, {event: Buy, where: {p: 1}}]", ["Buy"]),
+        ("[View, Buy, {not: Drop, within: 1m}]", ["View", "Buy", "Drop"]),
+        ("[any, Buy]", ["View", "Add", "Buy", "Drop", "Other"]),
+    ],
+)
+def test_a_sequence_is_judged_when_an_event_can_complete_it(steps: str, judged: list[str]) -> None:
+    plan = Plan(parse_definitions(f"segments: [{{name: s, when: {{sequence: {{steps: {steps}, within: 1h}}}}}}]"))
+    events = [plan.decoder.made("u", name, 1) for name in ("View", "Add", "Buy", "Drop", "Other")]
+    assert [event.name for event in events if plan.route(event).judged] == judged
 
 
 def test_what_two_conditions_move_both_ways_is_unknown() -> None:

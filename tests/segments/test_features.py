@@ -28,7 +28,7 @@ NOTHING = {"amount": None, "kind": None}
 
 
 def progress(*steps: Any, per: str | None = None) -> SequenceProgress:
-    return SequenceProgress(Steps(Sequence.model_validate({"steps": list(steps), "within": "1h"})), per)
+    return SequenceProgress(Steps(Sequence.model_validate({"steps": list(steps), "within": "1h"})), per, 3_600_000)
 
 
 def selector(name: str, **where: Any) -> EventSelector:
@@ -269,6 +269,17 @@ def test_a_sequence_forgets_the_value_touched_longest_ago() -> None:
     assert list(state(sequence, *kinds(*range(VALUES_KEPT)))[1]) == [*range(VALUES_KEPT)]
     _, found = state(sequence, *kinds(*range(VALUES_KEPT), 0, "new"))
     assert [len(found), 0 in found, 1 in found] == [VALUES_KEPT, True, False]
+
+
+@pytest.mark.parametrize(("later", "left"), [(3_600_000, [1, 2]), (3_600_001, [2]), (3_600_002, [])])
+def test_a_sequence_forgets_what_is_too_old_for_its_window(later: int, left: list[int]) -> None:
+    begun = [event("A", 1, kind=1), event("A", 2, kind=2)]
+    assert list(state(progress("A", "B", per="kind"), *begun, event("A", later, kind="new"))[1]) == [*left, "new"]
+
+
+def test_a_sequence_keeps_nothing_of_a_value_that_was_broken_off_too_long_ago() -> None:
+    sequence = progress("A", {"not": "C"}, "B", "D")
+    assert state(sequence, event("A", 1), event("B", 2), event("A", 3), event("C", 3_600_002)) == [0, {}]
 
 
 def test_a_sequence_begins_with_its_first_step() -> None:

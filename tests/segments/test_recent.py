@@ -15,6 +15,7 @@ from segments.outcome import Outcome
 from segments.plan import Plan
 from segments.processor import Processor
 from segments.profile import NEVER
+from segments.recent import RecentEvents
 
 T = 1_764_000_000_000
 MINUTE = 60_000
@@ -169,3 +170,26 @@ def test_recent_events_survive_a_restart(cut: int) -> None:
     again.profiles.load(0, restarted.profiles.all_of(0))
     take(again, *events[cut:])
     assert again.profiles.open("u").members == straight.profiles.open("u").members
+
+
+def test_a_user_who_comes_back_all_the_time_is_listed_once_and_forgotten_at_the_same_instant() -> None:
+    running = processor(definitions="segments: [{name: new, when: {lifetime: {of: count, event: any, lt: 2}}}]")
+    for minute in range(0, 180, 2):
+        take(running, page("u", T + minute * MINUTE))
+        running.advance(T + minute * MINUTE)
+        assert sum(map(len, running.profiles.recent._pages.values())) == 1
+    last = T + 178 * MINUTE
+    running.advance(last + HOUR)
+    assert len(running.profiles.recent) == 1
+    running.advance(last + HOUR + 65_536)
+    assert len(running.profiles.recent) == sum(map(len, running.profiles.recent._pages.values())) == 0
+
+
+def test_a_user_is_listed_once_who_stands_in_a_log_many_times() -> None:
+    running, recent = processor(), RecentEvents()
+    for minute in range(0, 30, 3):
+        take(running, page("u", T + minute * MINUTE))
+        recent.load("u", running.profiles.recent.encode("u"))
+    assert sum(map(len, recent._pages.values())) == 1
+    recent.forget(T + 27 * MINUTE + HOUR + 65_536)
+    assert len(recent) == 0
