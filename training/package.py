@@ -22,7 +22,10 @@ _LIBRARIES = ("scikit-learn", "skl2onnx", "onnxruntime", "numpy")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a model comes from: the data and its window (ms), the code, the instant of training (ISO 8601)."""
+    """Where a model comes from: the data and its window (ms), the code, the instant of training (ISO 8601).
+
+    `rows_seen` is how many rows there were, of which those used may be a sample; None for a table, which is used whole.
+    """
 
     source: str
     first: int | None
@@ -30,6 +33,7 @@ class Origin:
     git: str | None
     trained_at: str
     feature_hash: str
+    rows_seen: int | None = None
 
 
 def publish(registry: Registry, trained: Trained, origin: Origin) -> int:
@@ -53,7 +57,13 @@ def manifest_of(trained: Trained, origin: Origin) -> Manifest:
         "model": spec.name,
         "trained_at": origin.trained_at,
         "git": origin.git,
-        "data": {"source": origin.source, "first": origin.first, "last": origin.last, "rows": trained.rows},
+        "data": {
+            "source": origin.source,
+            "first": origin.first,
+            "last": origin.last,
+            "rows": trained.rows,
+            "rows_seen": origin.rows_seen,
+        },
         "feature_hash": origin.feature_hash,
         "columns": {
             "given": list(inputs.names),

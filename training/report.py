@@ -29,7 +29,7 @@ def page(trained: Trained, manifest: dict[str, Any]) -> str:
 <body>
 <h1>{name}</h1>
 <p>{escape(str(manifest["task"]))}: {escape(str(trained.learnt.found.get("estimator", "")))},
-{trained.rows["learnt_from"]:,} rows learnt from, {trained.rows["held_out"]:,} held out.
+{trained.rows["learnt_from"]:,} rows learnt from, {trained.rows["held_out"]:,} held out{escape(_drawn(manifest))}.
 Trained {escape(str(manifest["trained_at"]))} from {escape(str(manifest["data"]["source"]))}.</p>
 {gates}
 <h2>On held-out rows</h2>
@@ -50,7 +50,7 @@ def summary(manifest: dict[str, Any]) -> str:
     found, rows = manifest["found"], manifest["data"]["rows"]
     lines = [
         f"{manifest['model']}: {manifest['task']}, {found.get('estimator', '')} {_settings(found)}",
-        f"rows: {rows['learnt_from']:,} learnt from, {rows['held_out']:,} held out",
+        f"rows: {rows['learnt_from']:,} learnt from, {rows['held_out']:,} held out{_drawn(manifest)}",
         *(f"{name:<18} {value:.4f}" for name, value in manifest["metrics"].items()),
         f"{'onnx difference':<18} {manifest['parity']['max_difference']:.2g} over {manifest['parity']['rows']:,} rows",
         *(f"gate failed: {text}" for text in manifest["failed_gates"]),
@@ -58,6 +58,12 @@ def summary(manifest: dict[str, Any]) -> str:
     top = sorted(manifest["importances"].items(), key=lambda each: -each[1])[:5]
     lines.append("most important: " + ", ".join(name for name, _ in top))
     return "\n".join(lines) + "\n"
+
+
+def _drawn(manifest: dict[str, Any]) -> str:
+    """Say that the rows are a sample, where there were more."""
+    seen, most = manifest["data"]["rows_seen"], manifest["spec"]["rows"]["at_most"]
+    return f" (drawn from {seen:,}: rows.at_most)" if seen is not None and seen > most else ""
 
 
 def _pictures(trained: Trained) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import heapq
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 from segments.definitions.model import Definitions
 from segments.engine import Engine
@@ -51,7 +53,7 @@ class Asked:
         return tuple(range(begin, end + 1, self.rows.every))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """A user at an instant (ms): what was known, and whether the label came true."""
 
@@ -59,6 +61,53 @@ class Row:
     at: int
     vector: Vector
     label: bool | None
+
+
+@dataclass
+class Sample:
+    """At most so many rows, drawn by a hash of user and instant: the same ones in whatever order they come.
+
+    `seen` counts all rows there were.
+
+    >>> sample = Sample(1)
+    >>> for user in ("a", "b", "c"):
+    ...     place = sample.place(user, 0)
+    ...     if place is not None:
+    ...         sample.add(place, Row(user, 0, (), None))
+    >>> len(sample.rows()), sample.seen
+    (1, 3)
+    """
+
+    at_most: int
+    seen: int = 0
+    _heap: list[tuple[int, str, int, Row]] = field(default_factory=list)  # by the negated hash, the greatest first
+
+    def place(self, user_id: str, at: int) -> int | None:
+        """Return where a row is in the draw, None when it is not drawn; so its values need not be computed."""
+        self.seen += 1
+        digest = blake2b(f"{user_id}\0{at}".encode(), digest_size=8).digest()
+        place = -int.from_bytes(digest, "big")
+        return place if len(self._heap) < self.at_most or place > self._heap[0][0] else None
+
+    def add(self, place: int, row: Row) -> None:
+        """Take in a row at its place."""
+        self._push((place, row.user_id, row.at, row))
+
+    def merge(self, other: Sample) -> None:
+        """Take in a sample of other rows."""
+        self.seen += other.seen
+        for entry in other._heap:
+            self._push(entry)
+
+    def rows(self) -> list[Row]:
+        """Return the rows by instant and user."""
+        return sorted((entry[-1] for entry in self._heap), key=lambda row: (row.at, row.user_id))
+
+    def _push(self, entry: tuple[int, str, int, Row]) -> None:
+        if len(self._heap) < self.at_most:
+            heapq.heappush(self._heap, entry)
+        else:
+            heapq.heappushpop(self._heap, entry)
 
 
 @dataclass(frozen=True)
@@ -81,8 +130,16 @@ def columns_of(definitions: Definitions, features: FeatureSet) -> Columns:
 
 
 def rows_of_users(asked: Asked, users: Iterable[Sequence[Timed]]) -> list[Row]:
-    """Return the rows of users, each with all events by time."""
-    return list(_Rows(asked).of(users))
+    """Return the rows of users, each with all events by time: all of them, if there are at most `rows.at_most`."""
+    return sample_of_users(asked, users).rows()
+
+
+def sample_of_users(asked: Asked, users: Iterable[Sequence[Timed]]) -> Sample:
+    """Return a sample of the rows of users, each with all events by time."""
+    maker = _Rows(asked)
+    for recorded in users:
+        maker.add(recorded)
+    return maker.sample
 
 
 class _Rows:
@@ -94,6 +151,7 @@ class _Rows:
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
         self._grid = asked.grid()
+        self.sample = Sample(asked.rows.at_most)
         sets = {_FEATURES: asked.features}
         if asked.label is not None:
             sets[_LABEL] = FeatureSet(features=[FeatureSpec(name=_LABEL, holds=asked.label.when)])
@@ -104,13 +162,12 @@ class _Rows:
         self._vector = bare.models[_FEATURES].vector
         self._label = bare.models[_LABEL].vector if asked.label is not None else None
 
-    def of(self, users: Iterable[Sequence[Timed]]) -> Iterator[Row]:
-        for recorded in users:
-            by_user: dict[str, list[Event]] = {}  # rarely two: their ids have one checksum
-            for event in self._decoded(recorded):
-                by_user.setdefault(event.user_id, []).append(event)
-            for user_id, events in by_user.items():
-                yield from self._of_one(user_id, events)
+    def add(self, recorded: Sequence[Timed]) -> None:
+        by_user: dict[str, list[Event]] = {}  # rarely two: their ids have one checksum
+        for event in self._decoded(recorded):
+            by_user.setdefault(event.user_id, []).append(event)
+        for user_id, events in by_user.items():
+            self._add_one(user_id, events)
 
     def _decoded(self, recorded: Sequence[Timed]) -> Iterator[Event]:
         for payload, written in recorded:
@@ -119,15 +176,26 @@ class _Rows:
             except RejectedEvent:
                 continue  # the job leaves it out too: it is a dead letter there
 
-    def _of_one(self, user_id: str, events: Sequence[Event]) -> Iterator[Row]:
+    def _add_one(self, user_id: str, events: Sequence[Event]) -> None:
         times, profile, place = [event.time for event in events], Profile(), 0
-        for at in self._grid:
+        for at in self._instants(times):
             until = bisect_right(times, at)
+            if not self._looked_at(times, until, at):
+                continue
+            drawn = self.sample.place(user_id, at)
+            if drawn is None:
+                continue
             for event in events[place:until]:
                 self._apply(profile, event, [])
             place = until
-            if self._looked_at(times, until, at):
-                yield Row(user_id, at, self._vector(profile, at), self._came_true(events, times, until, at))
+            label = self._came_true(events, times, until, at)
+            self.sample.add(drawn, Row(user_id, at, self._vector(profile, at), label))
+
+    def _instants(self, times: Sequence[int]) -> Sequence[int]:
+        """Return the instants of the grid at which a user may be looked at."""
+        active = self._asked.rows.active_within
+        end = len(self._grid) if active is None else bisect_left(self._grid, times[-1] + active)
+        return self._grid[bisect_left(self._grid, times[0]) : end]
 
     def _looked_at(self, times: Sequence[int], until: int, at: int) -> bool:
         active = self._asked.rows.active_within

@@ -73,7 +73,8 @@ def train_serve(context: Context) -> Numbers:
         events = timed_events(_data(file), mapping)
         instants = instants_of(events, context.sizes.model_instants, 1)
         context.say(f"compares {file} at {len(instants)} instants")
-        count, wrong = compare(definitions, models.feature_sets[features], events, instants, 1)
+        share = context.sizes.model_pairs // len(_STREAMS)
+        count, wrong = compare(definitions, models.feature_sets[features], events, instants, 1, share)
         pairs += count
         differing += len(wrong)
     return {"pairs": pairs, "differing": differing, "equal_share": (pairs - differing) / pairs}

@@ -30,6 +30,7 @@ class Sizes:
     redis_users: int
     redis_away_s: int
     model_instants: int
+    model_pairs: int  # of a user and an instant
     latency_rate: float | None = None  # events/s; None: half of what the job has managed
 
     def scaled(self, events: int | None, users: int | None, rate: float | None) -> Sizes:
@@ -81,6 +82,7 @@ FULL = Sizes(
     redis_users=100_000,
     redis_away_s=300,
     model_instants=150,
+    model_pairs=100_000,
 )
 QUICK = Sizes(
     name="quick",
@@ -104,4 +106,5 @@ QUICK = Sizes(
     redis_users=20_000,
     redis_away_s=30,
     model_instants=10,
+    model_pairs=10_000,
 )

@@ -20,9 +20,10 @@ from jobs.cli.inputs import DefinitionsOption, MappingOption, SettingsOption, ch
 from jobs.recording import NoEvents, Recording, default_workers
 from jobs.settings import Settings
 from segments.definitions import Definitions
+from segments.durations import format_duration
 from segments.models.loader import load_models
 from segments.models.model import Models, ModelSpec
-from training.rows import Asked, columns_of, rows_of_users
+from training.rows import Asked, Sample, columns_of, sample_of_users
 
 if TYPE_CHECKING:
     from training.dataset import Dataset
@@ -110,7 +111,7 @@ def data_of(
     shown: Bars,
 ) -> tuple[Dataset, Origin]:
     """Return a model's rows of a file and where they come from; raises BadInput, BadData, NoEvents, OSError."""
-    from training.dataset import from_rows, from_table
+    from training.dataset import BadData, from_rows, from_table
 
     if file is None or is_table != (spec.table is not None):
         option = "--events FILE" if spec.table is None else "--table CSV"
@@ -127,17 +128,31 @@ def data_of(
         first, last = recording.bounds()
         label = spec.classify.label if spec.classify else None
         asked = Asked(definitions, features, first, last, spec.rows, label, job.plausibility)
-        parts = recording.each(rows_of_users, asked, shown.add("rows", recording.events))
-        rows = sorted((row for part in parts for row in part), key=lambda row: (row.at, row.user_id))
-    return from_rows(rows, columns_of(definitions, features), spec), _origin(file, (first, last), known)
+        if not asked.grid():
+            raise BadData(too_short(asked))
+        sample = Sample(spec.rows.at_most)
+        for part in recording.each(sample_of_users, asked, shown.add("rows", recording.events)):
+            sample.merge(part)
+    data = from_rows(sample.rows(), columns_of(definitions, features), spec)
+    return data, _origin(file, (first, last), known, sample.seen)
 
 
-def _origin(file: Path, window: tuple[int, int] | None, feature_hash: str) -> Origin:
+def too_short(asked: Asked) -> str:
+    """Say why there is no instant at which users could be looked at."""
+    label = asked.label.within if asked.label else 0
+    span, needed = asked.last - asked.first, max(asked.rows.warm_up, asked.rows.every) + label
+    return (
+        f"the events span {format_duration(span)}, and the first row needs {format_duration(needed)}:"
+        " the longer of rows.warm_up and rows.every, and the label's time after it"
+    )
+
+
+def _origin(file: Path, window: tuple[int, int] | None, feature_hash: str, rows_seen: int | None = None) -> Origin:
     from training.package import Origin
 
     first, last = window or (None, None)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Origin(str(file), first, last, _git_revision(), now, feature_hash)
+    return Origin(str(file), first, last, _git_revision(), now, feature_hash, rows_seen)
 
 
 def _git_revision() -> str | None:

@@ -24,11 +24,15 @@ class Label(Model):
 
 
 class Rows(Model):
-    """At which instants users are looked at: every so often, those with an event in the time before."""
+    """At which instants users are looked at: every so often, those with an event in the time before.
+
+    Of more than `at_most` rows as many are drawn, so that memory and time stay within bounds.
+    """
 
     every: Duration = 86_400_000
     active_within: Duration | None = None
     warm_up: Duration = 0
+    at_most: int = Field(100_000, ge=100)
 
 
 class Table(Model):

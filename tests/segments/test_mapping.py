@@ -79,6 +79,16 @@ GOLDEN = [
         "5", "2017-11-24T17:21:10.000Z", "Order Completed", {"product_id": "600", "category": "70"},
     ),
     (
+        "completejourney",
+        [
+            "household_id,basket_id,product_id,quantity,sales_value,retail_disc,coupon_disc,transaction_timestamp",
+            "2261,31625220889,940996,1.0,3.86,0.43,0.0,2017-01-28 19:06:53",
+        ],
+        "2261", "2017-01-29T00:06:53.000Z", "Order Completed",
+        {"order_id": "31625220889", "product_id": "940996", "quantity": 1.0, "total": 3.86,
+         "discount": 0.43, "coupon": 0.0},
+    ),
+    (
         "online_retail",
         [
             "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country",
@@ -243,6 +253,10 @@ REAL = [
         "rees46_2019oct_slice/2019-Oct_first17k.csv.gz", "rees46",
         {"Product Viewed": 17_055, "Product Added": 165, "Order Completed": 214},
         {},
+    ),
+    pytest.param(
+        "completejourney_sample/transactions_sample.csv.gz", "completejourney", {"Order Completed": 75_000}, {},
+        marks=pytest.mark.slow,
     ),
     pytest.param(
         "online_retail/online_retail.csv.gz", "online_retail",

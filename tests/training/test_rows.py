@@ -1,6 +1,7 @@
 """Rows at an instant: what came after it is not in them, what the label asks about is nothing else."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from segments.definitions import load_definitions, parse_definitions
 from segments.models.loader import load_models
 from segments.models.model import Label, Rows
 from segments.models.spec import FeatureSet
-from training.rows import Asked, Timed, columns_of, rows_of_users
+from training.rows import Asked, Sample, Timed, columns_of, rows_of_users, sample_of_users
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -95,6 +96,21 @@ def test_two_users_of_one_checksum_stay_two() -> None:
     asked = Asked(PLAIN, FEATURES, T, T + DAY, instants=(T + DAY,))
     mixed = [order(T, "a"), order(T + 1, "b"), order(T + 2, "a")]
     assert [(row.user_id, row.vector[0]) for row in rows_of_users(asked, [mixed])] == [("a", 2), ("b", 1)]
+
+
+def test_of_too_many_rows_the_same_are_drawn_however_they_come() -> None:
+    users = [[order(T + place, f"user-{number}") for place in range(3)] for number in range(60)]
+    instants = tuple(T + DAY * day for day in range(1, 6))
+    asked = Asked(PLAIN, FEATURES, T, T + 9 * DAY, Rows(at_most=100), BUYS, instants=instants)
+    at_once = sample_of_users(asked, users)
+    parted = Sample(100)
+    for part in (users[40:], users[:10], users[10:40]):
+        parted.merge(sample_of_users(asked, reversed(part)))
+    assert (len(at_once.rows()), at_once.seen, parted.seen) == (100, 300, 300)
+    assert parted.rows() == at_once.rows()
+    everything = {(row.user_id, row.at): row for row in rows_of_users(replace(asked, rows=Rows()), users)}
+    assert [everything[row.user_id, row.at] for row in at_once.rows()] == at_once.rows()
+    assert {row.at for row in at_once.rows()} == set(instants)
 
 
 def test_columns_are_named() -> None:

@@ -18,6 +18,7 @@ from training.reference import typical_of
 from training.registry import Registry
 
 RUN = CliRunner()
+HOUR = 3_600_000
 CONF = Path(__file__).parents[2] / "conf"
 TABLE = {"label": "bought", "positive": ["yes"], "numbers": ["views", "spent", "age"], "categories": ["device"]}
 NO_LABEL = {key: value for key, value in TABLE.items() if key not in ("label", "positive")}
@@ -200,6 +201,37 @@ def test_mistakes(folder: Path, tmp_path: Path, arguments: list[str], code: int,
     given = [str(tmp_path / "t.csv") if each == "TABLE" else each for each in arguments]
     found, said = segments(folder, *given)
     assert (found, expected in said) == (code, True), said
+
+
+VISITORS = {"features": [{"name": "seen", "lifetime": {"of": "count", "event": "any"}}]}
+
+
+def of_events(folder: Path, every: str, at_most: int) -> Path:
+    """A model of 150 visitors with an event an hour over four hours, and those events."""
+    model = {
+        "name": "odd",
+        "features": "visitor",
+        "anomaly": {"trees": 10},
+        "rows": {"every": every, "at_most": at_most},
+    }
+    (folder / "models.yaml").write_text(yaml.safe_dump({"feature_sets": {"visitor": VISITORS}, "models": [model]}))
+    events = (
+        {"type": "track", "event": "V", "userId": f"u{user}", "messageId": f"{user}-{hour}", "timestamp": HOUR * hour}
+        for hour in range(400_000, 400_005) for user in range(150)
+    )  # fmt: skip
+    (folder / "events.ndjson").write_text("".join(json.dumps(event) + "\n" for event in events))
+    return folder / "events.ndjson"
+
+
+def test_a_sample_says_of_how_many_rows_it_is(tmp_path: Path) -> None:
+    code, said = segments(tmp_path, "train", "odd", "--events", str(of_events(tmp_path, "1h", 200)))
+    assert code == 0, said
+    assert "held out (drawn from 600: rows.at_most)" in said
+
+
+def test_too_short_a_recording_says_what_is_needed(tmp_path: Path) -> None:
+    code, said = segments(tmp_path, "train", "odd", "--events", str(of_events(tmp_path, "2d", 200)))
+    assert (code, "the events span 4h, and the first row needs 2d" in said) == (1, True), said
 
 
 def test_what_is_no_number_is_told_with_its_line(folder: Path, tmp_path: Path) -> None:
