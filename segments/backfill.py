@@ -16,6 +16,7 @@ from segments.events import SESSION_STARTED
 from segments.features.base import Feature, States
 from segments.features.distinct import DistinctValues
 from segments.features.event_log import EventLog
+from segments.features.scored import Scored
 from segments.features.session import SESSION_ID, SessionTotal
 from segments.features.value_log import ValueLog
 from segments.plan import Plan
@@ -52,7 +53,8 @@ def backfill_of(plan: Plan, known: Iterable[Feature], running: Mapping[str, int]
     ({'a': 3, 'b': 1}, 2592000000)
     """
     by_key = {feature.key: feature for feature in known}
-    lacking = {number for number, each in plan.features.items() if not _covers(by_key.get(each.key), each)}
+    made = {number for number, each in plan.features.items() if not isinstance(each, Scored)}  # a score fills itself in
+    lacking = {number for number in made if not _covers(by_key.get(plan.features[number].key), plan.features[number])}
     segments = {segment.name: segment for segment in plan.definitions.segments}
     wanted: set[int] = set()
     warming: dict[str, int] = {}

@@ -73,5 +73,6 @@ class Backfills:
 
 
 def _with_warming(engine: Engine, warming: Mapping[str, int]) -> Engine:
-    plan = engine.plan
-    return Engine(Plan(plan.definitions, plan.plausibility, warming=warming), allowed_lateness=engine.allowed_lateness)
+    was = engine.plan
+    plan = Plan(was.definitions, was.plausibility, warming=warming, bounds=was.population, models=was.in_force)
+    return Engine(plan, allowed_lateness=engine.allowed_lateness)

@@ -23,8 +23,21 @@ class Reason(msgspec.Struct, frozen=True, gc=False):
     holds: bool
 
 
+class Share(msgspec.Struct, frozen=True, gc=False):
+    """A column of a model's input, its value, what is typical, and how much more the score is than with that."""
+
+    feature: str
+    value: float | str | None
+    typical: float | str | None
+    adds: float
+
+
 class Change(msgspec.Struct, frozen=True, gc=False):
-    """One transition of one user; `at` and `next_change_at` in ms, `seq` counts the user's changes from 1."""
+    """One transition of one user; `at` and `next_change_at` in ms, `seq` counts the user's changes from 1.
+
+    `model_version` names who gave the score, such as `churn_risk:3`; `top_features` are what makes most of it, and only
+    there where a model did.
+    """
 
     user_id: str
     segment: str
@@ -38,6 +51,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     model_version: str | None
     confidence: float
     next_change_at: int | None
+    top_features: list[Share] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Membership(msgspec.Struct, frozen=True, gc=False):
@@ -62,6 +76,7 @@ _LIVES_APART = 1_800_000  # half of `segments.retention.GAP`: the other half is 
 
 TIMER = Cause("timer")
 THRESHOLD = Cause("threshold")
+MODEL = Cause("model")
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode_change = msgspec.json.Decoder(Change).decode
 _decode_memberships = msgspec.json.Decoder(Memberships).decode

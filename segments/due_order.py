@@ -78,6 +78,31 @@ class DueOrder:
         if self._entries > 2 * len(counts) + _SLACK:
             self._forget_outdated()
 
+    def between(self, after: int, until: int, most: int) -> list[tuple[int, int]]:
+        """Return who falls due after one instant (ms) and up to another, with when: at most so many, the first ones.
+
+        >>> order = DueOrder(["u0", "u1", "u2"], {0: 9, 1: 5, 2: 7}.__getitem__)
+        >>> for number, due in ((0, 9), (1, 5), (2, 7)):
+        ...     order.add()
+        ...     order.schedule(number, due)
+        >>> order.between(5, 9, 1)
+        [(7, 2)]
+        """
+        self._open_pages(until >> _PAGE_BITS)
+        exact, counts, found = self._exact, self._counts, list[tuple[int, int]]()
+        waiting = [(exact[0][0], 0)] if exact else []
+        while waiting and len(found) < most:  # a heap's entry is never before the one that it hangs below
+            instant, place = heappop(waiting)
+            if instant > until:
+                break
+            number = exact[place][2]
+            if instant > after and counts[number] == instant:
+                found.append((instant, number))
+            for below in (2 * place + 1, 2 * place + 2):
+                if below < len(exact):
+                    heappush(waiting, (exact[below][0], below))
+        return found
+
     def _open_pages(self, until: int) -> None:
         self._open_until = max(self._open_until, until)
         while self._closed and self._closed[0] <= self._open_until:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Container, Mapping
 from types import MappingProxyType
 
-from segments.changes import THRESHOLD, TIMER, Action, Cause, Change, Membership, Memberships
+from msgspec import UNSET
+
+from segments.changes import MODEL, THRESHOLD, TIMER, Action, Cause, Change, Membership, Memberships
 from segments.conditions.base import FALLS, RISES, UNKNOWN
 from segments.events import SESSION_STARTED, Event
 from segments.hierarchy import children_first
+from segments.message_ids import seen_before
 from segments.plan import Plan
 from segments.profile import NEVER, Profile
 from segments.retention import begin, forget, is_due, next_due
 from segments.routes import Judged, merge_judged
 from segments.rules import DUE, INSIDE, SINCE, Rule
 
-MESSAGE_IDS_KEPT = 64
 _NOTHING: Mapping[str, tuple[bool, int]] = MappingProxyType({})
-_KEY = 4  # bytes of a message id's checksum; 64 of them mistake a new id for a known one about once in 67 million
 
 
 class Engine:
@@ -42,6 +42,7 @@ class Engine:
         self._route = plan.route
         self._update_session = plan.update_session
         self._parents = plan.parents
+        self.scorings = tuple(plan.scorings.values())
         self.retention = plan.definitions.retention or NEVER
         self.counts_from_time = self.retention < NEVER  # numbers of changes begin with the first event's time
 
@@ -57,7 +58,7 @@ class Engine:
         self.step(profile, event, changes)
         return "applied"
 
-    def step(self, profile: Profile, event: Event, changes: list[Change]) -> None:
+    def step(self, profile: Profile, event: Event, changes: list[Change]) -> None:  # noqa: C901 - as `_judge`
         """Apply an event that is the user's newest; appends the changes, in order."""
         time = now = event.time
         if profile.due < time:
@@ -84,9 +85,18 @@ class Engine:
             judged = route.judged_for_new_user
         elif starts_session:
             judged = route.judged_at_session_start
+        if self.scorings:
+            self._note_scores(profile, moved, now)
         if profile.due <= now:
-            judged = merge_judged(judged, self._due_rules(profile, now))
+            judged = merge_judged(judged, self._due_rules(event.user_id, profile, now))
         self._judge(event.user_id, profile, judged, now, event.message_id, changes)
+
+    def _note_scores(self, profile: Profile, moved: list[int], now: int) -> None:
+        """Have the user scored in time, after an event at `now` (ms) that also moved some watched features."""
+        for scoring in self.scorings:
+            if moved:
+                scoring.moved(profile, moved, now)
+            profile.due = min(profile.due, scoring.due(profile))
 
     def _start_session(self, profile: Profile, event: Event) -> list[int]:
         """Apply the made event of a session's start; returns the ids of watched features that it moved."""
@@ -104,10 +114,10 @@ class Engine:
                 forget(self, user_id, profile, now, changes)
                 continue
             profile.clock = max(profile.clock, now)
-            due = merge_judged((), self._due_rules(profile, now))
+            due = merge_judged((), self._due_rules(user_id, profile, now))
             profile.due = NEVER
             self._judge(user_id, profile, due, now, TIMER, changes)
-            profile.due = next_due(profile, self.retention, now)
+            profile.due = self._next_due(profile, now)
 
     def judge_all(
         self,
@@ -127,6 +137,8 @@ class Engine:
                 forget(self, user_id, profile, now, changes)
             return
         members, features = profile.members, profile.features
+        for scoring in self.scorings:
+            scoring.prepare(user_id, profile, now)
         for rule in self.plan.rules:
             member = members.pop(rule.segment_id, None)
             if member is None:
@@ -140,7 +152,12 @@ class Engine:
                 members[rule.segment_id] = (1, since if inside else now, due) if holds else (0, 0, due)
             if holds != inside:
                 self._emit(user_id, profile, rule, holds, now, cause, changes)
-        profile.due = next_due(profile, self.retention, now)
+        profile.due = self._next_due(profile, now)
+
+    def _next_due(self, profile: Profile, now: int) -> int:
+        """Return when (ms) a profile must be looked at again."""
+        scored = min((scoring.due(profile) for scoring in self.scorings), default=NEVER)
+        return min(next_due(profile, self.retention, now), scored)
 
     def dismiss(
         self, user_id: str, profile: Profile, staying: Container[str], now: int, cause: Cause, changes: list[Change]
@@ -192,9 +209,14 @@ class Engine:
                 )
         return Memberships(user_id, profile.seq, now, current)
 
-    def _due_rules(self, profile: Profile, now: int) -> list[tuple[Rule, int]]:
+    def _due_rules(self, user_id: str, profile: Profile, now: int) -> list[tuple[Rule, int]]:
+        """Score the user by the models for which that is due; return the rules that are, or whose score moved."""
         rule_of = self.plan.rule
-        return [(rule_of(segment_id), UNKNOWN) for segment_id, member in profile.members.items() if member[DUE] <= now]
+        due = [(rule_of(segment_id), UNKNOWN) for segment_id, member in profile.members.items() if member[DUE] <= now]
+        for scoring in self.scorings:
+            if scoring.score(user_id, profile, now):
+                due += [(rule, UNKNOWN) for rule in scoring.rules]
+        return due
 
     def _judge(  # noqa: C901, PLR0912 - the inner loop of everything; its calls are what it saves
         self,
@@ -251,12 +273,15 @@ class Engine:
         known = cause if isinstance(cause, Cause) else Cause("event", cause)
         if known is TIMER and rule.moved_at(now):
             known = THRESHOLD
+        elif known is TIMER and rule.was_scored_at(profile, now):
+            known = MODEL
         changes.append(self.change(user_id, profile, rule, "entered" if entered else "exited", now, known))
 
     def change(self, user_id: str, profile: Profile, rule: Rule, action: Action, now: int, cause: Cause) -> Change:
         """Return the user's newest change, that of a rule at `now` (ms), as the profile is."""
         entered = action != "exited"
         _, _, due = rule.standing(profile)
+        scored_by = rule.scored_by(profile) if rule.scorings else None
         return Change(
             user_id,
             rule.name,
@@ -267,26 +292,8 @@ class Engine:
             cause,
             rule.because(profile, now, entered=entered),
             rule.score(profile, now),
-            None,
+            scored_by,
             rule.confidence(profile, now),
             rule.next_flip(profile, entered, now, due),
+            rule.shares(profile, now) if scored_by is not None else UNSET,
         )
-
-
-def seen_before(profile: Profile, message_id: str) -> bool:
-    """Say whether the id is among the newest ones applied, and remember it."""
-    key = zlib.crc32(message_id.encode()).to_bytes(_KEY, "big")
-    seen = profile.seen
-    place = seen.find(key)
-    while place >= 0 and place % _KEY:
-        place = seen.find(key, place + 1)
-    if place >= 0:
-        return True
-    profile.seen = (seen + key)[-MESSAGE_IDS_KEPT * _KEY :]
-    return False
-
-
-def forget_newest(profile: Profile, message_id: str) -> None:
-    """Take back what `seen_before` remembered last, if it was this id; the one that made place for it is gone."""
-    key = zlib.crc32(message_id.encode()).to_bytes(_KEY, "big")
-    profile.seen = profile.seen.removesuffix(key)

@@ -12,12 +12,14 @@ from segments.conditions.base import Fact
 from segments.control import ControlRecord, Release, Thresholds
 from segments.definitions.model import Definitions
 from segments.durations import format_duration
-from segments.engine import MESSAGE_IDS_KEPT, Engine
+from segments.engine import Engine
 from segments.events import SESSION_STARTED, Event, EventDecoder, Plausibility, RejectedEvent
 from segments.explanation import Condition, CountedEvent, Explanation, LastChange, NotCounted, Standing
 from segments.features.base import Feature, States
 from segments.features.distinct import DistinctValues
 from segments.features.event_log import EventLog
+from segments.message_ids import MESSAGE_IDS_KEPT
+from segments.models.scores import InForce, ScorerSource, in_force, unscored
 from segments.plan import Plan
 from segments.population.bounds import Bounds
 from segments.processor import Processor
@@ -44,6 +46,7 @@ def explain(  # noqa: PLR0913 - all that an explanation is made of
     plausibility: Plausibility | None = None,
     handed: Iterable[Chunk] = (),
     found: Iterable[Thresholds] = (),
+    scorers: ScorerSource = unscored,
 ) -> Explanation:
     """Return where a user stands at `at` (ms, default: the newest event of anybody); events come with record times.
 
@@ -58,8 +61,9 @@ def explain(  # noqa: PLR0913 - all that an explanation is made of
     [('seen', True, 1795345200000)]
     """
 
-    def compiled(definitions: Definitions) -> Engine:
-        return Engine(WholePlan(definitions, plausibility, bounds=bounds), allowed_lateness=allowed_lateness)
+    def compiled(definitions: Definitions, models: tuple[InForce, ...] = ()) -> Engine:
+        plan = WholePlan(definitions, plausibility, bounds=bounds, models=models)
+        return Engine(plan, allowed_lateness=allowed_lateness)
 
     records: Sequence[ControlRecord] = () if isinstance(told, Definitions) else told
     bounds = Bounds([*(record for record in records if isinstance(record, Thresholds)), *found])
@@ -68,7 +72,9 @@ def explain(  # noqa: PLR0913 - all that an explanation is made of
         timeline = Timeline.of(compiled(told))
     else:
         releases = [record for record in told if isinstance(record, Release)]
-        timeline = timeline_of(releases, lambda release: compiled(definitions_of(release)))
+        timeline = timeline_of(
+            releases, lambda release: compiled(definitions_of(release), in_force(release.models, scorers))
+        )
     run = _Run(timeline, allowed_lateness)
     run.take(handed)
     selection = _Selection(EventDecoder(plausibility=plausibility), user_id, at)

@@ -6,9 +6,9 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from segments.changes import Change
-from segments.engine import forget_newest
 from segments.events import Event, RejectedEvent
 from segments.failures import Failure, definition_of, failure, put_off, traceback_of
+from segments.message_ids import forget_newest
 from segments.plan import Plan
 from segments.profile import NEVER, Profile, encode_profile, replace_profile, restore_profile
 from segments.profiles import Profiles

@@ -20,6 +20,7 @@ class Outcome:
     late: list[int] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)  # that no event stands for
     hot: list[Hot] = field(default_factory=list)  # users found to make too much work
+    unscored: list[tuple[str, int, str]] = field(default_factory=list)  # user, instant (ms), version that failed there
     duplicates: int = 0
     applied: int = 0
     rewound: int = 0  # of the applied ones: those that came out of order

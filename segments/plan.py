@@ -19,9 +19,13 @@ from segments.definitions.selecting import Selector
 from segments.events import ANY_EVENT, SESSION_STARTED, Event, EventDecoder, Plausibility
 from segments.features.base import Feature, Input, States, Update, stable_id
 from segments.features.latest import Latest, Source, update_latest
+from segments.features.scored import Scored
 from segments.features.seen import Seen
 from segments.features.session import SESSION_ID, SESSION_KEY, SessionSpan
 from segments.models.features import Features, compile_features, known_paths
+from segments.models.released import version_meant
+from segments.models.scores import InForce
+from segments.models.scoring import Scoring
 from segments.models.spec import FeatureSet
 from segments.population.bounds import Bounds, History
 from segments.profile import NEVER, Layout, Profile
@@ -47,9 +51,13 @@ class Plan:
         warming: Mapping[str, int] = MappingProxyType({}),
         bounds: Bounds | None = None,
         feature_sets: Mapping[str, FeatureSet] = MappingProxyType({}),
+        models: Iterable[InForce] = (),
     ) -> None:
         self.definitions = definitions
-        self._feature_sets = feature_sets
+        self._feature_sets = dict(feature_sets)
+        self.in_force = tuple(models)
+        self.scorings: dict[str, Scoring] = {}
+        self._scored_by: list[Scoring] = []  # of the segment that is being compiled
         self.plausibility = plausibility
         self.warming = warming
         self.timezone = definitions.timezone
@@ -70,8 +78,10 @@ class Plan:
             rule.retention = definitions.retention or NEVER
         self.following = tuple(rule for rule in self.rules if rule.compared)
         self._rules_by_id = {rule.segment_id: rule for rule in self.rules}
+        for scoring in self.scorings.values():
+            scoring.rules = tuple(rule for rule in self.rules if scoring in rule.scorings)
         self.models: dict[str, Features] = {name: compile_features(each, self) for name, each in feature_sets.items()}
-        if any(SESSION_STARTED in _event_names(each) for each in (definitions, *feature_sets.values())):
+        if any(SESSION_STARTED in _event_names(each) for each in (definitions, *self._feature_sets.values())):
             self.session()
         self.property_types = self._property_types()
         self.decoder = self._decoder(plausibility)
@@ -107,6 +117,30 @@ class Plan:
         self._compared.append(threshold.key)
         return self.population.of(threshold.key)
 
+    def scoring(self, name: str, version: int | None) -> Scoring | None:
+        """Have users scored by a model; returns what does that, None while no such version is in force."""
+        meant = version_meant((each.version for each in self.in_force), name, version)
+        model = next((each for each in self.in_force if each.version is meant), None)
+        if model is None:
+            return None
+        label = name if version is None else model.version.label
+        if label not in self.scorings:
+            self.scorings[label] = self._scoring(label, model)
+        found = self.scorings[label]
+        self._used |= {*found.reads, found.feature}
+        self._scored_by.append(found)
+        return found
+
+    def _scoring(self, label: str, model: InForce) -> Scoring:
+        spec, used = model.version.feature_set(), self._used
+        self._feature_sets[f"model {label}"] = spec
+        self._used = set()
+        features, reads = compile_features(spec, self), frozenset(self._used)
+        self._used = used
+        selectors = [each.selector for number in reads for each in self._features[number].inputs(number)]
+        feature = self.feature(Scored(label, model.version.delay, selectors))
+        return Scoring(model, features, feature, reads)
+
     def number(self, path: str) -> None:
         """Declare that a property is read as a number, unless the definitions declare it otherwise."""
         self._numbers.add(path)
@@ -136,11 +170,14 @@ class Plan:
             rule.dependents = tuple(rules[other] for other in order if name in needs[other])
             inherited = (key for need in needs[name] for key in rules[need].thresholds)
             rule.thresholds = tuple(dict.fromkeys((*rule.thresholds, *inherited)))
+            scored = (each for need in needs[name] for each in rules[need].follows)
+            rule.follows = tuple(dict.fromkeys((*rule.scorings, *scored)))
         return tuple(rules.values())
 
     def _compile_rule(self, segment: Segment, index: int) -> Rule:
         self._used = set()
         self._compared.clear()
+        self._scored_by.clear()
         when = compile_condition(segment.when, self)
         exit_when = compile_condition(segment.exit_when, self) if segment.exit_when else None
         confidence = self._confidence(segment.confidence) if segment.confidence else None
@@ -150,6 +187,7 @@ class Plan:
         if version is not None:
             kind, segment = WarmingRule, segment.model_copy(update={"version": version})
         rule = kind(segment, self._ids[segment.name], index, Checks(when, exit_when, confidence, parent))
+        rule.scorings = tuple(dict.fromkeys(self._scored_by))
         if version is None:
             rule.compared = tuple(dict.fromkeys(self._compared))
             rule.thresholds = tuple(map(self.population.of, rule.compared))

@@ -8,16 +8,18 @@ from itertools import islice
 from segments.backfill_chunks import Chunk
 from segments.changes import Change, Memberships
 from segments.control import ControlRecord, Release, Thresholds
-from segments.engine import Engine, seen_before
+from segments.engine import Engine
 from segments.events import Event, Plausibility, RejectedEvent
 from segments.failures import failure
 from segments.isolation import Mark
+from segments.message_ids import seen_before
 from segments.outcome import Outcome
 from segments.population.population import Population
 from segments.profile import NEVER, Profile, decode_profile
 from segments.profiles import Profiles
 from segments.retention import begin, too_old
 from segments.rewind import Rewinder
+from segments.scoring_ahead import ScoringAhead
 from segments.shadow_names import in_shadow
 from segments.slow_path import SlowPath
 from segments.timeline import Timeline
@@ -43,6 +45,7 @@ class Processor:
         bounds, let_happen = self.engine.plan.population, self._isolation.let_happen
         self.population = Population(self.timeline, self.profiles, bounds, let_happen)
         self.timeline.backfills.kept = rewinder.events
+        self._ahead = ScoringAhead(self.timeline, self.profiles)
         self._waiting: list[Release] = []  # for what is to be filled in as they take effect
         self._settled = 0  # the newest release that no late event can have adopted anew
         self._keep_events()
@@ -68,6 +71,7 @@ class Processor:
         if not self.timeline.accept(record):
             return False
         self.profiles.layouts = self.timeline.layouts()
+        self._ahead.follow()
         self._reach()
         self._keep_events()
         self.population.follow()
@@ -145,7 +149,7 @@ class Processor:
         engine, (holds_from, holds_until) = timeline.engine(release), timeline.period(release)
         decode, pack, step = engine.plan.decoder.decode, engine.plan.decoder.pack, engine.step
         note, keeps, over = profiles.recent.note, profiles.recent.wanted, self._hot.over
-        changes = outcome.changes
+        changes, scores_ahead = outcome.changes, self._ahead.wanted
         for place, payload in enumerate(payloads):
             try:
                 suspect = refused.get(place)
@@ -193,6 +197,8 @@ class Processor:
                 profiles.schedule(user_id, profile.due)
             if place % _AT_HAND == 0:
                 known = self._tell(outcome, known)
+                if scores_ahead:
+                    self._ahead.look(time)
         self._finish(outcome, known)
         return outcome
 
@@ -210,9 +216,11 @@ class Processor:
     def advance(self, until: int) -> Outcome:
         """Let all users' self-changes up to and including `until` (ms) happen; no older event is expected to come."""
         outcome = self._outcome()
-        recent, let_happen = self.profiles.recent, self._isolation.let_happen
+        recent, let_happen, ahead = self.profiles.recent, self._isolation.let_happen, self._ahead
         self.profiles.reached = max(self.profiles.reached, until)
         for user_id, profile in self.profiles.take_due(until):
+            if ahead.wanted and profile.due > ahead.reached:
+                ahead.until(until)
             let_happen(user_id, profile, until, outcome.changes)
         if until > self._watermark:
             self._watermark = until
@@ -287,6 +295,8 @@ class Processor:
             if failures:
                 outcome.failures += failures
                 failures.clear()
+        if self._ahead.wanted:
+            outcome.unscored += self._ahead.take_unscored()
         if self._hot.found:
             outcome.hot += self._hot.found
             self._hot.found.clear()

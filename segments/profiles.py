@@ -146,6 +146,10 @@ class Profiles:
                 yield user_id, self.open(user_id)
             self.settle_if_many()
 
+    def due_between(self, after: int, until: int, most: int) -> list[tuple[int, str]]:
+        """Return who falls due after one instant (ms) and up to another, with when: at most so many, the first ones."""
+        return [(due, self._users[number]) for due, number in self._due.between(after, until, most)]
+
     def settle(self) -> None:
         """Turn decoded profiles back into bytes and mark those that differ as changed."""
         decoded, blobs, is_changed, encode = self.decoded, self._blobs, self._is_changed, self._encode

@@ -13,13 +13,14 @@ from segments.definitions.paths import parts
 from segments.definitions.threshold import Threshold
 from segments.engine import Engine
 from segments.events import Plausibility
+from segments.models.scores import ScorerSource, unscored
 from segments.outcome import Outcome
 from segments.plan import Plan
 from segments.population.bounds import Bounds
 from segments.preview.versions import restricted
 from segments.processor import Processor
 from segments.record_times import with_record_times
-from segments.shadow import definitions_of
+from segments.shadow import plan_of
 from segments.timeline import timeline_of
 
 _BATCH = 1_000
@@ -29,7 +30,8 @@ class Replay:
     """One run over recorded events, under definitions that always hold or under what a job was told.
 
     `counts` tells what became of the events. Bounds of the population are those that the job was told; where there are
-    none, the run finds its own (`found`). Raises DefinitionErrors when a release's definitions are wrong.
+    none, the run finds its own (`found`). `scorers` run the models of the releases; without them nobody is scored.
+    Raises DefinitionErrors when a release's definitions are wrong, and what `scorers` raises.
     """
 
     def __init__(
@@ -39,18 +41,20 @@ class Replay:
         allowed_lateness: int = 3_600_000,
         out_of_orderness: int = 5_000,
         plausibility: Plausibility | None = None,
+        scorers: ScorerSource = unscored,
     ) -> None:
         bounds = Bounds()
 
-        def engine_of(meaning: Definitions) -> Engine:
-            return Engine(Plan(meaning, plausibility, bounds=bounds), allowed_lateness=allowed_lateness)
+        def engine_of(release: Release) -> Engine:
+            plan = plan_of(release, plausibility, bounds=bounds, scorers=scorers)
+            return Engine(plan, allowed_lateness=allowed_lateness)
 
         told: Sequence[ControlRecord] = () if isinstance(definitions, Definitions) else definitions
         releases = [record for record in told if isinstance(record, Release)]
         self.processor = Processor(
-            engine_of(definitions)
+            Engine(Plan(definitions, plausibility, bounds=bounds), allowed_lateness=allowed_lateness)
             if isinstance(definitions, Definitions)
-            else timeline_of(releases, lambda release: engine_of(definitions_of(release)))
+            else timeline_of(releases, engine_of)
         )
         self.found: list[Thresholds] = []
         self._finds_bounds = len(releases) == len(told)
@@ -118,6 +122,7 @@ def replay(
     until: int | None = None,
     allowed_lateness: int = 3_600_000,
     out_of_orderness: int = 5_000,
+    scorers: ScorerSource = unscored,
 ) -> Iterator[Change]:
     """Return the changes that definitions or releases make of events (JSON, or pairs with the record's time in ms).
 
@@ -127,7 +132,7 @@ def replay(
     >>> [(change.user_id, change.action) for change in replay(definitions, [event])]
     [('u', 'entered')]
     """
-    run = Replay(definitions, allowed_lateness=allowed_lateness, out_of_orderness=out_of_orderness)
+    run = Replay(definitions, allowed_lateness=allowed_lateness, out_of_orderness=out_of_orderness, scorers=scorers)
     return run.run(events, until)
 
 

@@ -8,9 +8,9 @@ from contextlib import suppress
 import msgspec
 
 from segments.changes import Action, Cause, Change
-from segments.engine import seen_before
 from segments.events import Event, packed_time
 from segments.hierarchy import children_first
+from segments.message_ids import seen_before
 from segments.profile import NEVER, Profile
 from segments.recent import RecentEvents, Stretch, base_of
 from segments.timeline import Timeline

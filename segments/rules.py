@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from segments.changes import Reason
+from segments.changes import Reason, Share
 from segments.conditions.base import (
     NO,
     RISES,
@@ -22,10 +22,14 @@ from segments.conditions.base import (
 from segments.conditions.combined import combine_all, combine_any, negate
 from segments.conditions.contributions import newest_of
 from segments.definitions.model import Confidence, Segment
+from segments.features.scored import AT, BY
 from segments.population.bounds import History
 from segments.profile import NEVER, Profile
 from segments.selectors import EventSelector
 from segments.shadow_names import in_shadow
+
+if TYPE_CHECKING:
+    from segments.models.scoring import Scoring
 
 INSIDE, SINCE, DUE = 0, 1, 2  # places in a stored membership: (1 or 0, since (ms), due (ms))
 _FLIPS_LOOKED_AT = 256
@@ -86,6 +90,8 @@ class Rule:
         self.compared: tuple[str, ...] = ()  # keys of the thresholds that its own conditions compare with
         self.thresholds: tuple[History, ...] = ()  # the moving bounds it depends on, through other segments too
         self.retention = NEVER  # ms after the user's newest event at which all memberships end
+        self.scorings: tuple[Scoring, ...] = ()  # the models that its own conditions ask
+        self.follows: tuple[Scoring, ...] = ()  # the models it depends on, through other segments too
         self.guard: int | None = None  # a feature without whose state nobody enters
         self._dwell = segment.min_dwell or 0
         self._confidence = confidence
@@ -182,6 +188,23 @@ class Rule:
     def score(self, profile: Profile, now: int) -> float | None:
         """Return the segment's score, None when it has no score condition."""
         return self._score.value(profile, now) if self._score else None
+
+    def scored_by(self, profile: Profile) -> str | None:
+        """Return which version of a model gave the score, None when none did."""
+        for scoring in self.scorings:
+            score = profile.features.get(scoring.feature)
+            if score is not None and score[BY]:
+                return f"{scoring.version.name}:{score[BY]}"
+        return None
+
+    def shares(self, profile: Profile, now: int) -> list[Share]:
+        """Return what makes most of a model's score at `now` (ms)."""
+        return self.scorings[0].shares(profile, now)
+
+    def was_scored_at(self, profile: Profile, now: int) -> bool:
+        """Say whether a model that it depends on scored the user at exactly `now` (ms)."""
+        scores = (profile.features.get(scoring.feature) for scoring in self.follows)
+        return any(score is not None and score[AT] == now for score in scores)
 
     def confidence(self, profile: Profile, now: int) -> float:
         """Return the confidence in the membership, 1.0 when it does not decay."""

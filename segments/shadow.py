@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from segments.control import Release
 from segments.definitions import DefinitionErrors, Problem, parse_definitions
 from segments.definitions.model import Condition, Definitions, Segment
+from segments.events import Plausibility
+from segments.models.scores import ScorerSource, in_force, unscored
 from segments.plan import Plan
+from segments.population.bounds import Bounds
 from segments.preview.versions import differences
 from segments.shadow_names import SHADOW, in_shadow, plain_name
 
@@ -69,6 +73,19 @@ def definitions_of(release: Release) -> Definitions:
     if release.shadow is None:
         return live
     return in_one_plan(live, parse_definitions(release.shadow, f"the shadow of release {release.number}"))
+
+
+def plan_of(
+    release: Release,
+    plausibility: Plausibility | None = None,
+    *,
+    bounds: Bounds | None = None,
+    warming: Mapping[str, int] = MappingProxyType({}),
+    scorers: ScorerSource = unscored,
+) -> Plan:
+    """Return the plan of all that a release has evaluated; raises DefinitionErrors, and what `scorers` raises."""
+    models = in_force(release.models, scorers)
+    return Plan(definitions_of(release), plausibility, bounds=bounds, warming=warming, models=models)
 
 
 def _renamed(segment: Segment, names: Collection[str]) -> Segment:

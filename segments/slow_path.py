@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from segments.changes import Change
-from segments.engine import seen_before
 from segments.events import Event
 from segments.isolation import Isolation, Mark, mark
+from segments.message_ids import seen_before
 from segments.outcome import Outcome
 from segments.profile import Profile, encode_profile, replace_profile
 from segments.profiles import Profiles

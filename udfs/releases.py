@@ -11,12 +11,12 @@ from segments.audit import ReleaseDone, ReleaseRefused
 from segments.control import ControlRecord, Release, Thresholds
 from segments.engine import Engine
 from segments.events import Plausibility
+from segments.models.scores import ScorerSource, unscored
 from segments.outcome import Outcome
-from segments.plan import Plan
 from segments.population.bounds import Bounds
 from segments.processor import Processor
 from segments.profiles import Profiles
-from segments.shadow import definitions_of
+from segments.shadow import plan_of
 from segments.shadow_names import in_shadow
 from segments.timeline import Timeline
 from udfs.told import Told
@@ -31,12 +31,19 @@ _log = logging.getLogger(__name__)
 class Releases:
     """The processor of a worker, and how far its users are with what it was told."""
 
-    def __init__(self, told: Told, profiles: Profiles, plausibility: Plausibility, allowed_lateness: int) -> None:
+    def __init__(
+        self,
+        told: Told,
+        profiles: Profiles,
+        plausibility: Plausibility,
+        allowed_lateness: int,
+        scorers: ScorerSource = unscored,
+    ) -> None:
         """Compile what was told so far; raises DefinitionErrors when no release of it can be used."""
         self.bounds = Bounds()
 
         def compiled(release: Release) -> Engine:
-            plan = Plan(definitions_of(release), plausibility, bounds=self.bounds)
+            plan = plan_of(release, plausibility, bounds=self.bounds, scorers=scorers)
             return Engine(plan, allowed_lateness=allowed_lateness)
 
         timeline = Timeline(compiled)

@@ -25,8 +25,7 @@ from segments.control import Filled, Release
 from segments.definitions import DefinitionErrors
 from segments.events import Plausibility
 from segments.history import History
-from segments.plan import Plan
-from segments.shadow import definitions_of
+from segments.shadow import plan_of
 
 Bar = Callable[[str, int], Callable[[int], None]]  # begins a bar of a name and a size
 Totals = Callable[[int, int], None]  # is told how much is done and how much there is
@@ -65,7 +64,7 @@ def pending(history: History, plausibility: Plausibility | None = None) -> Pendi
         if release.number in history.refused:
             continue
         try:
-            plan = Plan(definitions_of(release), plausibility)
+            plan = plan_of(release, plausibility)
         except DefinitionErrors:  # the job leaves it out as well
             continue
         lacking, _ = knowledge.after(release, plan)
@@ -94,7 +93,7 @@ def hand_over(job: Settings, wanted: Pending, source: Source, workers: int, bar:
     """Find the aggregates of all users and hand them to the workers; raises TopicError, OSError, MappingError."""
     release, shards = wanted.release, job.flink.shards
     work = Work(release, job.plausibility, wanted.backfill, wanted.cut, shards)
-    layout = Plan(definitions_of(release), job.plausibility).layout
+    layout = plan_of(release, job.plausibility).layout
     run = int(time.time() * 1_000)
     with Recording.open(
         source.path, source.mapping, plausibility=job.plausibility, workers=workers, bar=bar

@@ -13,7 +13,7 @@ from segments.engine import Engine
 from segments.events import Plausibility
 from segments.plan import Plan
 from segments.profiles import shard_of
-from segments.shadow import definitions_of
+from segments.shadow import definitions_of, plan_of
 
 ByShard = dict[int, dict[str, bytes]]  # by user an encoded profile
 
@@ -40,8 +40,8 @@ def fill_in(work: Work, users: Iterator[list[Timed]]) -> ByShard:
 
 def still_plan(release: Release, plausibility: Plausibility | None = None) -> Plan:
     """Return a release's plan in which aggregates are kept and no segment is judged; raises DefinitionErrors."""
-    parsed = definitions_of(release)
-    return Plan(parsed, plausibility, warming={segment.name: segment.version for segment in parsed.segments})
+    segments = definitions_of(release).segments
+    return plan_of(release, plausibility, warming={segment.name: segment.version for segment in segments})
 
 
 def fill_in_all(recording: Recording, work: Work, progress: Callable[[int], None]) -> ByShard:

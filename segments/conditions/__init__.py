@@ -13,6 +13,7 @@ from segments.conditions.distinct import compile_distinct
 from segments.conditions.known import compile_context, compile_trait
 from segments.conditions.lifetime import compile_lifetime
 from segments.conditions.local_hours import compile_local_time
+from segments.conditions.model import compile_model
 from segments.conditions.recency import compile_recency
 from segments.conditions.score import compile_score
 from segments.conditions.sequence import compile_sequence
@@ -37,6 +38,7 @@ KINDS: dict[str, Callable[[Any, Builder], Check]] = {
     "context": compile_context,
     "local_time": compile_local_time,
     "threshold": compile_threshold,
+    "model": compile_model,
     "all": lambda spec, builder: combine_all([compile_condition(inner, builder) for inner in spec]),
     "any": lambda spec, builder: combine_any([compile_condition(inner, builder) for inner in spec]),
     "not": lambda spec, builder: negate(compile_condition(spec, builder)),

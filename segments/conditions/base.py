@@ -14,6 +14,7 @@ from segments.profile import NEVER, Profile
 if TYPE_CHECKING:
     from segments.conditions.contributions import Contributing
     from segments.conditions.threshold import PopulationThreshold
+    from segments.models.scoring import Scoring
 
 Answer = tuple[bool, int]  # holds now, and the first instant (ms) at which that may change by itself
 Ask = Callable[[Profile, int], Answer]
@@ -86,6 +87,10 @@ class Builder(Protocol):
 
     def bounds(self, threshold: PopulationThreshold) -> History:
         """Register a threshold that follows the population; returns its bounds."""
+        ...
+
+    def scoring(self, name: str, version: int | None) -> Scoring | None:
+        """Have users scored by a model; returns what does that, None while no such version is in force."""
         ...
 
     def number(self, path: str) -> None:

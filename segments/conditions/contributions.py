@@ -206,6 +206,11 @@ def _segment(name: str, builder: Builder) -> Contributing:
     return contributing
 
 
+def _model(spec: model.ModelScore, builder: Builder) -> Contributing:
+    """Return what finds nothing: a score is made of columns, which a change tells, not of single events."""
+    return _segment(spec.name, builder)
+
+
 def _inside(selector: EventSelector, events: Iterable[Event], opens: int) -> Iterable[Event]:
     return (event for event in events if event.time >= opens and selector.selects(event))
 
@@ -243,6 +248,7 @@ CONTRIBUTIONS: dict[str, Callable[[Any, Builder], Contributing]] = {
     "lifetime": _lifetime,
     "score": _score,
     "threshold": _threshold,
+    "model": _model,
     "session": _session,
     "absence": _absence,
     "sequence": _sequence,

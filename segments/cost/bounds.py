@@ -17,12 +17,14 @@ from segments.features.latest import Latest
 from segments.features.pending import CAPACITY as VALUES_PENDING
 from segments.features.pending import Pending
 from segments.features.purchases import Purchases
+from segments.features.scored import Scored
 from segments.features.seen import Seen
 from segments.features.sequence import RIPENING_KEPT, VALUES_KEPT, SequenceProgress
 from segments.features.session import SessionSpan, SessionTotal
 from segments.features.totals import EventCount, Points, Total
 from segments.features.value_log import CAPACITY as AMOUNTS_KEPT
 from segments.features.value_log import ValueLog
+from segments.models.scoring import Scoring
 from segments.population.bounds import History
 from segments.profile import Profile
 from segments.selectors import EventSelector
@@ -56,6 +58,10 @@ class Features:
     def bounds(self, threshold: PopulationThreshold) -> History:  # noqa: ARG002 - a builder has it
         """Bounds are kept for all users together."""
         return History()
+
+    def scoring(self, name: str, version: int | None) -> Scoring | None:  # noqa: ARG002 - a builder has it
+        """Return None: what a model reads is not in the definitions, it is kept on the model's account."""
+        return None
 
     def number(self, path: str) -> None:
         """Nothing: types do not change what is kept."""
@@ -139,6 +145,7 @@ _BOUNDS: dict[type, Callable[[Any], int]] = {
     EventCount: lambda _: _NUMBER,
     Total: lambda _: _HEAD + 4 * _NUMBER,
     Points: lambda _: _HEAD + 2 * _NUMBER,
+    Scored: lambda _: _HEAD + 5 * _NUMBER,
 }
 KINDS = tuple(_BOUNDS)
 __all__ = ["KINDS", "MEMBERSHIP", "bound_of", "features_of", "largest_part", "state_bound"]

@@ -119,6 +119,14 @@ class Context(Predicate):
     path: Text
 
 
+class ModelScore(Comparison):
+    """The score of a model, of the version in force or of a given one."""
+
+    name: Name
+    version: int | None = Field(None, ge=1)
+    calibrated: bool = False
+
+
 class LocalTime(Model):
     """Hours and days on the user's own clock."""
 
@@ -162,6 +170,7 @@ class Condition(Model):
     context: Context | None = None
     local_time: LocalTime | None = None
     threshold: Threshold | None = None
+    model: ModelScore | None = None
     all: list[Condition] | None = Field(None, min_length=1)
     any: list[Condition] | None = Field(None, min_length=1)
     not_: Condition | None = Field(None, alias="not")

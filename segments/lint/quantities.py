@@ -52,12 +52,12 @@ class Quantity(NamedTuple):
 
     def is_whole(self) -> bool:
         """Say whether the value is a whole number (of events, milliseconds or millionths)."""
-        return self.kind not in ("avg", "decayed score")
+        return self.kind not in ("avg", "decayed score", "score by")
 
 
 EVERYTHING = Events(frozenset({ANY_EVENT}))
 _NEVER_NEGATIVE = {"count", "distinct", "first age", "pending age", "match age", "duration", "points", "decayed score"}
-_MAY_BE_MISSING = {"avg", "min", "max", "first age", "pending age", "match age", "duration"}
+_MAY_BE_MISSING = {"avg", "min", "max", "first age", "pending age", "match age", "duration", "score by"}
 
 
 def events_of(selector: Selector, types: Mapping[str, str]) -> Events:

@@ -56,6 +56,9 @@ class Translator:
             return self.member(spec, holds=holds)
         if kind in ("trait", "context"):
             return _known(kind, spec, holds)
+        if kind == "model":  # who was not scored is not below a bound either
+            score = Quantity("score by", None, f"{spec.name}:{spec.version or ''}")
+            return compare(score, *spec.comparison(), holds=holds)
         if kind == "threshold":  # two bounds may be of two rounds: nothing follows from one for the other
             return Flag(f"threshold {spec.model_dump_json()}", holds)
         if kind == "local_time":

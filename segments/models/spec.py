@@ -59,7 +59,7 @@ class Rfm(SelectedEvents):
 
 def _of_one_user(condition: Condition) -> Condition:
     for part in parts(condition):
-        if isinstance(part, Condition) and part.kind()[0] in ("segment", "threshold"):
+        if isinstance(part, Condition) and part.kind()[0] in ("segment", "threshold", "model"):
             raise ValueError(f"'{part.kind()[0]}' depends on more than the user's own events; write its condition out")
     return condition
 

@@ -1,0 +1,132 @@
+"""A model in a plan: when its users are scored, what their scores are, and what makes a score what it is."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from segments.changes import Share
+from segments.features.scored import AT, BY, NEXT, SCORE, SKETCH, score_by
+from segments.models.features import Features, Vector
+from segments.models.scores import InForce, Scores
+from segments.profile import NEVER, Profile
+
+if TYPE_CHECKING:
+    from segments.rules import Rule
+
+_SPREAD = 60_000  # ms in which all users are scored anew when a version comes into force
+_SHARES_TOLD = 3
+_UNSCORED_TOLD = 10  # of a batch
+_DIGITS = 6
+
+
+class Scoring:
+    """Scores users by one version of a model; `feature` is the id of the score in profiles, `reads` of what it reads.
+
+    Nothing here depends on which users are scored together: `ahead` only saves calls.
+    """
+
+    def __init__(self, model: InForce, features: Features, feature: int, reads: frozenset[int]) -> None:
+        self.version = model.version
+        self.feature = feature
+        self.reads = reads
+        self.rules: tuple[Rule, ...] = ()
+        self.unscored: list[tuple[str, int, str]] = []  # user, instant (ms) and version of the first that it failed
+        self._features = features
+        self._scores = Scores(model.scorer)
+
+    def due(self, profile: Profile) -> int:
+        """Return when (ms) the user is to be scored, NEVER for never."""
+        score = profile.features.get(self.feature)
+        return NEVER if score is None else int(score[NEXT])
+
+    def moved(self, profile: Profile, moved: list[int], now: int) -> None:
+        """Note that values which are not of events, such as traits, moved at `now` (ms)."""
+        if not self.reads.isdisjoint(moved):
+            score_by(profile.features, self.feature, now + self.version.delay)
+
+    def prepare(self, user_id: str, profile: Profile, now: int) -> None:
+        """Have a user scored whose score is of another version than the one that comes into force at `now` (ms)."""
+        score = profile.features.get(self.feature)
+        if score is None or score[BY] != self.version.version:
+            score_by(profile.features, self.feature, now + 1 + zlib.crc32(user_id.encode()) % _SPREAD)
+
+    def score(self, user_id: str, profile: Profile, now: int) -> bool:
+        """Score the user if that is due at `now` (ms); returns whether the score is another one.
+
+        Of a user for whom the model fails the last score stays.
+        """
+        score = profile.features.get(self.feature)
+        if score is None or score[NEXT] > now:
+            return False
+        version, longest = self.version, self.version.max_age
+        vector = self._features.vector(profile, now)
+        sketch = _sketch(vector, version.tolerance) if version.tolerance else 0
+        if version.tolerance and score[BY] == version.version and sketch == score[SKETCH] and now < score[AT] + longest:
+            score[NEXT] = score[AT] + longest
+            return False
+        found = self._scores.of(vector)
+        score[NEXT] = now + longest
+        if found is None:
+            if len(self.unscored) < _UNSCORED_TOLD:
+                self.unscored.append((user_id, now, version.label))
+            return False
+        is_other = bool(found != score[SCORE])
+        score[SCORE], score[AT], score[BY], score[SKETCH] = found, now, version.version, sketch
+        return is_other
+
+    def vector_at_due(self, profile: Profile, until: int) -> Vector | None:
+        """Return what the user will be scored by if nothing happens before, None when that is not due up to `until`."""
+        due = self.due(profile)
+        return self._features.vector(profile, due) if due <= until else None
+
+    def ahead(self, vectors: list[Vector]) -> None:
+        """Score vectors together that will be asked for."""
+        self._scores.ahead(vectors)
+
+    def shares(self, profile: Profile, now: int) -> list[Share]:
+        """Return the columns that make most of the score at `now` (ms).
+
+        A column's share is by how much the score changes when the column alone is given its typical value.
+        """
+        if self.version.task == "cluster":  # the numbers of groups have no order
+            return []
+        vector, typical = self._features.vector(profile, now), self.version.typical
+        places = [
+            (place, name)
+            for place, name in enumerate(self._features.names)
+            if name in typical and vector[place] != typical[name]
+        ]
+        if not places:
+            return []
+        others = [(*vector[:place], typical[name], *vector[place + 1 :]) for place, name in places]
+        whole, *without = self._scores.each([vector, *others])
+        found = [
+            Share(name, vector[place], typical[name], round(whole - score, _DIGITS))
+            for (place, name), score in zip(places, without, strict=True)
+            if whole is not None and score is not None and score != whole
+        ]
+        return list(islice(sorted(found, key=lambda share: (-abs(share.adds), share.feature)), _SHARES_TOLD))
+
+
+def _sketch(vector: Vector, tolerance: float) -> int:
+    """Return a checksum that stays while no number leaves its step, each `tolerance` (a share) wide.
+
+    >>> _sketch((100.0, "de"), 0.1) == _sketch((101.0, "de"), 0.1) != _sketch((150.0, "de"), 0.1)
+    True
+    """
+    return zlib.crc32(repr(tuple(_steps(vector, tolerance))).encode())
+
+
+def _steps(vector: Vector, tolerance: float) -> Iterator[int | str | None]:
+    width = math.log1p(tolerance)
+    for value in vector:
+        if value is None or isinstance(value, str):
+            yield value
+        elif math.isfinite(value):
+            yield int(math.copysign(math.log1p(abs(value)) / width, value))
+        else:
+            yield str(value)

@@ -1,0 +1,64 @@
+"""Users who will be scored soon are scored together: one call for many costs little more than one for one."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from segments.models.features import Vector
+from segments.models.scoring import Scoring
+from segments.profiles import Profiles
+from segments.timeline import Timeline
+
+_AT_ONCE = 1_024  # users
+_LEAST_MS, _MOST_MS = 1_000, 15_000  # of event time that is looked ahead, where users are not scored sooner
+
+
+class ScoringAhead:
+    """Finds out who will be scored, and has the scores ready; who is scored when, and how, does not depend on it."""
+
+    def __init__(self, timeline: Timeline, profiles: Profiles) -> None:
+        self._timeline = timeline
+        self._profiles = profiles
+        self._looked: int | None = None
+        self._most = 0
+        self.reached = 0  # the instant (ms) up to which scores are ready
+        self.wanted = False
+        self.follow()
+
+    def follow(self) -> None:
+        """Note that the timeline has other releases."""
+        delays = [each.version.delay for plan in self._timeline.plans() for each in plan.scorings.values()]
+        self.wanted = bool(delays)
+        self._most = min([_MOST_MS, *(delay // 2 for delay in delays)])  # who is touched next falls due after that
+
+    def take_unscored(self) -> list[tuple[str, int, str]]:
+        """Return the first users (with instant in ms and version) whom a model failed since this was asked last."""
+        found = []
+        for plan in self._timeline.plans():
+            for scoring in plan.scorings.values():
+                found += scoring.unscored
+                scoring.unscored.clear()
+        return found
+
+    def look(self, now: int) -> None:
+        """Have scores ready for events like those since this was asked last, from event time `now` (ms) on."""
+        passed = 0 if self._looked is None else now - self._looked
+        span = min(max(_LEAST_MS, passed), self._most)
+        self._looked = now
+        if now + span > self.reached:
+            self.until(now + span)
+
+    def until(self, instant: int) -> None:
+        """Have scores ready up to `instant` (ms), or for as many users as are scored at once."""
+        due = self._profiles.due_between(self.reached, instant, _AT_ONCE)
+        vectors: dict[Scoring, list[Vector]] = {}
+        for _, user_id in due:
+            with suppress(Exception):  # whatever it is: it comes again when the user is scored, and is handled there
+                profile = self._profiles.open(user_id)
+                for scoring in self._timeline.engine(profile.release).scorings:
+                    vector = scoring.vector_at_due(profile, instant)
+                    if vector is not None:
+                        vectors.setdefault(scoring, []).append(vector)
+        for scoring, found in vectors.items():
+            scoring.ahead(found)
+        self.reached = due[-1][0] if len(due) == _AT_ONCE else instant
