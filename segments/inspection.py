@@ -50,12 +50,17 @@ class Inspect(msgspec.Struct, frozen=True, tag_field="kind", tag="inspect", omit
 
 
 class Inspected(msgspec.Struct, frozen=True, tag_field="kind", tag="inspected", omit_defaults=True):
-    """Part of a worker's answer, each user as of the moment at which it was written; `done`: it was the last part."""
+    """Part of a worker's answer, each user as of the moment at which it was written; `done`: it was the last part.
+
+    The worker has looked at `looked` of `of` users so far.
+    """
 
     id: str
     shards: list[int]
     users: dict[str, Stands]
     done: bool = False
+    looked: int = 0
+    of: int = 0
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,8 +17,18 @@ _POLL_MS = 500
 class SegmentMemberships:
     """All users who are in a segment, by name, as the bytes of their records. `refresh` brings it up to date."""
 
-    def __init__(self, bootstrap_servers: str, *, topic: str = "segment-memberships", **options: Any) -> None:
-        """Connect; `options` are those of kafka-python's consumer. Raises LookupError without the topic, KafkaError."""
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        *,
+        topic: str = "segment-memberships",
+        records: MutableMapping[str, bytes] | None = None,
+        **options: Any,
+    ) -> None:
+        """Connect; `options` are those of kafka-python's consumer. Raises LookupError without the topic, KafkaError.
+
+        The table is kept in `records`, by default in memory.
+        """
         self._consumer: Any = KafkaConsumer(
             bootstrap_servers=bootstrap_servers.split(","),
             isolation_level="read_committed",
@@ -34,7 +44,7 @@ class SegmentMemberships:
         self._partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
         self._consumer.assign(self._partitions)
         self._consumer.seek_to_beginning(*self._partitions)
-        self._records: dict[str, bytes] = {}
+        self._records: MutableMapping[str, bytes] = {} if records is None else records
 
     def __enter__(self) -> Self:
         """Return the table."""
@@ -54,13 +64,24 @@ class SegmentMemberships:
         """Leave Kafka; the table stays as it is."""
         self._consumer.close()
 
-    def refresh(self, seconds: float = 300.0) -> int:
-        """Read what has come up to now; returns how many records. Raises TimeoutError after `seconds`, KafkaError."""
-        ends, until, read = self._consumer.end_offsets(self._partitions), time.monotonic() + seconds, 0
-        while any(self._consumer.position(part) < end for part, end in ends.items()):
-            if time.monotonic() > until:
-                raise TimeoutError(f"Kafka did not give all records up to now in {seconds:g} s; read {read:,}")
+    def refresh(self, seconds: float = 300.0, on_progress: Callable[[int, int], None] | None = None) -> int:
+        """Read what has come up to now; returns how many records. Raises KafkaError, and TimeoutError.
+
+        The latter after `seconds` in which Kafka gave nothing; all may take longer. `on_progress` is told how many
+        offsets are passed and how many there are.
+        """
+        ends, read = self._consumer.end_offsets(self._partitions), 0
+        first = left = self._left(ends)
+        until = time.monotonic() + seconds
+        while left:
             read += self._take(self._consumer.poll(timeout_ms=_POLL_MS))
+            before, left = left, self._left(ends)
+            if left < before:
+                until = time.monotonic() + seconds
+            elif time.monotonic() > until:
+                raise TimeoutError(f"Kafka gave no record for {seconds:g} s, and {left:,} are left; read {read:,}")
+            if on_progress is not None:
+                on_progress(first - left, first)
         return read
 
     def settle(self, seconds: float = 2.0) -> None:
@@ -78,6 +99,9 @@ class SegmentMemberships:
     def members(self, segment: str) -> Iterator[str]:
         """Yield the users who are in a segment, in no order; raises msgspec.DecodeError."""
         return (user for user, value in self._records.items() if segment in decode_memberships(value).segments)
+
+    def _left(self, ends: dict[Any, int]) -> int:
+        return sum(max(0, end - self._consumer.position(part)) for part, end in ends.items())
 
     def _take(self, polled: dict[Any, list[Any]]) -> int:
         for records in polled.values():

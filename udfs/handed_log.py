@@ -6,9 +6,11 @@ import msgspec
 
 from segments.backfill_chunks import decode_chunk, encode_chunk
 from segments.processor import Processor
+from udfs.kept_format import with_format, without_format
 from udfs.told import ToldState
 
 PLACE = -2  # in the map state of a shard
+WHAT = "the chunks of a backfill"
 
 
 class _Kept(msgspec.Struct, array_like=True):
@@ -31,11 +33,11 @@ class HandedLog:
         self._written: dict[int, tuple[int, int]] = {}  # by shard: the newest release done, and how many chunks
 
     def load(self, shard: int, state: ToldState) -> None:
-        """Hand over what a shard's state holds."""
+        """Hand over what a shard's state holds; raises ValueError when a newer version wrote it."""
         found = state.get(PLACE)
         if found is None:
             return
-        kept = _decode(bytes(found))
+        kept = _decode(without_format(bytes(found), WHAT))
         self._written[shard] = (kept.done, len(kept.chunks))
         for chunk in map(decode_chunk, kept.chunks):
             self._processor.hand(chunk)
@@ -47,6 +49,6 @@ class HandedLog:
         if (done, len(chunks)) == self._written.get(shard, (0, 0)):
             return 0
         self._written[shard] = (done, len(chunks))
-        content = _encode(_Kept(done, [encode_chunk(chunk) for chunk in chunks]))
+        content = with_format(_encode(_Kept(done, [encode_chunk(chunk) for chunk in chunks])))
         state.put(PLACE, content)
         return len(content)

@@ -18,47 +18,49 @@ class Inspector:
 
     def __init__(self, users: ProfileUsers, clock: Callable[[], float] = time.time) -> None:
         self._users, self._clock = users, clock
-        self._asked: list[tuple[Inspect, Iterator[tuple[int, dict[str, Stands]]]]] = []
+        self._asked: list[tuple[Inspect, Iterator[tuple[int, dict[str, Stands]]], int]] = []
         self._looked, self._since = 0, 0.0
 
     def hear(self, payload: bytes) -> None:
         """Take a question in, unless nobody waits for its answer any more; raises msgspec.DecodeError."""
         question = decode_question(payload)
         if question.until > self._clock() * 1_000:
-            self._asked.append((question, self._answers(question)))
+            self._asked.append((question, *self._answers(question)))
 
     def tell(self, shards: list[int]) -> Iterator[bytes]:
         """Yield frames with parts of the answers, for a slice of time and no faster than was asked for."""
         until = time.perf_counter() + _SLICE_S
         while self._asked and time.perf_counter() < until:
-            question, answers = self._asked[0]
+            question, answers, of = self._asked[0]
             now = self._clock()
             self._since = self._since or now
             if self._looked > (now - self._since) * question.rate:
                 return
             looked, users = next(answers, (0, {}))
             self._looked += looked
-            done = not looked
+            so_far, done = min(self._looked, of), not looked
             if done:
                 self._asked.pop(0)
                 self._looked, self._since = 0, 0.0
             if users or done:
                 output = OutputFrame()
-                answer = encode_inspection(Inspected(question.id, shards, users, done))
+                answer = encode_inspection(Inspected(question.id, shards, users, done, so_far, of))
                 output.add(Target.INTERNAL, b"inspection", answer, int(now * 1_000))
                 yield output.to_bytes()
 
-    def _answers(self, question: Inspect) -> Iterator[tuple[int, dict[str, Stands]]]:
-        """Yield how many users were looked at, and what those are in who were asked for."""
-        if question.users is not None:
-            for first in range(0, len(question.users), _USERS_A_RECORD):
-                some = question.users[first : first + _USERS_A_RECORD]
-                yield len(some), self._stand(some)
-            return
+    def _answers(self, question: Inspect) -> tuple[Iterator[tuple[int, dict[str, Stands]]], int]:
+        """Return, bit by bit, how many users were looked at and what those are in who were asked for; and how many."""
+        asked = question.users
+        if asked is not None:
+            parts = (asked[first : first + _USERS_A_RECORD] for first in range(0, len(asked), _USERS_A_RECORD))
+            return ((len(some), self._stand(some)) for some in parts), len(asked)
         count = self._users.settle()
-        for first in range(0, count, _USERS_A_RECORD):
-            users = [user for user, _ in self._users.seqs(first, min(first + _USERS_A_RECORD, count))]
-            yield _USERS_A_RECORD, self._stand([user for user in users if question.choice.has(user)])
+        ranges = ((first, min(first + _USERS_A_RECORD, count)) for first in range(0, count, _USERS_A_RECORD))
+        return ((_USERS_A_RECORD, self._chosen(question, *each)) for each in ranges), count
+
+    def _chosen(self, question: Inspect, first: int, last: int) -> dict[str, Stands]:
+        users = [user for user, _ in self._users.seqs(first, last)]
+        return self._stand([user for user in users if question.choice.has(user)])
 
     def _stand(self, users: list[str]) -> dict[str, Stands]:
         known = ((user, self._users.memberships(user)) for user in users)

@@ -10,8 +10,10 @@ import msgspec
 
 from segments.control import ControlRecord, decode_control, encode_control
 from segments.history import History
+from udfs.kept_format import with_format, without_format
 
 PLACE = -1  # in the map state of a shard; the profile log counts from 0
+WHAT = "the records of the control topic"
 
 
 class _Kept(msgspec.Struct, array_like=True, frozen=True):
@@ -54,7 +56,7 @@ class Told:
         return record if self.history.add(record) else None
 
     def load(self, shard: int, state: ToldState) -> list[ControlRecord]:
-        """Return what a shard's state tells that is new."""
+        """Return what a shard's state tells that is new; raises ValueError when a newer version wrote it."""
         found_there = state.get(PLACE)
         if found_there is None:
             return []
@@ -62,7 +64,7 @@ class Told:
         if packed in self._loaded.values():
             self._loaded[shard] = packed
             return []
-        kept = _decode(lzma.decompress(packed))
+        kept = _decode(lzma.decompress(without_format(packed, WHAT)))
         self.done = self.done & set(kept.done) if self._loaded else set(kept.done)  # done is what all shards call so
         self._loaded[shard] = packed
         return [record for record in map(decode_control, kept.records) if self.history.add(record)]
@@ -83,7 +85,7 @@ class Told:
         size = self._size()
         if self._packed[0] != size:
             kept = _Kept([encode_control(record) for record in self.history.in_use()], sorted(self.done))
-            self._packed = (size, lzma.compress(_encode(kept), preset=1))
+            self._packed = (size, with_format(lzma.compress(_encode(kept), preset=1)))
         return self._packed[1]
 
     def _size(self) -> tuple[int, int]:

@@ -8,11 +8,31 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 Advance = Callable[[int], None]
 T = TypeVar("T")
 _STEPS = 200
+
+
+class _Rate(ProgressColumn):
+    """How much is done in a second."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate as text, empty until there is one."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f}/s")
 
 
 class Bars:
@@ -31,15 +51,13 @@ class Bars:
 
     def of_total(self, name: str) -> Callable[[int, int], None]:
         """Return what to call with how much is done and how much there is; the first call begins the bar."""
-        began: list[Advance] = []
-        done_before = 0
+        progress, tasks = self._progress, list[TaskID]()
 
         def show(done: int, total: int) -> None:
-            nonlocal done_before
-            if not began:
-                began.append(self.add(name, total))
-            began[0](done - done_before)
-            done_before = done
+            if progress is not None:
+                if not tasks:
+                    tasks.append(progress.add_task(name, total=total))
+                progress.update(tasks[0], completed=done, total=total)
 
         return show
 
@@ -51,7 +69,7 @@ def bars() -> Iterator[Bars]:
         yield Bars(None)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    times = (_Rate(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
     with Progress(*columns, *times, console=Console(stderr=True), transient=True) as progress:
         yield Bars(progress)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobs.cli.bars import bars
 from jobs.cli.errors import FAILED, BadInput, Failed, for_people
 from jobs.cli.inputs import SettingsOption, settings_only
 from jobs.cli.submit import addresses, attached
@@ -45,34 +46,34 @@ def choice_of(users: str | None, part: str | None) -> Choice:
 
 def compare(settings: Settings, choice: Choice, rate: int, *, with_state: bool, repair: bool) -> Found:
     """Compare state (`with_state`), memberships topic and Redis; raises Failed when one of them does not answer."""
+    import sqlite3
+
     import redis
     from kafka.errors import KafkaError
 
-    from jobs.kafka_properties import consumer_options
     from jobs.live.redis_side import RedisSide
     from jobs.live.report import Found
     from jobs.live.state import compare_state
+    from jobs.live.told import no_room, told
     from jobs.redis_access import said_by_redis
     from jobs.topics import TopicError
-    from serving.memberships import SegmentMemberships
 
-    kafka = settings.kafka
     found = Found()
-    options = consumer_options(kafka.consumer_properties)
-    options.pop("isolation_level", None)
     try:
-        with SegmentMemberships(kafka.bootstrap_servers, topic=kafka.memberships_topic, **options) as view:
-            view.refresh()
-            typer.echo(f"{len(view):,} users are in a segment, as the memberships topic says", err=True)
+        with bars() as shown, told(settings, choice, shown.of_total("memberships topic")) as topic:
+            typer.echo(f"{len(topic.table):,} users are in a segment, as the memberships topic says", err=True)
             if with_state:
-                compare_state(settings, view, choice, rate, found)
+                compare_state(settings, topic, choice, rate, found, shown.of_total("state"))
             if settings.redis.enabled:
                 with redis.Redis.from_url(settings.redis.url.get_secret_value(), socket_timeout=30.0) as client:
-                    RedisSide(client, view, settings, found, repair=repair).compare(choice, rate)
+                    side = RedisSide(client, topic, settings, found, repair=repair)
+                    side.compare(choice, rate, shown.of_total("Redis"))
     except (TopicError, LookupError, TimeoutError) as error:
         raise Failed(str(error)) from None
+    except sqlite3.OperationalError as error:
+        raise Failed(no_room(error)) from None
     except KafkaError as error:
-        raise Failed(f"Kafka at {kafka.bootstrap_servers} does not answer: {error}") from None
+        raise Failed(f"Kafka at {settings.kafka.bootstrap_servers} does not answer: {error}") from None
     except redis.RedisError as error:
         raise Failed(said_by_redis(settings.redis, error)) from None
     return found
@@ -85,7 +86,14 @@ def tell(found: Found, equal: str) -> None:
     differences, mended = found.counts["differences"], found.counts["mended"]
     shown = f", the first {_SHOWN} above" if differences > _SHOWN else ""
     said = ", ".join(f"{found.counts[name]:,} {name}" for name in ("users", "users in Redis") if found.counts[name])
-    if differences == mended:
+    unclear = found.counts["not compared"]
+    if unclear:
+        typer.echo(
+            f"{unclear:,} users moved all the time and are not compared ({', '.join(found.moving)}): ask again for them"
+            " alone, with --users, or when there is less to do",
+            err=True,
+        )
+    if differences == mended and not unclear:
         typer.echo(f"{said or 'no users'}: {equal}" + (f"; {mended:,} mended in Redis{shown}" if mended else ""))
         return
     typer.echo(f"{said}: {differences:,} differences{shown}" + (f", {mended:,} mended in Redis" if mended else ""))

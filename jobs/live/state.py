@@ -1,85 +1,89 @@
-"""The job's own state against the memberships topic, while events go on: only users who stand still can differ."""
+"""The job's own state against the memberships topic, while events go on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
+from jobs.live.judging import MOST_LOOKS, Look, judge
+from jobs.live.looks import MOST, Waiting
 from jobs.live.question import ask
 from jobs.live.report import Found
+from jobs.live.told import Told, Unreadable
 from jobs.settings import Settings
 from segments.changes import Memberships
 from segments.inspection import Choice, Stands, stands
-from serving.memberships import SegmentMemberships
 
-_ROUNDS = 4
-_MOST_ASKED = 5_000
+_ASKED_TOGETHER = 5_000
 UNKNOWN: Stands = (0, {})
-
-
-def compare_state(settings: Settings, view: SegmentMemberships, choice: Choice, rate: int, found: Found) -> None:
-    """Note in `found` who differs between the job and the topic; raises TopicError, kafka.errors.KafkaError.
-
-    Who differs is asked for again: a user who has moved in between was only on the way.
-    """
-    suspects = _first_round(settings, view, choice, rate, found)
-    for _ in range(_ROUNDS - 1):
-        if not suspects:
-            return
-        view.settle(on_the_way(settings))
-        suspects = _again(settings, view, suspects, rate)
-    for user, (text, _) in sorted(suspects.items()):
-        found.differs(user, text)
+T = TypeVar("T")
 
 
 def on_the_way(settings: Settings) -> float:
     """Return for how long (s) something that was written may not be readable yet."""
-    return 2.0 + (2 * settings.flink.checkpoint_interval / 1_000 if settings.kafka.delivery == "exactly_once" else 0)
+    return 2.5 + (2 * settings.flink.checkpoint_interval / 1_000 if settings.kafka.delivery == "exactly_once" else 0)
 
 
-Suspects = dict[str, tuple[str, tuple[int, int]]]  # what differs, and the numbers of the changes that were compared
+def compare_state(
+    settings: Settings, told: Told, choice: Choice, rate: int, found: Found, progress: Callable[[int, int], None]
+) -> None:
+    """Note in `found` who differs between the job and the topic; raises TopicError, TimeoutError, KafkaError.
 
-
-def _first_round(settings: Settings, view: SegmentMemberships, choice: Choice, rate: int, found: Found) -> Suspects:
-    suspects: Suspects = {}
-    known: set[str] = set()
+    Who cannot be judged yet is asked for again by name. `progress` is told how many users were looked at, and of how
+    many.
+    """
+    side = StateSide(told, found, Waiting(on_the_way(settings)))
+    done: dict[int, tuple[int, int]] = {}
     for answer in ask(settings, choice, rate=rate):
-        view.refresh()
-        known.update(answer.users)
+        told.refresh()
+        told.table.know(answer.users)
         found.counts["users"] += len(answer.users)
-        suspects.update(_compared(answer.users, view))
-    for user in view:
-        if user not in known and choice.has(user):
-            suspects[user] = _text(UNKNOWN, view.of(user)) or "", (0, 0)
-    return suspects
+        side.look(answer.users, {})
+        done[min(answer.shards, default=0)] = (answer.looked, answer.of)
+        progress(sum(looked for looked, _ in done.values()), sum(of for _, of in done.values()))
+    for some in chunks(told.table.unknown(), _ASKED_TOGETHER):
+        side.look(dict.fromkeys(some, UNKNOWN), {})
+    while side.waiting:
+        told.settle(side.waiting.left())
+        before = side.waiting.due()
+        for some in chunks(before, _ASKED_TOGETHER):
+            now = dict.fromkeys(some, UNKNOWN)
+            for answer in ask(settings, Choice(), users=some, rate=rate):
+                now.update(answer.users)
+            told.refresh()
+            side.look(now, before)
 
 
-def _again(settings: Settings, view: SegmentMemberships, before: Suspects, rate: int) -> Suspects:
-    """Return those who still differ and have not moved since."""
-    asked = sorted(before)[:_MOST_ASKED]
-    stand = dict.fromkeys(asked, UNKNOWN)
-    for answer in ask(settings, Choice(), users=asked, rate=rate):
-        stand.update(answer.users)
-    view.refresh()
-    still = _compared(stand, view)
-    return still | {user: before[user] for user in sorted(before)[_MOST_ASKED:]}
+class StateSide:
+    """Judges what the job says of users. Of too many who cannot be judged at once, some are not compared."""
+
+    def __init__(self, told: Told, found: Found, waiting: Waiting[Stands]) -> None:
+        self._told, self._found, self.waiting = told, found, waiting
+
+    def look(self, users: Mapping[str, Stands], before: Mapping[str, list[Look[Stands]]]) -> None:
+        """Judge users by what the job said and, since then, the topic."""
+        again: dict[str, list[Look[Stands]]] = {}
+        for user, stand in users.items():
+            now = self._told.now(user)
+            if isinstance(now, Unreadable):
+                self._found.differs(user, now.why)
+                continue
+            reached = self._told.reached(user, now)
+            look = Look(stand, stand[0], not stand[1], now.seq if now else None, reached)
+            looks = [*before.get(user, ()), look]
+            verdict = judge(looks, self._told.of(user), difference, "the job")
+            if verdict.text is not None:
+                self._found.differs(user, verdict.text)
+            elif verdict.is_open and len(looks) < MOST_LOOKS and len(self.waiting) + len(again) < MOST:
+                again[user] = looks
+            elif verdict.is_open:
+                self._found.not_compared(user)
+        self.waiting.add(again)
 
 
-def _compared(users: dict[str, Stands], view: SegmentMemberships) -> Suspects:
-    suspects: Suspects = {}
-    for user, state in users.items():
-        told = view.of(user)
-        text = _text(state, told)
-        if text is not None:
-            suspects[user] = text, (state[0], told.seq if told else 0)
-    return suspects
-
-
-def _text(state: Stands, told: Memberships | None) -> str | None:
-    """Return what differs between state and topic, None when nothing does; a tombstone has no number."""
-    seq, segments = state
-    told_seq, told_segments = (seq, {}) if told is None else stands(told)
-    if seq != told_seq:
-        return f"the job is at change {seq}, the memberships topic at {told_seq}"
+def difference(told: Memberships, state: Stands) -> str | None:
+    """Return what differs between the job and the record of the same number."""
+    segments, told_segments = state[1], stands(told)[1]
     different = sorted(
         name for name in segments.keys() | told_segments.keys() if segments.get(name) != told_segments.get(name)
     )
@@ -94,11 +98,11 @@ def _inside(entry: tuple[int, int] | None) -> str:
     return "not inside" if entry is None else f"inside since {entry[1]}, version {entry[0]}"
 
 
-def chunks(users: Iterable[str], size: int) -> Iterable[list[str]]:
-    """Yield users in lists of at most `size`."""
-    some: list[str] = []
-    for user in users:
-        some.append(user)
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield items in lists of at most `size`."""
+    some: list[T] = []
+    for each in items:
+        some.append(each)
         if len(some) == size:
             yield some
             some = []

@@ -33,7 +33,9 @@ from segments.record_times import stamped
 from segments.replay import Replay
 from segments.version import VERSION
 from tests.conftest import ROOT
+from tests.golden import kept
 from tests.stack.support import Pipeline, pipeline
+from udfs import kept_format
 
 HERE = Path(__file__).resolve().parent
 START = 1_764_000_000_000
@@ -157,5 +159,6 @@ def _keep(savepoint: Path, archive: Path) -> None:
 if __name__ == "__main__":
     name = sys.argv[1] if len(sys.argv) > 1 else VERSION
     make_profiles(HERE / "profiles")
+    kept.make(kept_format.FORMAT)
     make(HERE / name)
     sys.stdout.write(f"made {HERE / name}: {sum(each.stat().st_size for each in (HERE / name).iterdir()):,} bytes\n")
