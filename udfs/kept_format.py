@@ -1,4 +1,4 @@
-"""The number of the format in which a worker keeps something beside profiles. What was kept before has none: it is 1."""
+"""The number of the format in which a worker keeps something beside profiles; what was kept before has none: 1."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _MARK = b"\xc1"  # begins neither MessagePack nor xz
 
 
 def with_format(content: bytes) -> bytes:
-    """Return the content with the number of the present format.
+    r"""Return the content with the number of the present format.
 
     >>> with_format(b"...")
-    b'\\xc1\\x02...'
+    b'\xc1\x02...'
     """
     return _MARK + bytes([FORMAT]) + content
 
@@ -28,7 +28,7 @@ def without_format(kept: bytes, what: str) -> bytes:
     found = kept[1]
     if found > FORMAT:
         raise ValueError(
-            f"{what} in the state have format {found}; this version ({VERSION}) reads 1 to {FORMAT}. They were written by"
-            " a newer version: go on with that one, or from a savepoint of before it (docs/upgrading.md)"
+            f"{what} in the state have format {found}; this version ({VERSION}) reads 1 to {FORMAT}. They were written"
+            " by a newer version: go on with that one, or from a savepoint of before it (docs/upgrading.md)"
         )
     return kept[2:]

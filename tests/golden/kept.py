@@ -7,13 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from segments.backfill_chunks import Chunk, Handed
-
-from segments.control import Release, Thresholds, encode_control
+from segments.control import ControlRecord, Release, Thresholds, encode_control
 from tests.udfs.fakes import KeyedMapState, Shards
 from udfs import handed_log, told
 
 HERE = Path(__file__).resolve().parent / "kept"
-RECORDS = [
+RECORDS: list[ControlRecord] = [
     Release(1, 0, "segments: one"),
     Release(2, 5, "segments: two"),
     Thresholds(1, 7, {"spend": 3.5}, {"spend": 9}),
