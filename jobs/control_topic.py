@@ -17,7 +17,9 @@ from jobs.kafka_properties import consumer_options
 from jobs.settings import KafkaSettings
 from jobs.topics import NoTopic, Record, TopicError, TopicReader, explained
 from segments.control import ControlRecord, Release, decode_control, encode_control
+from segments.definitions import parse_definitions
 from segments.history import History, same_meaning
+from segments.models.releasing import challengers, pinned, unmet
 from segments.record_times import event_time
 
 FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}  # the topic is the history
@@ -31,6 +33,10 @@ _RECORDED_MS = 86_400_000  # the newest event is older: nobody plays a live stre
 
 class TakenError(RuntimeError):
     """Somebody else wrote a record of the same number first; the text says what to do."""
+
+
+class ModelMissingError(ValueError):
+    """Definitions ask for models that no release names; the text says which and what to do."""
 
 
 def create_control_topics(kafka: KafkaSettings) -> None:
@@ -150,6 +156,7 @@ def submitted(kafka: KafkaSettings, definitions: str, now: int, by: str, *, whol
     """Return all that a job is told that starts at `now` (ms) with these definitions; raises TopicError, TakenError.
 
     They are released first if they differ from the newest release: the first one holds from the beginning of time on.
+    Later ones may ask only for models that are in force; raises ModelMissingError.
     A job that reads all events again is told the `whole` history, not only what may still be asked for.
     """
     create_control_topics(kafka)
@@ -158,8 +165,15 @@ def submitted(kafka: KafkaSettings, definitions: str, now: int, by: str, *, whol
     current = history.current
     if current is not None and same_meaning(current.definitions, definitions):
         return known
-    at = 0 if current is None else effective_instant(now, newest_event(kafka), 0)
-    shadow = current.shadow if current is not None else None
+    at, shadow = 0, None
+    if current is not None:
+        missing = unmet(parse_definitions(definitions), current.models)
+        if missing:
+            raise ModelMissingError(
+                "\n".join([*missing, "the definitions differ from those in force; no job was started"])
+            )
+        at, tried = effective_instant(now, newest_event(kafka), 0), challengers(current.models)
+        shadow = pinned(definitions, tried) if tried else current.shadow
     release = history.following("submit", definitions, effective_at=at, shadow=shadow, released_at=now, by=by)
     append(kafka, release)
     return [*known, release]

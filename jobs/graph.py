@@ -14,8 +14,9 @@ from jobs.settings import Settings
 from segments.control import ControlRecord, Release, encode_control
 from segments.history import first_release
 from segments.population.rounds import LEAD
+from udfs.function_options import FunctionOptions
 from udfs.redis_link import RedisOptions
-from udfs.segment_function import FunctionOptions, SegmentFunction
+from udfs.segment_function import SegmentFunction
 
 _DAY_MS = 86_400_000  # checkpoints may fail for so long: a storage that is full is no reason to stop
 _KAFKA_PATIENCE = "600000"  # ms for which a Kafka that is away is waited for, before the job fails and starts anew
@@ -152,6 +153,7 @@ def function_options(
         redis=RedisOptions(redis.url.get_secret_value(), redis.ttl, redis.timeout) if redis.enabled else None,
         bounds_lead=None if bounded else LEAD + commits,
         max_failed_share=settings.errors.max_failed_share,
+        model_folder=str(settings.scoring.cache_dir) if settings.scoring.cache_dir else None,
         trace=trace,
     )
 

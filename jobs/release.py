@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from jobs.audit_topic import audit_of, audit_reader
 from jobs.control_topic import append, effective_instant, newest_event, read_history
 from jobs.settings import KafkaSettings
+from jobs.topics import NoTopic
 from segments.audit import Audit, ReleaseDone, refusals
 from segments.control import Release, ReleaseAction
-from segments.history import History, same_meaning
+from segments.definitions import parse_definitions
+from segments.history import History, same_meaning, same_release
+from segments.models.released import ModelVersion
+from segments.models.releasing import (
+    Versions,
+    challengers,
+    champions,
+    pinned,
+    promoted_versions,
+    unmet,
+    with_challenger,
+    with_champion,
+    withdrawn_versions,
+)
 
 LIVE_AHEAD_MS = 2_000  # so that all workers have heard of a release before it holds
 _POLL_S = 0.2
@@ -27,10 +42,14 @@ class ReleaseError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What somebody wants released; `at` is when it takes effect (ms, event time), None: as soon as all have heard."""
+    """What somebody wants released, definitions or the version of a model.
+
+    `at` is when it takes effect (ms, event time), None: as soon as all have heard.
+    """
 
     action: ReleaseAction
     definitions: str = ""
+    model: ModelVersion | None = None
     to: int | None = None
     at: int | None = None
     by: str = ""
@@ -52,7 +71,7 @@ def planned(history: History, intent: Intent, now: int, newest: int | None) -> R
     current = history.current
     if current is None:
         raise ReleaseError("no job was started on this control topic yet: segments submit starts one")
-    definitions, shadow, note = _CONTENT[intent.action](history, current, intent)
+    content = _CONTENT[intent.action](history, current, intent)
     if intent.at is not None and intent.at < current.effective_at:
         raise ReleaseError(
             f"--at lies before release {current.number} takes effect (at {current.effective_at}): nothing can hold then"
@@ -60,56 +79,117 @@ def planned(history: History, intent: Intent, now: int, newest: int | None) -> R
     at = intent.at if intent.at is not None else effective_instant(now, newest, LIVE_AHEAD_MS)
     return history.following(
         intent.action,
-        definitions,
+        content.definitions,
         effective_at=at,
-        shadow=shadow,
+        shadow=content.shadow,
         released_at=now,
         by=intent.by,
-        note=intent.note or note,
+        note=intent.note or content.note,
+        models=content.models,
     )
 
 
-_Content = tuple[str, str | None, str]  # definitions, shadow, and a note for those who gave none
+class _Content(NamedTuple):
+    """What a release says; `note` is for those who gave none."""
+
+    definitions: str
+    shadow: str | None
+    models: Versions
+    note: str = ""
 
 
 def _release(_: History, current: Release, intent: Intent) -> _Content:
+    if intent.model is not None:
+        return _model(current, intent.model)
     if same_meaning(current.definitions, intent.definitions):
         raise ReleaseError(f"nothing changed: release {current.number} says the same")
-    return intent.definitions, current.shadow, ""
+    _refuse_unmet(intent.definitions, current.models)
+    tried = challengers(current.models)
+    shadow = pinned(intent.definitions, tried) if tried else current.shadow
+    return _Content(intent.definitions, shadow, current.models)
+
+
+def _model(current: Release, version: ModelVersion) -> _Content:
+    known = champions(current.models).get(version.name)
+    if known == version:
+        raise ReleaseError(f"nothing changed: {version.label} is in force since release {current.number} or before")
+    models = with_champion(current.models, version)
+    _refuse_unmet(current.definitions, models)
+    was = f" instead of {known.label}" if known is not None and known.version != version.version else ""
+    return _Content(current.definitions, current.shadow, models, f"{version.label}{was}")
 
 
 def _shadow(_: History, current: Release, intent: Intent) -> _Content:
+    tried = challengers(current.models)
+    if intent.model is not None:
+        return _challenger(current, intent.model)
+    if tried:
+        raise ReleaseError(f"{_labels(tried)} is in the shadow: segments promote or segments withdraw first")
     if same_meaning(current.definitions, intent.definitions):
         raise ReleaseError(f"nothing to watch: release {current.number} says the same")
     if current.shadow is not None and same_meaning(current.shadow, intent.definitions):
         raise ReleaseError(f"nothing changed: release {current.number} has the same in the shadow")
-    return current.definitions, intent.definitions, ""
+    _refuse_unmet(intent.definitions, current.models)
+    return _Content(current.definitions, intent.definitions, current.models)
+
+
+def _challenger(current: Release, version: ModelVersion) -> _Content:
+    known = champions(current.models).get(version.name)
+    if known is not None and known.version == version.version:
+        raise ReleaseError(f"nothing to watch: {version.label} is the version in force")
+    if current.shadow is not None and not challengers(current.models):
+        raise ReleaseError("other definitions are in the shadow: segments promote or segments withdraw first")
+    models = with_challenger(current.models, version)
+    if models == current.models:
+        raise ReleaseError(f"nothing changed: {version.label} is in the shadow")
+    shadow = pinned(current.definitions, challengers(models))
+    if same_meaning(shadow, current.definitions):
+        raise ReleaseError(f"no segment asks model {version.name} for the version in force: there is nothing to watch")
+    _refuse_unmet(shadow, models)
+    return _Content(current.definitions, shadow, models, f"{version.label} beside what is in force")
 
 
 def _promote(_: History, current: Release, __: Intent) -> _Content:
     if current.shadow is None:
         raise ReleaseError("nothing is in the shadow: segments release FILE --shadow puts it there")
-    return current.shadow, None, ""
+    tried = challengers(current.models)
+    if tried:
+        return _Content(current.definitions, None, promoted_versions(current.models), _labels(tried))
+    return _Content(current.shadow, None, current.models)
 
 
 def _withdraw(_: History, current: Release, __: Intent) -> _Content:
     if current.shadow is None:
         raise ReleaseError("nothing is in the shadow")
-    return current.definitions, None, ""
+    return _Content(current.definitions, None, withdrawn_versions(current.models))
 
 
 def _rollback(history: History, current: Release, intent: Intent) -> _Content:
     target = history.before(current) if intent.to is None else history.release(intent.to)
     if target is None:
         missing = (
-            "there is no release before with other definitions" if intent.to is None else "there is no such release"
+            "there is no release before with other definitions or models"
+            if intent.to is None
+            else "there is no such release"
         )
         raise ReleaseError(f"{missing}: segments history lists all")
     if target.number in history.refused:
         raise ReleaseError(f"release {target.number} was refused by the job: segments history says why")
-    if same_meaning(target.definitions, current.definitions):
+    if same_release(target, current):
         raise ReleaseError(f"release {target.number} says the same as release {current.number}, which is in force")
-    return target.definitions, current.shadow, f"back to release {target.number}"
+    shadow = None if challengers(current.models) else current.shadow
+    return _Content(target.definitions, shadow, withdrawn_versions(target.models), f"back to release {target.number}")
+
+
+def _refuse_unmet(definitions: str, models: Versions) -> None:
+    """Raise ReleaseError with every model that definitions ask and that cannot answer them."""
+    found = unmet(parse_definitions(definitions), models)
+    if found:
+        raise ReleaseError("\n".join([*found, "nothing was released"]))
+
+
+def _labels(versions: Mapping[str, ModelVersion]) -> str:
+    return ", ".join(each.label for each in versions.values())
 
 
 _CONTENT: dict[ReleaseAction, Callable[[History, Release, Intent], _Content]] = {
@@ -126,6 +206,17 @@ def plan_release(kafka: KafkaSettings, intent: Intent) -> tuple[Release | None, 
     history = read_history(kafka)
     newest = newest_event(kafka) if intent.at is None else None
     return history.current, planned(history, intent, int(time.time() * 1_000), newest)
+
+
+def in_force(kafka: KafkaSettings) -> Release:
+    """Return the release that is followed now; raises ReleaseError where no job was started, TopicError."""
+    try:
+        current = read_history(kafka).current
+    except NoTopic:
+        current = None
+    if current is None:
+        raise ReleaseError("no job was started on this control topic yet: segments submit starts one")
+    return current
 
 
 def write_release(kafka: KafkaSettings, release: Release) -> None:

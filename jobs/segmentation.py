@@ -10,15 +10,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `flink run -py` knows only this file's folder
 
-from jobs.control_topic import TakenError, submitted
+from jobs.control_topic import ModelMissingError, TakenError, submitted
 from jobs.graph import build, environment
 from jobs.output_topics import check_topics
 from jobs.redis_access import RedisRefused, check_redis
 from jobs.settings import DEFAULT_PATH, SettingsError, load_settings
 from jobs.topics import TopicError
 from jobs.transactions import check_broker
+from segments.control import Release
 from segments.cost.budget import check_budget
-from segments.definitions import DefinitionErrors
+from segments.definitions import DefinitionErrors, parse_definitions
+from segments.models.releasing import unmet
 
 FAILED = 1
 BAD_CONFIG = 2
@@ -45,9 +47,12 @@ def main(arguments: list[str] | None = None) -> int:
         told = submitted(
             settings.kafka, definitions, int(time.time() * 1_000), getpass.getuser(), whole=options.rebuild
         )
-    except (SettingsError, TopicError, TakenError, RedisRefused) as error:
+    except (SettingsError, ModelMissingError, TopicError, TakenError, RedisRefused) as error:
         sys.stderr.write(f"{error}\n")
-        return BAD_CONFIG if isinstance(error, SettingsError) else FAILED
+        return BAD_CONFIG if isinstance(error, (SettingsError, ModelMissingError)) else FAILED
+    newest = [record for record in told if isinstance(record, Release)][-1]
+    for missing in unmet(parse_definitions(newest.definitions), newest.models):
+        sys.stderr.write(f"nobody is in it yet: {missing}\n")
     if away is not None:
         sys.stderr.write(f"{away}; the job goes on without it, and writes to it once it is there\n")
     env = environment(settings)

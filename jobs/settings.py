@@ -183,6 +183,12 @@ class DefinitionsSettings(Section):
     path: Path = Path("segments.yaml")
 
 
+class ScoringSettings(Section):
+    """How models get to the workers."""
+
+    cache_dir: Path | None = None
+
+
 class Settings(Section):
     """All settings of the job."""
 
@@ -194,6 +200,7 @@ class Settings(Section):
     limits: LimitsSettings = LimitsSettings()
     flink: FlinkSettings = FlinkSettings()
     definitions: DefinitionsSettings = DefinitionsSettings()
+    scoring: ScoringSettings = ScoringSettings()
 
     @property
     def plausibility(self) -> Plausibility:

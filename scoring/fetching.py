@@ -6,11 +6,9 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-
-import fsspec
 
 from segments.models.released import ModelRefused, ModelVersion
 
@@ -21,6 +19,8 @@ Fetch = Callable[[str, int], bytes]
 
 def fetched(url: str, most: int) -> bytes:
     """Return what lies at an fsspec URL, at most `most` bytes of it; raises what the file system raises."""
+    import fsspec  # noqa: PLC0415 - loads when a model is fetched
+
     with fsspec.open(url, "rb") as opened:
         content: bytes = opened.read(most)
     return content
@@ -40,25 +40,25 @@ class Models:
         self._wait = wait
         self._largest = largest
 
-    def read(self, version: ModelVersion) -> bytes:
+    def read(self, version: ModelVersion, *, patient: bool = True) -> bytes:
         """Return a version's ONNX file.
 
-        Raises ModelRefused when it is not what was released, OSError when it cannot be reached for 16 s.
+        Raises ModelRefused when it is not what was released, OSError when it cannot be reached: for 16 s, or at once.
         """
         kept = self._folder / f"{version.sha256}.onnx"
         with suppress(OSError):
             content = kept.read_bytes()
             if hashlib.sha256(content).hexdigest() == version.sha256:
                 return content
-        content = self._from_afar(version)
+        content = self._from_afar(version, (*_PAUSES_S, None) if patient else (None,))
         with suppress(OSError):  # a full disk costs the copy, not the model
             _keep(kept, content)
         return content
 
-    def _from_afar(self, version: ModelVersion) -> bytes:
+    def _from_afar(self, version: ModelVersion, pauses: Sequence[float | None]) -> bytes:
         """Fetch with patience: a file may be half there, and a registry away."""
         trouble: Exception | None = None
-        for pause in (*_PAUSES_S, None):
+        for pause in pauses:
             try:
                 return self._checked(version, self._fetch(version.url, self._largest + 1))
             except (ValueError, ImportError) as error:  # a checksum, or a URL that nothing here can read

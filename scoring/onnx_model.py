@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from segments.models.inputs import Categories, Numbers
@@ -13,6 +12,8 @@ class OnnxModel:
     """Runs an ONNX model on one thread; raises ValueError when it is none, or takes other inputs."""
 
     def __init__(self, model: bytes) -> None:
+        import onnxruntime  # noqa: PLC0415 - half a second of the start of each worker, for those that have models
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4  # fatal only: what goes wrong is raised, and told by who asked

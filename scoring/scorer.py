@@ -40,6 +40,15 @@ class Tally:
         self.seconds, self.first = 0.0, ""
         return taken
 
+    def plus(self, other: Tally) -> Tally:
+        """Return both together; what came first is told.
+
+        >>> Tally(5, 1, 0.5, "one").plus(Tally(5, 2, 0.25, "other"))
+        Tally(scores=10, failures=3, seconds=0.75, first='one')
+        """
+        together = self.scores + other.scores, self.failures + other.failures, self.seconds + other.seconds
+        return Tally(*together, self.first or other.first)
+
 
 class ModelScorer:
     """Scores vectors of a version's features, all in one call of `run`; the rows that it fails on have no score.
@@ -55,12 +64,12 @@ class ModelScorer:
 
     def __init__(self, task: str, inputs: Inputs, run: Run) -> None:
         self._of = _SCORES[task]
-        self._inputs = inputs
+        self.inputs = inputs
         self._run = run
         self.tally = Tally()
 
     def scores(self, vectors: Sequence[Vector]) -> list[float | None]:
-        """Return the score of each vector, None where the model fails; never raises."""
+        """Return the score of each vector, None where the model fails; raises nothing but OSError, when it is away."""
         started = time.perf_counter()
         found = self._some(vectors) if vectors else []
         self.tally.scores += len(found)
@@ -70,9 +79,11 @@ class ModelScorer:
     def _some(self, vectors: Sequence[Vector]) -> list[float | None]:
         """Score some rows; when they fail together, each half for itself, so that one takes no others with it."""
         try:
-            scores = self._of(self._run(*self._inputs.matrices(vectors)))
+            scores = self._of(self._run(*self.inputs.matrices(vectors)))
             if scores.shape != (len(vectors),):
                 raise ValueError(f"{len(vectors)} rows have scores of the shape {scores.shape}")
+        except OSError:  # its file is away: nobody's failure
+            raise
         except Exception:  # noqa: BLE001 - whatever the model does, its user goes on without a score
             if len(vectors) == 1:
                 self._failed(traceback.format_exc(limit=-3))
@@ -92,23 +103,30 @@ class ModelScorer:
         self.tally.first = self.tally.first or why
 
 
-def scorer_of(version: ModelVersion, onnx: bytes) -> ModelScorer:
-    """Return what runs a version; raises ModelRefused when it can never score anybody: tried on a row of nothing.
+def inputs_of(version: ModelVersion) -> Inputs:
+    """Return what makes the input of a version of its features; raises ModelRefused when they make none."""
+    try:
+        features = _features(version)
+        derive = [Derived.model_validate(each) for each in version.derive]
+        return Inputs(features.names, features.categories, ordered=version.ordered, derive=derive)
+    except ValueError as error:  # of pydantic and of definitions too
+        raise ModelRefused(f"{version.label} cannot be used: {error}") from None
 
-    The numbers and categories that the model takes must be those that its features make.
+
+def loaded(version: ModelVersion, inputs: Inputs, onnx: bytes) -> OnnxModel:
+    """Return a version's model; raises ModelRefused when it can never score anybody: tried on a row of nothing.
+
+    The numbers and categories that it takes must be those that its features make.
     """
     try:
-        model, features = OnnxModel(onnx), _features(version)
-        derive = [Derived.model_validate(each) for each in version.derive]
-        inputs = Inputs(features.names, features.categories, ordered=version.ordered, derive=derive)
-        expected = (len(inputs.numbers), len(inputs.categories))
+        model, expected = OnnxModel(onnx), (len(inputs.numbers), len(inputs.categories))
         if model.width != expected:
             raise ValueError(f"it takes {model.width} numbers and categories, its features make {expected}")
-        found = np.asarray(model.scores(*inputs.matrices([(None,) * len(features.names)])))
+        found = np.asarray(model.scores(*inputs.matrices([(None,) * len(inputs.names)])))
         _check_shape(version.task, found)
     except Exception as error:  # noqa: BLE001 - onnxruntime's own exceptions have no common base
         raise ModelRefused(f"{version.label} cannot be used: {error}") from None
-    return ModelScorer(version.task, inputs, model.scores)
+    return model
 
 
 def _check_shape(task: str, found: NDArray[Any]) -> None:

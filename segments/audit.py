@@ -49,7 +49,22 @@ class UserLimited(msgspec.Struct, frozen=True, tag_field="kind", tag="user_limit
     steps: int
 
 
-Audit = ReleaseDone | ReleaseRefused | UserLimited
+class ModelFailed(msgspec.Struct, frozen=True, tag_field="kind", tag="model_failed", omit_defaults=True):
+    """A version of a model had no score for `failures` of `scores` rows; `detail` is the first failure, `at` in ms.
+
+    `release` is the one that takes it out of force: None, while it fails too seldom for that.
+    """
+
+    name: str
+    version: int
+    scores: int
+    failures: int
+    detail: str
+    at: int
+    release: int | None = None
+
+
+Audit = ReleaseDone | ReleaseRefused | UserLimited | ModelFailed
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decoder: msgspec.json.Decoder[Audit] = msgspec.json.Decoder(Audit)
@@ -80,7 +95,7 @@ def refusals(records: Iterable[Audit]) -> dict[tuple[int, int], ReleaseRefused]:
     """
     found: dict[tuple[int, int], ReleaseRefused] = {}
     for record in records:
-        if isinstance(record, UserLimited):
+        if isinstance(record, UserLimited | ModelFailed):
             continue
         key = (record.number, record.effective_at)
         if isinstance(record, ReleaseRefused):

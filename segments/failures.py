@@ -49,6 +49,17 @@ def failure(reason: str, user_id: str, at: int, error: Exception) -> Failure:
     return Failure(reason, user_id, at, definition, traceback_of(error), content)
 
 
+def unscored(user_id: str, at: int, version: str) -> Failure:
+    """Return what is told of a user for whom a version of a model had no score at an instant (ms).
+
+    >>> unscored("u1", 7, "churn_risk:3").reason
+    'failed_model'
+    """
+    detail = f"{version} had no score; the user keeps the last one. segment-audit and the log say what failed"
+    content = msgspec.json.encode(About(user_id, at, version))
+    return Failure("failed_model", user_id, at, version, detail, content)
+
+
 def traceback_of(error: Exception) -> str:
     """Return an error with the frames next to it, at most 8,000 characters.
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from segments.control import ControlRecord, Release, ReleaseAction, Thresholds
 from segments.definitions import DefinitionErrors, parse_definitions
+from segments.models.released import ModelVersion
+from segments.models.releasing import champions
 
 _BOUNDS_KEPT_MS = 86_400_000  # as long as a late event may take, by far
 
@@ -72,7 +74,7 @@ class History:
         """Return a release by its number, None when there is none."""
         return next((release for release in self.releases if release.number == number), None)
 
-    def following(
+    def following(  # noqa: PLR0913 - a release has so many parts
         self,
         action: ReleaseAction,
         definitions: str,
@@ -82,14 +84,29 @@ class History:
         released_at: int = 0,
         by: str = "",
         note: str = "",
+        models: tuple[ModelVersion, ...] | None = None,
     ) -> Release:
-        """Return the release to be written next; it never takes effect before the one that it follows (ms)."""
+        """Return the release to be written next; it never takes effect before the one that it follows (ms).
+
+        Without `models` those in force stay.
+        """
         newest = max((release.number for release in self.releases), default=0)
         number, earliest = newest + 1, self.current.effective_at if self.current else effective_at
-        return Release(number, max(effective_at, earliest), definitions, shadow, action, released_at, by, note)
+        scoring = models if models is not None else self.current.models if self.current else ()
+        return Release(
+            number,
+            max(effective_at, earliest),
+            definitions,
+            shadow,
+            action,
+            released_at,
+            by,
+            note,
+            models=scoring,
+        )
 
     def before(self, release: Release) -> Release | None:
-        """Return the newest release before one whose definitions were others, None when there is none.
+        """Return the newest release before one whose definitions or models were others, None when there is none.
 
         >>> history = History([Release(1, 0, "segments: []"), Release(2, 0, "version: 2")])
         >>> history.before(history.releases[1]).number
@@ -97,7 +114,7 @@ class History:
         """
         for each in reversed(self.releases):
             used = each.number < release.number and each.number not in self.refused
-            if used and not same_meaning(each.definitions, release.definitions):
+            if used and not same_release(each, release):
                 return each
         return None
 
@@ -120,6 +137,11 @@ def same_meaning(first: str, second: str) -> bool:
         return parse_definitions(first) == parse_definitions(second)
     except DefinitionErrors:
         return False
+
+
+def same_release(one: Release, other: Release) -> bool:
+    """Say whether two releases judge alike: what is in the shadow and what only tries to be counts for nothing."""
+    return champions(one.models) == champions(other.models) and same_meaning(one.definitions, other.definitions)
 
 
 def _key(record: ControlRecord) -> tuple[str, int]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from scoring.scorer import Tally
 from segments.outcome import Outcome
 from udfs.frames import Kind
 from udfs.redis_writer import RedisWriter
@@ -27,6 +28,7 @@ class WorkerMetrics:
         self._late = group.counter("late")
         self._dead_letters = group.counter("dead_letters")
         self._by_reason: dict[str, Any] = {}
+        self._by_model: dict[tuple[str, int], dict[str, Any]] = {}
         self.changes = group.counter("changes")
         self.forgotten = group.counter("users_forgotten")
         self.shadow_changes = group.counter("shadow_changes")
@@ -69,6 +71,17 @@ class WorkerMetrics:
         if reason not in self._by_reason:
             self._by_reason[reason] = self._group.add_group("reason", reason).counter("dead_letters")
         self._by_reason[reason].inc()
+
+    def scored(self, name: str, version: int, tally: Tally) -> None:
+        """Count what became of scores by a version of a model, and how long they took."""
+        key = (name, version)
+        if key not in self._by_model:
+            group = self._group.add_group("model", name).add_group("version", str(version))
+            self._by_model[key] = {each: group.counter(each) for each in ("scores", "score_failures", "score_us")}
+        counters = self._by_model[key]
+        counters["scores"].inc(tally.scores)
+        counters["score_failures"].inc(tally.failures)
+        counters["score_us"].inc(round(tally.seconds * 1_000_000))
 
     def handled(self, kind: int, seconds: float) -> None:
         """Note how long a frame took."""

@@ -11,6 +11,7 @@ from segments.audit import ReleaseDone, ReleaseRefused
 from segments.control import ControlRecord, Release, Thresholds
 from segments.engine import Engine
 from segments.events import Plausibility
+from segments.history import History
 from segments.models.scores import ScorerSource, unscored
 from segments.outcome import Outcome
 from segments.population.bounds import Bounds
@@ -38,12 +39,19 @@ class Releases:
         plausibility: Plausibility,
         allowed_lateness: int,
         scorers: ScorerSource = unscored,
+        of_history: ScorerSource | None = None,
     ) -> None:
-        """Compile what was told so far; raises DefinitionErrors when no release of it can be used."""
+        """Compile what was told so far; raises DefinitionErrors when no release of it can be used.
+
+        `scorers` run the models of the newest release, `of_history` those of releases that others follow. Raises
+        OSError when a model cannot be reached now.
+        """
         self.bounds = Bounds()
 
         def compiled(release: Release) -> Engine:
-            plan = plan_of(release, plausibility, bounds=self.bounds, scorers=scorers)
+            newest = max((each.number for each in told.history.releases), default=0)
+            source = scorers if release.number >= newest else of_history or scorers
+            plan = plan_of(release, plausibility, bounds=self.bounds, scorers=source)
             return Engine(plan, allowed_lateness=allowed_lateness)
 
         timeline = Timeline(compiled)
@@ -73,6 +81,8 @@ class Releases:
                 try:
                     timeline.accept(record)
                     self._known[record.number] = record
+                except OSError:  # a model is away: no worker may go on without what the others have
+                    raise
                 except Exception as error:  # noqa: BLE001 - a bug that one release trips must not keep out the others
                     failed = error
                     self._refuse(record, error)
@@ -84,6 +94,13 @@ class Releases:
     def number(self) -> int:
         """The release that event time has reached."""
         return self.processor.reached
+
+    @property
+    def history(self) -> History:
+        """All that the worker was told, with what it could not use."""
+        history = History(self._told.history.records)
+        history.refused = {each.number for each in history.releases} - self._known.keys()
+        return history
 
     @property
     def has_shadow(self) -> bool:
@@ -99,13 +116,20 @@ class Releases:
         """Take in a record of Flink's state: what cannot be used any more is left out."""
         try:
             self.accept(record)
+        except OSError:  # as above
+            raise
         except Exception as error:  # noqa: BLE001 - as above
             _log.error("a release in the state cannot be used: %s", error)
 
     def accept(self, record: ControlRecord) -> None:
-        """Take in a record that is new; raises DefinitionErrors, or what bug it trips, when it cannot be used."""
+        """Take in a record that is new; raises DefinitionErrors, or what bug it trips, when it cannot be used.
+
+        Raises OSError when a model cannot be reached now, which is no fault of the record.
+        """
         try:
             accepted = self.processor.accept(record)
+        except OSError:
+            raise
         except Exception as error:
             self._refuse(record, error)
             raise

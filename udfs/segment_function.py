@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,12 +13,14 @@ from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
+from scoring.scorer import Tally
+from scoring.source import scorers
 from segments.audit import UserLimited, encode_audit
 from segments.backfill_chunks import Chunk, decode_chunk, is_chunk
 from segments.changes import Change, Memberships
 from segments.definitions import DefinitionErrors
-from segments.events import Plausibility
-from segments.failures import failure, traceback_of
+from segments.failures import failure, traceback_of, unscored
+from segments.models.released import ModelRefused
 from segments.outcome import Outcome
 from segments.profiles import Profiles
 from segments.shadow_names import in_shadow
@@ -38,12 +39,13 @@ from udfs.frames import (
     shards_of,
     watermark_of,
 )
+from udfs.function_options import FunctionOptions
 from udfs.handed_log import HandedLog
 from udfs.keyed_state import ShardKeys
 from udfs.memory import collect, collect_only_on_demand
 from udfs.metrics import WorkerMetrics
+from udfs.model_watch import ModelWatch
 from udfs.profile_log import ProfileLog
-from udfs.redis_link import RedisOptions
 from udfs.redis_users import ProfileUsers, RedisGap
 from udfs.redis_writer import RedisWriter
 from udfs.releases import IDLE_SLICE_S, SLICE_S, Releases
@@ -52,22 +54,6 @@ from udfs.told import Told
 _log = logging.getLogger(__name__)
 _AHEAD_S = 0.02  # after one batch, for writing state before it must be: the next batch waits no longer
 T = TypeVar("T", Change, Memberships)
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionOptions:
-    """What the function needs to know; times in ms. It travels to the workers with the job."""
-
-    told: tuple[bytes, ...]  # the control records known when the job was submitted
-    topics: tuple[str, ...]
-    control_topic: str
-    shards: int
-    allowed_lateness: int
-    plausibility: Plausibility
-    redis: RedisOptions | None
-    bounds_lead: int | None = None  # bounds of the population take effect so long after a round; None: no rounds
-    max_failed_share: float = 0.5  # of the events; when more fail because of a bug, the job stops
-    trace: str | None = None  # a folder for `worker-*.json` with what the worker did and when, for benchmarks
 
 
 class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is untyped
@@ -83,10 +69,14 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         beam_sampler.switch_off()
         self._told = Told(options.told)
         self._profiles = Profiles(options.shards)
-        self._releases = Releases(self._told, self._profiles, options.plausibility, options.allowed_lateness)
+        models = scorers(options.model_folder)
+        self._releases = Releases(
+            self._told, self._profiles, options.plausibility, options.allowed_lateness, models, models.of_history
+        )
         self._processor = self._releases.processor
         self._failing = Failing(options.max_failed_share)
-        self._census = Census(self._releases, options.shards, options.bounds_lead)
+        watch = ModelWatch(self._releases, models.tallies, options.bounds_lead, self._scored)
+        self._census = Census(self._releases, options.shards, options.bounds_lead, watch)
         self._log = ProfileLog(self._profiles)
         self._handed = HandedLog(self._processor)
         self._is_first = context.get_index_of_this_subtask() == 0
@@ -170,8 +160,10 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
                 self._releases.accept(record)
         except msgspec.DecodeError as error:
             yield from self._refuse(frame, "not_control", str(error))
-        except DefinitionErrors as error:
+        except (DefinitionErrors, ModelRefused) as error:
             yield from self._refuse(frame, "not_usable", str(error))
+        except OSError:  # a model is away: the task starts anew and tries again, lest workers differ
+            raise
         except Exception as error:  # noqa: BLE001 - a record that trips a bug must not do so for ever
             yield from self._refuse(frame, "not_usable", traceback_of(error))
         yield from self._follow(SLICE_S)
@@ -180,6 +172,12 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         """Take in what a side job found, if it is of a shard that is owned here."""
         if chunk.shard in self._releases.shards:
             self._processor.hand(chunk)
+
+    def _scored(self, name: str, version: int, tally: Tally) -> None:
+        """Count what became of scores by a version of a model, and log the first failure."""
+        self._metrics.scored(name, version, tally)
+        if tally.failures:
+            self._failing.say("failed_scores", "", f"{name}:{version}", tally.first)
 
     def _tick(self, watermark: int | None) -> Iterator[bytes]:
         if watermark is not None:
@@ -269,6 +267,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             outcome.failures += passed.failures
             outcome.hot += passed.hot
             outcome.current |= passed.current
+            outcome.unscored += passed.unscored
         yield from self._publish(outcome, output)
 
     def _publish(self, outcome: Outcome, output: OutputFrame) -> Iterator[bytes]:
@@ -288,6 +287,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             self._metrics.changes.inc(len(changes) - len(unsaid))
         for hot in outcome.hot:
             output.add(Target.AUDIT, None, encode_audit(UserLimited(*hot)), int(time.time() * 1_000))
+        outcome.failures += [unscored(*each) for each in outcome.unscored]
         for each in outcome.failures:
             output.add_failure(each, each.at or int(time.time() * 1_000))
             self._metrics.rejected(each.reason)

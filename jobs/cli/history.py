@@ -13,10 +13,12 @@ import typer
 
 from jobs.cli.errors import BadInput, for_people
 from jobs.cli.inputs import SettingsOption, instant_text
-from jobs.cli.release import ServersOption, StackOption, connected, diff_line, explained
+from jobs.cli.release import ServersOption, StackOption, connected, explained
+from jobs.cli.release_text import diff_line, model_lines
 from jobs.cli.reports import ReportFormat, print_json
 from segments.audit import ReleaseRefused
 from segments.history import History
+from segments.models.released import ModelVersion
 from segments.release_diff import SegmentDiff, release_diff
 
 
@@ -32,6 +34,7 @@ class ReleaseReport(msgspec.Struct, frozen=True):
     changed: list[SegmentDiff]
     in_shadow: list[SegmentDiff]
     refused: str | None = None  # why the job cannot use it; None: it does not say so
+    models: list[str] = []  # which versions of models differ
 
 
 class HistoryReport(msgspec.Struct, frozen=True):
@@ -85,12 +88,15 @@ def history_report(
     """
     reports = []
     before: str | None = None
+    models: Sequence[ModelVersion] = ()
     for release in known.releases:
         changed = _only(release_diff(before, release.definitions), name)
         shadow = release.shadow if release.action == "shadow" else None
         hidden = _only(release_diff(release.definitions, shadow), name) if shadow is not None else []
         refusal = refused.get((release.number, release.effective_at))
+        moved = model_lines(models, release.models) if name is None else []
         before = before if refusal else release.definitions
+        models = models if refusal else release.models
         if name is None or changed or hidden:
             reports.append(
                 ReleaseReport(
@@ -103,6 +109,7 @@ def history_report(
                     changed,
                     hidden,
                     refusal.detail if refusal else None,
+                    moved,
                 )
             )
     return HistoryReport(name, reports, [each for each in warming if name is None or each == name])
@@ -119,6 +126,8 @@ def _print(report: HistoryReport) -> None:
         who = f" by {each.by}" if each.by else ""
         holds = f"holds from {since}" if each.refused is None else f"refused by the job: {each.refused}"
         typer.echo(f"release {each.number}  {each.action:<9}{when}{who}, {holds}  {each.note}".rstrip())
+        for line in each.models:
+            typer.echo(f"    {line}")
         for diff in each.changed:
             _print_diff(diff, "", report.segment is not None)
         for diff in each.in_shadow:

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.cli.errors import Failed, for_people
-from jobs.cli.inputs import DefinitionsOption, SettingsOption, checked_settings
+from jobs.cli.inputs import DefinitionsOption, SettingsOption, checked_settings, settings_only
 from jobs.cli.train import MODELS, REGISTRY, ModelsOption, RegistryOption, identity, model_named, require_training
 
 models = typer.Typer(help="Versions of models in the registry.", no_args_is_help=True)
@@ -20,14 +22,15 @@ models = typer.Typer(help="Versions of models in the registry.", no_args_is_help
 
 @models.command("list")
 @for_people()
-def list_(registry: RegistryOption = REGISTRY) -> None:
-    """List all versions of all models with their metrics.
+def list_(registry: RegistryOption = REGISTRY, settings: SettingsOption = None) -> None:
+    """List all versions of all models with their metrics, and which of them score in the job.
 
     Example: segments models list --registry s3://bucket/models
     """
     from training.registry import Registry, RegistryError
 
-    shown = Table("model", "version", "trained at", "metrics", "gates", box=None)
+    shown = Table("model", "version", "in the job", "trained at", "metrics", "gates", box=None)
+    scoring = _in_the_job(settings)
     try:
         known = Registry(registry)
         for name in known.names():
@@ -35,10 +38,30 @@ def list_(registry: RegistryOption = REGISTRY) -> None:
                 manifest = known.manifest(name, version)
                 metrics = ", ".join(f"{metric} {value:.4g}" for metric, value in manifest["metrics"].items())
                 gates = f"{len(manifest['failed_gates'])} failed" if manifest["failed_gates"] else "passed"
-                shown.add_row(name, str(version), manifest["trained_at"], metrics, gates)
+                shown.add_row(
+                    name, str(version), scoring.get((name, version), ""), manifest["trained_at"], metrics, gates
+                )
     except RegistryError as error:
         raise Failed(str(error)) from None
     Console(file=sys.stdout, markup=False, highlight=False).print(shown)
+
+
+def _in_the_job(settings: Path | None) -> dict[tuple[str, int], str]:
+    """Return by name and version how it scores; nothing where no Kafka answers, or no job was ever started."""
+    from jobs.control_topic import answers, releases_told
+    from jobs.topics import TopicError
+
+    kafka = settings_only(settings).kafka
+    if not answers(kafka):
+        return {}
+    with suppress(TopicError):
+        newest = releases_told(kafka)[-1:]
+        return {
+            (each.name, each.version): "in the shadow" if each.challenger else "in force"
+            for release in newest
+            for each in release.models
+        }
+    return {}
 
 
 @models.command()

@@ -24,12 +24,14 @@ from jobs.cli.inputs import (
     instant_text,
     parse_instant,
 )
+from jobs.cli.release_model import proved, version_named
+from jobs.cli.release_text import show
 from jobs.cli.submit import KAFKA, addresses, attached
+from jobs.cli.train import MODELS, REGISTRY, ModelsOption, RegistryOption
 from jobs.recording import default_workers
 from jobs.settings import Settings
 from segments.definitions import parse_definitions
 from segments.lint import lint as examine
-from segments.release_diff import SegmentDiff, release_diff
 from segments.shadow import refuse_harm
 
 if TYPE_CHECKING:
@@ -38,8 +40,13 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 300.0
 
-FileArgument = Annotated[
-    Path | None, typer.Argument(help="A segments.yaml.", show_default="that of the settings", show_choices=False)
+WhatArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[FILE | model NAME VERSION]",
+        help="A segments.yaml, or a version of a model.",
+        show_default="the segments.yaml of the settings",
+    ),
 ]
 AtOption = Annotated[
     str | None,
@@ -57,8 +64,11 @@ StackOption = Annotated[str | None, typer.Option("--run", help="Use Kafka of thi
 
 @for_people()
 def release(
-    file: FileArgument = None,
+    what: WhatArgument = None,
     shadow: Annotated[bool, typer.Option("--shadow", help="Evaluate it without anybody seeing it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check it and show what differs only.")] = False,
+    models: ModelsOption = MODELS,
+    registry: RegistryOption = REGISTRY,
     at: AtOption = None,
     note: NoteOption = "",
     by: ByOption = None,
@@ -67,20 +77,27 @@ def release(
     bootstrap_servers: ServersOption = None,
     run: StackOption = None,
 ) -> None:
-    """Have the running job take new definitions, with no restart: every user is judged anew; docs/release.md.
+    """Have the running job take new definitions, or a version of a model, with no restart; docs/release.md.
 
     Example: segments release conf/segments.yaml --note "carts are abandoned after 45 minutes"
 
-    Exit codes: 0 released (and all users judged), 1 no answer, or the job refused it, 2 wrong input, nothing changed.
+    Example: segments release model churn_risk 3 --shadow
+
+    Exit codes: 0 released (and all users judged), 1 no answer, a version that must not be released, or the job refused
+    it, 2 wrong input, nothing changed.
     """
     from jobs.release import Intent
 
     job = connected(settings, bootstrap_servers, run)
-    path = file or job.definitions.path
-    _check(path)
     action: ReleaseAction = "shadow" if shadow else "release"
-    text = path.read_text(encoding="utf-8")
-    tell(job, Intent(action, text, at=_instant(at), by=by or getpass.getuser(), note=note), wait)
+    version, text = None, ""
+    if what and what[0] == "model":
+        with explained():
+            version = proved(*version_named(what), models, registry, job)
+    else:
+        text = _checked_text(what or [], job.definitions.path)
+    intent = Intent(action, text, version, at=_instant(at), by=by or getpass.getuser(), note=note)
+    tell(job, intent, wait, dry_run=dry_run)
 
 
 @for_people()
@@ -173,7 +190,7 @@ def explained() -> Iterator[None]:
         raise Failed(str(error)) from None
 
 
-def tell(job: Settings, intent: Intent, wait: bool | None) -> None:
+def tell(job: Settings, intent: Intent, wait: bool | None, *, dry_run: bool = False) -> None:
     """Write what is intended, say what it changes, and wait for the job; raises BadInput, Failed."""
     from jobs.release import plan_release, write_release
 
@@ -181,7 +198,10 @@ def tell(job: Settings, intent: Intent, wait: bool | None) -> None:
         before, planned = plan_release(job.kafka, intent)
         if planned.shadow is not None:
             refuse_harm(parse_definitions(planned.definitions), parse_definitions(planned.shadow, "the shadow"))
-        _show(before, planned)
+        show(before, planned)
+        if dry_run:
+            typer.echo("nothing was released (--dry-run)")
+            return
         write_release(job.kafka, planned)
         typer.echo(f"release {planned.number} takes effect at {instant_text(planned.effective_at)} UTC of event time")
         waits = wait if wait is not None else intent.at is None
@@ -190,39 +210,22 @@ def tell(job: Settings, intent: Intent, wait: bool | None) -> None:
         _fill_in(job, intent.by, waits)
 
 
-def _check(path: Path) -> None:
-    """Refuse definitions that are wrong, too large, or contradict themselves; raises DefinitionErrors, BadInput."""
+def _checked_text(what: list[str], default: Path) -> str:
+    """Return definitions; raises DefinitionErrors, BadInput when they are wrong, too large or contradict themselves."""
+    if len(what) > 1:
+        raise BadInput(f"give one FILE, or model NAME VERSION, not {' '.join(what)}")
+    path = Path(what[0]) if what else default
     budgeted_definitions(path)
-    report = examine(path.read_text(encoding="utf-8"), str(path), None)
+    text = path.read_text(encoding="utf-8")
+    report = examine(text, str(path), None)
     errors = [str(finding) for finding in report.findings if finding.severity == "error"]
     if errors:
         raise BadInput("\n".join([*errors, "segments lint says more; nothing was released"]))
+    return text
 
 
 def _instant(at: str | None) -> int | None:
     return None if at is None else parse_instant(at)
-
-
-def _show(before: Release | None, planned: Release) -> None:
-    """Print which segments differ: live ones, or those of the shadow against the live ones."""
-    base = before.definitions if before is not None else None
-    changed = release_diff(
-        base, planned.shadow if planned.action == "shadow" and planned.shadow else planned.definitions
-    )
-    for each in changed:
-        typer.echo(diff_line(each))
-    if not changed:
-        typer.echo("no live segment differs")
-
-
-def diff_line(diff: SegmentDiff) -> str:
-    """Return one segment's difference as a line.
-
-    >>> diff_line(SegmentDiff("loyal", "changed", "buyer", []))
-    'changed   loyal (through buyer)'
-    """
-    through = f" (through {diff.through})" if diff.through else ""
-    return f"{diff.kind:<9} {diff.segment}{through}"
 
 
 def _fill_in(job: Settings, by: str, now: bool) -> None:

@@ -7,7 +7,10 @@ from jobs.cli.history import history_report
 from jobs.release import Intent, ReleaseError, planned, progress_of
 from segments.audit import ReleaseDone, ReleaseRefused, refusals
 from segments.control import Release
+from segments.definitions import parse_definitions
 from segments.history import History, first_release
+from segments.models.released import ModelVersion
+from segments.models.releasing import asked_by, with_challenger
 from segments.release_diff import release_diff
 
 NOW = 1_795_341_600_000
@@ -64,6 +67,81 @@ def test_the_shadow_stays_until_it_is_promoted_or_withdrawn() -> None:
     assert (promoted.definitions, promoted.shadow) == (LOYAL, None)
     withdrawn = planned(history, Intent("withdraw"), NOW, None)
     assert (withdrawn.definitions, withdrawn.shadow) == (BUYER, None)
+
+
+LEAVING = BUYER + "  - {name: leaving, when: {model: {name: churn, gte: 0.7}}}\n"
+CHURN = {number: ModelVersion("churn", number, "classify", {}, "", str(number)) for number in (1, 2, 3)}
+
+
+def told(*made: Release) -> History:
+    return History([first_release(BUYER), *made])
+
+
+def released(history: History, intent: Intent) -> Release:
+    """Release something, as its command does."""
+    made = planned(history, intent, NOW, None)
+    history.add(made)
+    return made
+
+
+def test_a_model_is_released_and_stays_with_definitions_that_come_later() -> None:
+    history = told()
+    first = released(history, Intent("release", model=CHURN[1]))
+    assert (first.definitions, first.models, first.note) == (BUYER, (CHURN[1],), "churn:1")
+    assert released(history, Intent("release", LEAVING)).models == (CHURN[1],)
+    second = released(history, Intent("release", model=CHURN[2]))
+    assert (second.definitions, second.models, second.note) == (LEAVING, (CHURN[2],), "churn:2 instead of churn:1")
+    back = released(history, Intent("rollback"))
+    assert (back.definitions, back.models) == (LEAVING, (CHURN[1],))
+    assert released(history, Intent("rollback", to=1)).models == ()
+
+
+def test_a_challenger_is_in_the_shadow_until_it_is_promoted() -> None:
+    history = told(Release(2, 1, LEAVING, models=(CHURN[1],)))
+    tried = released(history, Intent("shadow", model=CHURN[2]))
+    assert (tried.definitions, [each.version for each in tried.models]) == (LEAVING, [1, 2])
+    assert [(each.name, each.version) for each in asked_by(parse_definitions(tried.shadow or ""))] == [("churn", 2)]
+    wider = LEAVING.replace("0.7", "0.5")
+    assert "0.5" in (released(history, Intent("release", wider)).shadow or ""), "the shadow follows the live ones"
+    won = planned(history, Intent("promote"), NOW, None)
+    assert (won.definitions, won.shadow, won.models, won.note) == (wider, None, (CHURN[2],), "churn:2")
+    lost = planned(history, Intent("withdraw"), NOW, None)
+    assert (lost.definitions, lost.shadow, lost.models) == (wider, None, (CHURN[1],))
+    back = planned(history, Intent("rollback"), NOW, None)
+    assert (back.definitions, back.shadow, back.models) == (LEAVING, None, (CHURN[1],))
+
+
+ASKED = told(Release(2, 1, LEAVING, models=(CHURN[1],)))
+PINNED = LEAVING.replace("0.7", "0.7, version: 2")
+TRIED = told(Release(2, 1, LEAVING, PINNED, models=with_challenger([CHURN[1]], CHURN[2])))
+OTHER = told(Release(2, 1, LEAVING, BUYER, models=(CHURN[1],)))
+
+
+@pytest.mark.parametrize(
+    ("history", "intent", "message"),
+    [
+        (told(), Intent("release", LEAVING), "leaving asks model churn, of which no version is in force: segments"),
+        (told(), Intent("shadow", LEAVING), "nothing was released"),
+        (ASKED, Intent("release", model=CHURN[1]), "churn:1 is in force since release 2"),
+        (ASKED, Intent("shadow", model=CHURN[1]), "churn:1 is the version in force"),
+        (told(), Intent("shadow", model=CHURN[1]), "no segment asks model churn"),
+        (TRIED, Intent("shadow", model=CHURN[2]), "churn:2 is in the shadow"),
+        (TRIED, Intent("shadow", BUYER), "churn:2 is in the shadow: segments promote or"),
+        (OTHER, Intent("shadow", model=CHURN[2]), "other definitions are"),
+    ],
+)
+def test_a_model_that_makes_no_sense_is_refused(history: History, intent: Intent, message: str) -> None:
+    with pytest.raises(ReleaseError, match=message):
+        planned(history, intent, NOW, None)
+
+
+def test_history_says_which_versions_came() -> None:
+    history = told(Release(2, 1, LEAVING, models=(CHURN[1],)), Release(3, 2, LEAVING, models=(CHURN[2],)))
+    assert [each.models for each in history_report(history).releases] == [
+        [],
+        ["model     churn: none -> 1"],
+        ["model     churn: 1 -> 2"],
+    ]
 
 
 def test_progress_counts_each_shard_once_and_only_of_this_release() -> None:

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from scoring.fetching import Models
 from scoring.onnx_model import OnnxModel
-from scoring.scorer import ModelScorer, scorer_of
-from scoring.source import scorers
+from scoring.scorer import ModelScorer, inputs_of, loaded
+from scoring.source import ScorerStore, scorers
 from segments.models.inputs import Inputs
-from segments.models.released import ModelRefused
+from segments.models.released import ModelRefused, ModelVersion
 from tests.scoring.onnx_made import identity, model_of, square_root, version_of
 
 
@@ -27,6 +28,11 @@ def fails_on(bad: float) -> Any:
     asked: list[int] = []
     run.asked = asked  # type: ignore[attr-defined]
     return run
+
+
+def scorer_of(version: ModelVersion, onnx: bytes) -> ModelScorer:
+    inputs = inputs_of(version)
+    return ModelScorer(version.task, inputs, loaded(version, inputs, onnx).scores)
 
 
 def test_a_row_that_fails_takes_no_other_with_it_and_the_first_failure_is_told() -> None:
@@ -106,3 +112,29 @@ def test_it_runs_on_one_thread() -> None:
     model = OnnxModel(identity())
     options = model._session.get_session_options()
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)
+
+
+def test_what_was_in_force_is_fetched_when_it_is_asked_for(tmp_path: Path) -> None:
+    version = version_of(identity(), tmp_path)
+    onnx = Path(version.url)
+    content = onnx.read_bytes()
+    onnx.unlink()
+    scorer = scorers(tmp_path / "kept").of_history(version)
+    onnx.write_bytes(content)
+    assert scorer.scores([(0.25, 0.75)]) == [0.75]
+
+
+def test_one_that_is_away_fails_nobody(tmp_path: Path) -> None:
+    version = version_of(identity(), tmp_path)
+    Path(version.url).unlink()
+    scorer = ScorerStore(Models(tmp_path / "kept", wait=lambda _: None)).of_history(version)
+    with pytest.raises(OSError, match="churn_risk:1"):
+        scorer.scores([(0.25, 0.75)])
+    assert scorer.tally.failures == 0
+
+
+def test_a_long_history_keeps_few_models_loaded(tmp_path: Path) -> None:
+    store = scorers(tmp_path / "kept")
+    loaded_ones = [store(version_of(identity(), tmp_path, number)) for number in range(1, 12)]
+    assert len(store._loaded) == 8
+    assert loaded_ones[0].scores([(0.5, 0.5)]) == [0.5]

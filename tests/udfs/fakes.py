@@ -9,11 +9,12 @@ from typing import Any
 
 from pyflink.common import Row
 
-from segments.audit import ReleaseDone, ReleaseRefused, decode_audit
+from segments.audit import ModelFailed, ReleaseDone, ReleaseRefused, decode_audit
 from segments.profiles import shard_of
 from tests.udfs.wire import Output, Raw, control_frame, events_frame, marker_frame, read_output, start_frame, tick_frame
 from udfs.frames import Target
-from udfs.segment_function import FunctionOptions, SegmentFunction
+from udfs.function_options import FunctionOptions
+from udfs.segment_function import SegmentFunction
 
 Shards = dict[int, dict[int, bytes]]
 
@@ -82,6 +83,7 @@ class Worker:
         self.metrics = Metrics(self.counts)
         self.audit: list[ReleaseDone] = []
         self.refused: list[ReleaseRefused] = []
+        self.failed: list[ModelFailed] = []
         self._subtask = subtask
         self._shards = options.shards
         self._owned = range(options.shards) if owned is None else owned
@@ -99,6 +101,7 @@ class Worker:
         said = [decode_audit(each.value or b"") for each in records if each.target == Target.AUDIT]
         self.audit += (each for each in said if isinstance(each, ReleaseDone))
         self.refused += (each for each in said if isinstance(each, ReleaseRefused))
+        self.failed += (each for each in said if isinstance(each, ModelFailed))
         return [each for each in records if each.target != Target.AUDIT]
 
     def events(self, *events: Raw, watermark: int | None = None) -> list[Output]:

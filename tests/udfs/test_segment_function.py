@@ -19,7 +19,7 @@ from segments.replay import replay
 from tests.udfs.fakes import Shards, Worker
 from tests.udfs.wire import Output, Raw, tick_frame
 from udfs.frames import Target
-from udfs.segment_function import FunctionOptions
+from udfs.function_options import FunctionOptions
 from udfs.told import PLACE
 
 T = 1_764_000_000_000

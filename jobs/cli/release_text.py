@@ -1,0 +1,56 @@
+"""What a release changes, as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+
+from segments.control import Release
+from segments.models.released import ModelVersion
+from segments.models.releasing import challengers, champions
+from segments.release_diff import SegmentDiff, release_diff
+
+
+def show(before: Release | None, planned: Release) -> None:
+    """Print which segments differ: live ones, or those of the shadow against the live ones."""
+    base = before.definitions if before is not None else None
+    changed = release_diff(
+        base, planned.shadow if planned.action == "shadow" and planned.shadow else planned.definitions
+    )
+    for each in changed:
+        typer.echo(diff_line(each))
+    moved = model_lines(before.models if before is not None else (), planned.models)
+    for line in moved:
+        typer.echo(line)
+    if not changed and not moved:
+        typer.echo("no live segment differs")
+
+
+def model_lines(before: Sequence[ModelVersion], after: Sequence[ModelVersion]) -> list[str]:
+    """Return which versions of models differ, a line each.
+
+    >>> first, second = (ModelVersion("churn", number, "classify", {}, "", "") for number in (1, 2))
+    >>> model_lines([first], [second]), model_lines([first], [])
+    (['model     churn: 1 -> 2'], ['model     churn: 1 -> none'])
+    """
+    lines = []
+    for kind, of in (("model", champions), ("challenger", challengers)):
+        old, new = of(before), of(after)
+        for name in dict.fromkeys([*old, *new]):
+            one, other = old.get(name), new.get(name)
+            if one != other:
+                was, becomes = (str(each.version) if each is not None else "none" for each in (one, other))
+                change = f"{was} -> {becomes}" if was != becomes else f"{was}, scored at other times"
+                lines.append(f"{kind:<9} {name}: {change}")
+    return lines
+
+
+def diff_line(diff: SegmentDiff) -> str:
+    """Return one segment's difference as a line.
+
+    >>> diff_line(SegmentDiff("loyal", "changed", "buyer", []))
+    'changed   loyal (through buyer)'
+    """
+    through = f" (through {diff.through})" if diff.through else ""
+    return f"{diff.kind:<9} {diff.segment}{through}"

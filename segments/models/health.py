@@ -1,0 +1,138 @@
+"""A version of a model that fails too often is taken out of force: what workers tell of it, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from segments.control import Release
+from segments.history import History
+from segments.models.released import ModelVersion
+from segments.models.releasing import Versions, challengers, champions, with_champion
+
+BY_ITSELF = "the job"  # who released what no person did
+_AT_LEAST = 20  # failures
+_MOST_SHARE = 0.05  # of the scores
+_WINDOW = 10_000  # scores, after which failures are counted anew
+_TAG = b'"kind":"model_scores"'
+
+
+class ModelScores(msgspec.Struct, frozen=True, tag_field="kind", tag="model_scores"):
+    """What became of the scores of one version in one worker since it last said so, as of the watermark (ms).
+
+    `detail` tells of the first failure.
+    """
+
+    name: str
+    version: int
+    scores: int
+    failures: int
+    watermark: int
+    detail: str = ""
+
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_decode = msgspec.json.Decoder(ModelScores).decode
+
+
+def encode_scores(report: ModelScores) -> bytes:
+    """Return the report as the JSON of the internal topic."""
+    return _encode(report)
+
+
+def decode_scores(payload: bytes) -> ModelScores:
+    """Return the report in a record of the internal topic; raises msgspec.DecodeError.
+
+    >>> decode_scores(encode_scores(ModelScores("churn", 1, 5, 1, 7))).failures
+    1
+    """
+    return _decode(payload)
+
+
+def is_model_scores(payload: bytes) -> bool:
+    """Say whether a record that the workers were told is such a report.
+
+    >>> is_model_scores(encode_scores(ModelScores("churn", 1, 5, 1, 7))), is_model_scores(b'{"kind":"release"}')
+    (True, False)
+    """
+    return _TAG in payload[: len(_TAG) + 1]
+
+
+class ModelHealth:
+    """Adds up what all workers tell of each version; says when one fails too often: above 20 and 5 % of its scores.
+
+    >>> health = ModelHealth()
+    >>> [health.take(ModelScores("churn", 1, scores, failures, 0)) for scores, failures in ((1_000, 45), (200, 16))]
+    [None, (1200, 61)]
+    """
+
+    def __init__(self) -> None:
+        self._counted: dict[tuple[str, int], tuple[int, int]] = {}
+
+    def take(self, report: ModelScores) -> tuple[int, int] | None:
+        """Take in a report; returns scores and failures when they are too many."""
+        key = (report.name, report.version)
+        scores, failures = self._counted.get(key, (0, 0))
+        scores, failures = scores + report.scores, failures + report.failures
+        fails = failures >= _AT_LEAST and failures > _MOST_SHARE * scores
+        self._counted[key] = (0, 0) if scores >= _WINDOW and not fails else (scores, failures)
+        return (scores, failures) if fails else None
+
+
+def without(history: History, name: str, version: int, why: str, *, at: int, now: int) -> Release | None:
+    """Return the release that takes a version out of force at `at` (ms, event time), None when it is not in force.
+
+    A challenger leaves the shadow. For a champion the one before it comes back; what the job itself took out of force
+    does not. Where there is none, the model has no version. The definitions stay. `now` (ms) is the wall clock's time.
+    """
+    current = history.current
+    if current is None:
+        return None
+    if _version(champions(current.models), name) == version:
+        champion = _champion_before(history, current, name)
+        others = tuple(each for each in current.models if each.challenger or each.name != name)
+        models = others if champion is None else with_champion(current.models, champion)
+        shadow = current.shadow
+        becomes = "no version scores" if champion is None else f"back to {champion.label}"
+    elif _version(challengers(current.models), name) == version:
+        models, shadow = tuple(each for each in current.models if not each.challenger), None
+        becomes = "withdrawn"
+    else:
+        return None
+    return history.following(
+        "rollback",
+        current.definitions,
+        effective_at=at,
+        shadow=shadow,
+        released_at=now,
+        by=BY_ITSELF,
+        note=f"{name}:{version} {why}: {becomes}",
+        models=models,
+    )
+
+
+def _champion_before(history: History, current: Release, name: str) -> ModelVersion | None:
+    bad = {_version(champions(current.models), name), *_taken_out(history.releases, name)}
+    for release in reversed(history.releases):
+        known = champions(release.models).get(name)
+        if known is not None and known.version not in bad and release.number not in history.refused:
+            return known
+    return None
+
+
+def _taken_out(releases: Iterable[Release], name: str) -> set[int | None]:
+    """Return the versions of a model that the job took out of force by itself."""
+    found: set[int | None] = set()
+    before: Versions = ()
+    for release in releases:
+        if release.by == BY_ITSELF and release.action == "rollback":
+            was = _version(champions(before), name)
+            if was != _version(champions(release.models), name):
+                found.add(was)
+        before = release.models
+    return found
+
+
+def _version(versions: dict[str, ModelVersion], name: str) -> int | None:
+    return versions[name].version if name in versions else None

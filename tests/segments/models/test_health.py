@@ -1,0 +1,73 @@
+"""Which release takes a failing version out of force."""
+
+from segments.control import Release
+from segments.history import History
+from segments.models.health import BY_ITSELF, ModelHealth, ModelScores, without
+from segments.models.released import ModelVersion
+from segments.models.releasing import with_challenger
+
+BUYER = "segments: [{name: buyer, when: {lifetime: {of: count, event: Order Completed, gte: 1}}}]"
+CHURN = {number: ModelVersion("churn", number, "classify", {}, "", str(number)) for number in (1, 2, 3)}
+ODD = ModelVersion("odd", 1, "anomaly", {}, "", "")
+
+
+def released(*versions: int) -> History:
+    return History(
+        Release(place, place * 10, BUYER, models=(CHURN[each], ODD)) for place, each in enumerate(versions, 1)
+    )
+
+
+def taken_out(history: History, version: int) -> Release | None:
+    return without(history, "churn", version, "fails", at=100, now=7)
+
+
+def test_the_version_before_comes_back_and_nothing_else_changes() -> None:
+    found = taken_out(released(1, 2), 2)
+    assert found == Release(
+        3, 100, BUYER, None, "rollback", 7, BY_ITSELF, "churn:2 fails: back to churn:1", models=(CHURN[1], ODD)
+    )
+
+
+def test_what_was_taken_out_once_does_not_come_back_by_itself() -> None:
+    history = released(1, 2)
+    first = taken_out(history, 2)
+    assert first is not None
+    history.add(first)
+    second = taken_out(history, 1)
+    assert second is not None
+    assert (second.models, second.note) == ((ODD,), "churn:1 fails: no version scores")
+
+
+def test_what_is_not_in_force_is_left() -> None:
+    assert taken_out(released(1, 2), 1) is None
+    assert taken_out(History(), 1) is None
+
+
+def test_a_refused_version_does_not_come_back() -> None:
+    history = released(1, 2, 3)
+    history.refused = {2}
+    found = taken_out(history, 3)
+    assert found is not None
+    assert found.models == (CHURN[1], ODD)
+
+
+def test_a_challenger_leaves_the_shadow_and_the_champion_stays() -> None:
+    history = released(1)
+    history.add(Release(2, 20, BUYER, BUYER, "shadow", models=with_challenger((CHURN[1], ODD), CHURN[2])))
+    found = taken_out(history, 2)
+    assert found is not None
+    assert (found.models, found.shadow, found.note) == ((CHURN[1], ODD), None, "churn:2 fails: withdrawn")
+
+
+def test_few_failures_of_many_scores_are_no_reason() -> None:
+    health = ModelHealth()
+    assert [health.take(ModelScores("churn", 1, 1_000, 19, 0)) for _ in range(30)] == [None] * 30
+    assert health.take(ModelScores("churn", 2, 19, 19, 0)) is None
+    assert health.take(ModelScores("churn", 2, 1, 1, 0)) == (20, 20)
+
+
+def test_a_year_of_good_scores_does_not_hide_a_bad_day() -> None:
+    health = ModelHealth()
+    for _ in range(1_000):
+        health.take(ModelScores("churn", 1, 1_000, 0, 0))
+    assert health.take(ModelScores("churn", 1, 1_000, 500, 0)) == (1_000, 500)
