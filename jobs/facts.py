@@ -32,7 +32,8 @@ _SETTING = "settings."
 #: How Kafka and Redis are reached and logged into: it may hold secrets, so a job says nothing of it.
 LOGINS = (
     "kafka.user", "kafka.password", "kafka.client_properties", "kafka.consumer_properties", "kafka.producer_properties",
-    "redis.url", "redis.user", "redis.password", "redis.tls_ca", "redis.tls_certificate", "redis.tls_key",
+    "redis.url", "redis.user", "redis.password", "redis.sentinels", "redis.sentinel_service", "redis.sentinel_password",
+    "redis.tls_ca", "redis.tls_certificate", "redis.tls_key",
 )  # fmt: skip
 _LEFT_OUT = frozenset({"definitions.path", *LOGINS})
 

@@ -10,6 +10,7 @@ from pyflink.datastream import CheckpointingMode, ExternalizedCheckpointRetentio
 
 from jobs.facts import facts_of, to_parameters
 from jobs.java_bridge import FRAME_TYPE, event_frames, kafka_sinks
+from jobs.redis_access import watched_by
 from jobs.settings import Settings
 from segments.control import ControlRecord, Release, encode_control
 from segments.history import first_release
@@ -150,7 +151,9 @@ def function_options(
         shards=settings.flink.shards,
         allowed_lateness=times.allowed_lateness,
         plausibility=settings.plausibility,
-        redis=RedisOptions(redis.url.get_secret_value(), redis.ttl, redis.timeout) if redis.enabled else None,
+        redis=RedisOptions(redis.url.get_secret_value(), redis.ttl, redis.timeout, watched_by(redis))
+        if redis.enabled
+        else None,
         bounds_lead=None if bounded else LEAD + commits,
         max_failed_share=settings.errors.max_failed_share,
         model_folder=str(settings.scoring.cache_dir) if settings.scoring.cache_dir else None,

@@ -16,6 +16,7 @@ from jobs.backfill.topic import handed_over
 from jobs.player import HEARTBEAT_USER
 from jobs.reconcile_memberships import Newest, compare_memberships, newest_memberships
 from jobs.reconcile_redis import compare_redis
+from jobs.redis_access import address_now
 from jobs.settings import Settings
 from jobs.topics import Record, TopicReader
 from segments.backfill_chunks import Chunk
@@ -211,7 +212,7 @@ def reconcile_topics(
         for record in reader.to_the_end():
             if record.value is not None:
                 written.add(record.value)
-    url = settings.redis.url.get_secret_value() if settings.redis.enabled else None
+    url = address_now(settings.redis) if settings.redis.enabled else None
     with topic_reader(settings, [kafka.memberships_topic]) as reader:
         memberships = newest_memberships(reader.to_the_end())
     return reconcile(written, replayed, memberships, 0 if bounded else progress.reached(), url)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import redis
 
 from jobs.settings import RedisSettings
 from jobs.tls import TlsError, client_context, refusal
+from udfs.redis_place import Sentinels, placed
 
 _DEFAULT_PORT = 6379
 _LOGIN = (redis.AuthenticationError, redis.exceptions.AuthorizationError, redis.exceptions.NoPermissionError)
@@ -26,9 +28,7 @@ def check_redis(settings: RedisSettings) -> str | None:
         return None
     timeout = settings.timeout / 1_000
     try:
-        with redis.Redis.from_url(
-            settings.url.get_secret_value(), socket_timeout=timeout, socket_connect_timeout=timeout
-        ) as client:
+        with connected(settings, socket_timeout=timeout, socket_connect_timeout=timeout) as client:
             client.exists("seg:", "segment:", "segments:")
     except redis.RedisError as error:
         why, lasting = _reason(settings, error)
@@ -37,6 +37,27 @@ def check_redis(settings: RedisSettings) -> str | None:
             raise RedisRefused(said) from None
         return said
     return None
+
+
+def watched_by(settings: RedisSettings) -> Sentinels | None:
+    """Return the Sentinels who know where Redis is, None where the url says it."""
+    if not settings.sentinels or settings.sentinel_service is None:
+        return None
+    places = (each.rpartition(":") for each in settings.sentinels)
+    password = settings.sentinel_password.get_secret_value() if settings.sentinel_password else None
+    return Sentinels(
+        tuple((host.strip("[]"), int(port)) for host, _, port in places), settings.sentinel_service, password
+    )
+
+
+def address_now(settings: RedisSettings) -> str:
+    """Return the url of the server, or of the primary that the Sentinels name now; raises redis.ConnectionError."""
+    return placed(settings.url.get_secret_value(), watched_by(settings), settings.timeout / 1_000)
+
+
+def connected(settings: RedisSettings, **options: Any) -> redis.Redis:
+    """Return a client of the server, or of the primary that the Sentinels name now; raises redis.ConnectionError."""
+    return redis.Redis.from_url(address_now(settings), **options)
 
 
 def said_by_redis(settings: RedisSettings, error: redis.RedisError) -> str:
@@ -60,7 +81,7 @@ def _reason(settings: RedisSettings, error: redis.RedisError) -> tuple[str, bool
 def tls_refusal(settings: RedisSettings) -> str | None:
     """Return why TLS with Redis fails, or that Redis wants it; None where TLS is not what is wrong."""
     parts = urlsplit(settings.url.get_secret_value())
-    if parts.hostname is None:
+    if parts.hostname is None or settings.sentinels:
         return None
     address = parts.hostname, parts.port or _DEFAULT_PORT
     if parts.scheme != "rediss":

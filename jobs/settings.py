@@ -98,6 +98,9 @@ class RedisSettings(Section):
 
     enabled: bool = True
     url: Annotated[Secret, AfterValidator(_redis_url)] = SecretStr("redis://localhost:6379/0")
+    sentinels: list[Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[^\s:\[\]]+):[0-9]{1,5}$")]] = []
+    sentinel_service: Text | None = None
+    sentinel_password: Secret | None = None
     user: Text | None = None
     password: Secret | None = None
     tls_ca: Path | None = None
@@ -109,8 +112,20 @@ class RedisSettings(Section):
     @property
     def display_url(self) -> str:
         """The address without user, password and options, for people to read."""
+        if self.sentinels:
+            return f"the primary of '{self.sentinel_service}' (Sentinels at {', '.join(self.sentinels)})"
         parts = urlsplit(self.url.get_secret_value())
         return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+
+    @model_validator(mode="after")
+    def _sentinels_are_whole(self) -> Self:
+        if bool(self.sentinels) != (self.sentinel_service is not None):
+            raise ValueError("sentinels and sentinel_service (the name by which they know Redis) come together")
+        if self.sentinel_password is not None and not self.sentinels:
+            raise ValueError("sentinel_password needs sentinels")
+        if self.sentinels and self.url.get_secret_value().startswith("unix:"):
+            raise ValueError("sentinels give host and port: write redis:// or rediss:// in url")
+        return self
 
     @model_validator(mode="after")
     def _whole_address(self) -> Self:

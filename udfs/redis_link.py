@@ -15,6 +15,7 @@ from typing import Any
 import redis
 
 from udfs.redis_entries import COMPARE, MARK, WRITE
+from udfs.redis_place import Sentinels, primary
 
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 5.0
@@ -29,6 +30,7 @@ class RedisOptions:
     url: str
     ttl_ms: int
     timeout_ms: int
+    sentinels: Sentinels | None = None  # who know the host and port, which those of `url` then are not
 
 
 def _sha(script: str) -> str:
@@ -42,13 +44,14 @@ _jitter = random.Random()  # noqa: S311 - workers are not to come at once; its o
 class RedisLink:
     """Sends requests and looks for their answers; while it is not `up`, a thread tries to connect anew.
 
-    The address is resolved anew each time, and a server counts as back once it takes a write: so a failover is
-    followed, and a replica, a server that loads and one that is full are all away.
+    The address is resolved anew each time, and Sentinels are asked anew; a server counts as back once it takes a write.
+    So a failover is followed, and a replica, a server that loads and one that is full are all away.
     """
 
     def __init__(self, options: RedisOptions) -> None:
         """Connect; waits no longer than one attempt may take."""
         self._timeout = options.timeout_ms / 1_000
+        self._url, self._sentinels = options.url, options.sentinels
         self._pool = redis.ConnectionPool.from_url(
             options.url,
             socket_timeout=self._timeout,
@@ -72,6 +75,8 @@ class RedisLink:
     @property
     def address(self) -> str:
         """Where Redis is, without user and password."""
+        if self._sentinels is not None:
+            return str(self._sentinels)
         known = self._pool.connection_kwargs
         return str(known.get("path") or f"{known.get('host', 'localhost')}:{known.get('port', 6379)}")
 
@@ -151,6 +156,8 @@ class RedisLink:
     def _connected(self) -> tuple[Any, str]:
         connection: Any = self._pool.make_connection()
         try:
+            if self._sentinels is not None:
+                connection.host, connection.port = primary(self._url, self._sentinels, self._timeout)
             connection.connect()
             scripts = [("SCRIPT LOAD", script) for script in (WRITE, COMPARE, MARK)]
             for command in (*scripts, ("SET", _PROBE_KEY, "1", "PX", _PROBE_TTL_MS)):

@@ -16,11 +16,11 @@ import psutil
 import redis
 
 from benchmarks.faults.live_run import LiveRun
+from benchmarks.faults.outages import PAUSE_S, fail_over_redis, fill_redis, refuse_checkpoints, send_too_large
 from jobs.stack.kafka_broker import broker_ids
 from jobs.stack.redis_server import ping
 
 Act = Callable[[LiveRun, Random], None]
-PAUSE_S = 3.0
 _NEVER_LOSE = ("--appendonly", "yes", "--appendfsync", "always")
 
 
@@ -76,6 +76,10 @@ ACTS: Mapping[str, Act] = {
     "restart_broker": restart_broker,
     "pause_redis": pause_redis,
     "restart_redis": restart_redis,
+    "fill_redis": fill_redis,
+    "fail_over_redis": fail_over_redis,
+    "refuse_checkpoints": refuse_checkpoints,
+    "send_too_large": send_too_large,
 }
 
 

@@ -55,7 +55,7 @@ def compare(settings: Settings, choice: Choice, rate: int, *, with_state: bool, 
     from jobs.live.report import Found
     from jobs.live.state import compare_state
     from jobs.live.told import no_room, told
-    from jobs.redis_access import said_by_redis
+    from jobs.redis_access import connected, said_by_redis
     from jobs.topics import TopicError
 
     found = Found()
@@ -65,7 +65,7 @@ def compare(settings: Settings, choice: Choice, rate: int, *, with_state: bool, 
             if with_state:
                 compare_state(settings, topic, choice, rate, found, shown.of_total("state"))
             if settings.redis.enabled:
-                with redis.Redis.from_url(settings.redis.url.get_secret_value(), socket_timeout=30.0) as client:
+                with connected(settings.redis, socket_timeout=30.0) as client:
                     side = RedisSide(client, topic, settings, found, repair=repair)
                     side.compare(choice, rate, shown.of_total("Redis"))
     except (TopicError, LookupError, TimeoutError) as error:

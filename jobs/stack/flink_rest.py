@@ -101,6 +101,10 @@ class FlinkRest:
         """Return how many checkpoints the job has completed since its start or restore."""
         return int(self._call("GET", f"/jobs/{job}/checkpoints")["counts"]["completed"])
 
+    def failed_checkpoints(self, job: str) -> int:
+        """Return how many of the job's checkpoints failed since its JobManager started."""
+        return int(self._call("GET", f"/jobs/{job}/checkpoints")["counts"]["failed"])
+
     def newest_checkpoint(self, job: str) -> int:
         """Return when the newest completed checkpoint began, in ms since 1970; 0 when there is none."""
         newest = self._call("GET", f"/jobs/{job}/checkpoints")["latest"]["completed"]

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
+from benchmarks.faults.outages import no_room_in
 from jobs.player import play
 from jobs.stack.kafka_broker import broker_ids
 from jobs.stack.redis_server import ping
@@ -66,9 +67,9 @@ def test_outages_one_after_the_other(stack: Stack, tmp_path: Path) -> None:
         await_redis(made, 2)
 
         with no_room_in(folder):
-            failed = stack.rest._call("GET", f"/jobs/{job}/checkpoints")["counts"]["failed"]
+            failed = stack.rest.failed_checkpoints(job)
             play_round(made, rounds[2])
-            made.wait_for(lambda: failures(stack, job) >= failed + 2, "checkpoints to fail")
+            made.wait_for(lambda: stack.rest.failed_checkpoints(job) >= failed + 2, "checkpoints to fail")
             made.wait_for(lambda: len(changes(made, "read_uncommitted")) == 3 * USERS, "the job to go on")
             assert len(changes(made)) == 2 * USERS, "without a checkpoint nothing can be read"
         made.wait_for(lambda: len(changes(made)) == 3 * USERS, "checkpoints to succeed again")
@@ -113,10 +114,6 @@ def changes(made: Pipeline, isolation: str = "read_committed") -> list[bytes]:
     return [record.value for record in made.read("changes", isolation=isolation)]
 
 
-def failures(stack: Stack, job: str) -> int:
-    return int(stack.rest._call("GET", f"/jobs/{job}/checkpoints")["counts"]["failed"])
-
-
 def await_redis(made: Pipeline, rounds: int) -> None:
     """Return once Redis has every user in the segments of so many rounds."""
     wanted = {f"u{user}": {"_seq", *ROUNDS[:rounds]} for user in range(USERS)}
@@ -145,16 +142,3 @@ def away(stack: Stack, name: str) -> Iterator[None]:
         yield
     finally:
         stack.start_again(name)
-
-
-@contextmanager
-def no_room_in(folder: Path) -> Iterator[None]:
-    """Have nothing be written in a folder, not by root either: a file stands where it was."""
-    aside = folder.with_suffix(".aside")
-    folder.rename(aside)
-    folder.write_text("no room")
-    try:
-        yield
-    finally:
-        folder.unlink()
-        aside.rename(folder)

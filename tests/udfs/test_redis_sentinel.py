@@ -1,0 +1,123 @@
+"""A writer that asks Sentinels follows them to the replica that they make the primary, and loses nothing."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+
+from jobs.redis_access import check_redis, connected
+from jobs.settings import RedisSettings
+from jobs.stack.ports import LOOPBACK, free_ports
+from jobs.stack.redis_server import find_binary
+from jobs.stack.waiting import wait_until
+from tests.udfs.redis_support import TTL, Server, Told, Writer, change, put
+from tests.udfs.test_redis_outages import assert_right
+from udfs.redis_link import RedisOptions
+from udfs.redis_place import Sentinels, placed
+from udfs.redis_writer import RedisWriter
+
+NAME = "main"
+PASSWORD = "hush"  # noqa: S105 - of a Sentinel that lives as long as a test
+PROMOTED_TIMEOUT = 60.0
+
+
+@contextmanager
+def sentinel(folder: Path, primary: Server) -> Iterator[tuple[str, int]]:
+    """Run one Sentinel that watches a server and decides alone."""
+    (port,) = free_ports(1)
+    place = urlsplit(primary.url)
+    conf = folder / "sentinel.conf"
+    conf.write_text(
+        f"port {port}\nbind {LOOPBACK}\ndir {folder}\nrequirepass {PASSWORD}\n"
+        f"sentinel monitor {NAME} {place.hostname} {place.port} 1\n"
+        f"sentinel down-after-milliseconds {NAME} 1000\nsentinel failover-timeout {NAME} 5000\n"
+    )
+    process = subprocess.Popen([str(find_binary()), str(conf), "--sentinel"], stdout=subprocess.DEVNULL)
+    try:
+        yield LOOPBACK, port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def follow(replica: Server, primary: Server) -> None:
+    place = urlsplit(primary.url)
+    with redis.Redis.from_url(replica.url) as client:
+        client.execute_command("REPLICAOF", place.hostname, place.port)
+        wait_until(lambda: client.info("replication").get("master_link_status") == "up", 20, "the replica")
+
+
+def settings_of(place: tuple[str, int]) -> RedisSettings:
+    address = f"{place[0]}:{place[1]}"
+    return RedisSettings(
+        url="redis://nowhere.invalid:1/0", sentinels=[address], sentinel_service=NAME, sentinel_password=PASSWORD
+    )
+
+
+class SentinelWriter(Writer):
+    """A writer whose Redis is where the Sentinels say."""
+
+    def __init__(self, sentinels: Sentinels) -> None:
+        self.told = Told()
+        RedisWriter.__init__(self, RedisOptions("redis://nowhere.invalid:1/0", TTL, 1_000, sentinels), self.told)
+        self.own([0, 1], lacking=False)
+
+
+def test_a_failover_is_followed(tmp_path: Path) -> None:
+    for name in ("old", "new", "sentinel"):
+        (tmp_path / name).mkdir()
+    with Server(tmp_path / "old") as old, Server(tmp_path / "new") as new:
+        follow(new, old)
+        with sentinel(tmp_path / "sentinel", old) as place:
+            settings = settings_of(place)
+            wait_until(lambda: check_redis(settings) is None, PROMOTED_TIMEOUT, "the Sentinel to know the primary")
+            writer = SentinelWriter(Sentinels((place,), NAME, PASSWORD))
+            assert str(writer.log._address) == f"the primary of 'main' (Sentinels at {LOOPBACK}:{place[1]})"
+            put(writer, [change(f"u{number}", "first", "entered", 1) for number in range(50)])
+            with redis.Redis(*place, password=PASSWORD) as asked:
+                wait_until(lambda: asked.sentinel_slaves(NAME), PROMOTED_TIMEOUT, "the Sentinel to know the replica")
+            old.kill()
+            put(writer, [change("u1", "first", "exited", 2), change("u50", "first", "entered", 1)])
+            assert_right(new, writer.told)
+            assert writer.log.outages == 1
+            with connected(settings) as client:
+                assert client.hget("seg:u1", "_seq") == b"2"
+            writer.close()
+
+
+def test_sentinels_that_say_nothing_are_named() -> None:
+    (port,) = free_ports(1)
+    said = check_redis(settings_of((LOOPBACK, port)))
+    assert said is not None
+    assert said.startswith(f"cannot use Redis at the primary of 'main' (Sentinels at {LOOPBACK}:{port}): no Sentinel")
+    assert PASSWORD not in said
+
+
+def test_the_address_keeps_login_database_and_options() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("udfs.redis_place.primary", lambda *_: ("::1", 7))
+        sentinels = Sentinels((("a", 1),), NAME)
+        assert (
+            placed("rediss://u:p%40@x:1/3?ssl_ca_certs=a", sentinels, 1.0) == "rediss://u:p%40@[::1]:7/3?ssl_ca_certs=a"
+        )
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"sentinels": ["a:1"]}, "come together"),
+        ({"sentinel_service": "main"}, "come together"),
+        ({"sentinel_password": "x"}, "needs sentinels"),
+        ({"sentinels": ["a"], "sentinel_service": "main"}, "pattern"),
+        ({"sentinels": ["a:1"], "sentinel_service": "main", "url": "unix:///x"}, "give host and port"),
+    ],
+)
+def test_sentinels_that_are_given_by_half_are_refused(given: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        RedisSettings(**given)
