@@ -44,12 +44,13 @@ class ColumnDrift:
 
 @dataclass(frozen=True)
 class Drift:
-    """All columns, the worst first, what else was measured, and the alarms as sentences."""
+    """All columns, the worst first, what else was measured, the alarms as sentences, the importances of now."""
 
     rows: int
     columns: list[ColumnDrift]
     measured: dict[str, float] = field(default_factory=dict)
     alarms: list[str] = field(default_factory=list)
+    importances: dict[str, float] = field(default_factory=dict)
 
 
 def psi(expected: NDArray[np.float64], found: NDArray[np.float64]) -> float:
@@ -118,6 +119,8 @@ def _sentence(each: ColumnDrift) -> str:
 
 def against_labels(labels: NDArray[Any], scores: NDArray[np.float64], threshold: float, limits: Limits) -> Drift:
     """Judge scores by labels that came later: accuracy below its limit is an alarm."""
+    if len(labels) < limits.least_rows:
+        return Drift(len(labels), [])  # too few labels have come
     accuracy = float(accuracy_score(labels, scores >= threshold))
     measured = {"accuracy": accuracy}
     if len(np.unique(labels)) == 2:
@@ -136,7 +139,7 @@ def importance_shift(before: dict[str, float], now: dict[str, float], limits: Li
     ours, theirs = (np.array([given.get(name, 0.0) for name in names]) for given in (before, now))
     shift = float(np.abs(ours / (ours.sum() or 1) - theirs / (theirs.sum() or 1)).sum() / 2)
     alarms = [f"the importances have shifted by {shift:.2f}"] if shift > limits.importance else []
-    return Drift(0, [], {"importance_shift": shift}, alarms)
+    return Drift(0, [], {"importance_shift": shift}, alarms, now)
 
 
 def in_one(parts: list[Drift]) -> Drift:
@@ -144,4 +147,5 @@ def in_one(parts: list[Drift]) -> Drift:
     columns = [column for part in parts for column in part.columns]
     measured = {name: value for part in parts for name, value in part.measured.items()}
     alarms = [alarm for part in parts for alarm in part.alarms]
-    return Drift(max((part.rows for part in parts), default=0), columns, measured, alarms)
+    importances = {name: value for part in parts for name, value in part.importances.items()}
+    return Drift(max((part.rows for part in parts), default=0), columns, measured, alarms, importances)

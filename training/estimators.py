@@ -22,8 +22,13 @@ Grid = Mapping[str, list[Any]]
 GRIDS: dict[str, Grid] = {
     "gradient_boosting": {"max_leaf_nodes": [6, 10, 16]},
     "random_forest": {"min_samples_leaf": [4, 16]},
-    "voting": {"max_leaf_nodes": [10]},
+    "voting": {},  # one candidate
 }
+_VOTING_KINDS = (
+    {"learning_rate": 0.03, "max_iter": 220, "max_leaf_nodes": 12, "max_features": 0.25},
+    {"learning_rate": 0.015, "max_iter": 420, "max_leaf_nodes": 12, "max_features": 0.25},
+    {"learning_rate": 0.02, "max_iter": 240, "max_leaf_nodes": 24, "max_features": 0.2, "min_samples_leaf": 50},
+)
 
 
 def columns(numbers: int, categories: int, *, impute: bool = False, scale: bool = False) -> ColumnTransformer:
@@ -72,12 +77,18 @@ def _forest(settings: dict[str, Any], seed: int) -> Any:
 
 
 def _voting(settings: dict[str, Any], seed: int) -> Any:
-    """Boosting with several seeds, a forest and extremely random trees, which err in different ways."""
-    boosting = [(f"boosting_{number}", _boosting(settings, seed + number)) for number in range(4)]
-    trees = {"n_estimators": 100, "min_samples_leaf": 4, "max_features": 0.4, "n_jobs": 1, "random_state": seed}
-    others = [("forest", _filled(RandomForestClassifier(**trees))), ("trees", _filled(ExtraTreesClassifier(**trees)))]
-    weights = np.array([1.0] * len(boosting) + [0.5] * len(others))  # the exporter takes no list
-    return VotingClassifier([*boosting, *others], voting="soft", weights=weights, flatten_transform=False)
+    """Boosting of three kinds with two seeds each and extremely random trees, which err in different ways."""
+    kinds = [{**kind, **settings} for kind in _VOTING_KINDS]
+    boosting = [
+        (f"boosting_{number}_{again}", _boosting(kind, seed + 10 * again + number))
+        for again in range(2)
+        for number, kind in enumerate(kinds)
+    ]
+    trees = ExtraTreesClassifier(200, min_samples_leaf=6, max_features=0.6, n_jobs=1, random_state=seed)
+    weights = np.array([1.0] * len(boosting) + [len(boosting) / 2])  # the exporter takes no list
+    return VotingClassifier(
+        [*boosting, ("trees", _filled(trees))], voting="soft", weights=weights, flatten_transform=False
+    )
 
 
 def _filled(estimator: Any) -> Pipeline:

@@ -8,7 +8,7 @@ from typing import Any
 from training import plots
 from training.train import Trained
 
-_STYLE = """
+STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d2430; background: #fff; max-width: 62rem; margin: 2rem auto;
   padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
@@ -25,7 +25,7 @@ def page(trained: Trained, manifest: dict[str, Any]) -> str:
     return f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{name}</title>
-<style>{_STYLE}</style></head>
+<style>{STYLE}</style></head>
 <body>
 <h1>{name}</h1>
 <p>{escape(str(manifest["task"]))}: {escape(str(trained.learnt.found.get("estimator", "")))},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from segments.definitions.model import Definitions
@@ -46,8 +46,23 @@ class Asked:
         >>> Asked(definitions, features, 0, 200_000_000, Rows(every="1d")).grid()
         (86400000, 172800000)
         """
-        if self.instants is not None:
-            return self.instants
+        return self._grid() if self.instants is None else self.instants
+
+    def newest(self, window: int) -> Asked:
+        """Return the same for the instants of the grid in its last `window` (ms): what training anew learns from."""
+        grid = self._grid()
+        return replace(self, instants=tuple(at for at in grid if at > grid[-1] - window))
+
+    def watched(self, window: int) -> Asked:
+        """Return the same for the last `window` (ms) of the recording, and of those instants whose label has come."""
+        late = self.label.within if self.label else 0
+        begin = self.first + self.rows.warm_up
+        found = {
+            at for end in (self.last, self.last - late) for at in range(end, max(begin, end - window), -self.rows.every)
+        }
+        return replace(self, instants=tuple(sorted(found)))
+
+    def _grid(self) -> tuple[int, ...]:
         begin = self.first + max(self.rows.warm_up, self.rows.every)
         end = self.last - (self.label.within if self.label else 0)
         return tuple(range(begin, end + 1, self.rows.every))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.onnx_model import OnnxModel
+from segments.models.watching import Watch
 from training.dataset import Dataset
 from training.drift import Drift, Limits, against_labels, drift, importance_shift, in_one
 from training.reference import Reference
@@ -28,6 +29,7 @@ class Watched:
     scorer: OnnxModel
     data: Dataset
     scores: NDArray[np.float64]
+    judged: Dataset | None = None  # rows whose label has come; none where nothing is foretold
 
     @property
     def threshold(self) -> float:
@@ -35,8 +37,13 @@ class Watched:
         return float(self.manifest["found"].get("threshold", 0.5))
 
 
-def watched(registry: Registry, name: str, version: int, data: Dataset, feature_hash: str) -> Watched:
-    """Score rows with a version; raises RegistryError when it reads other features than these."""
+def watched(
+    registry: Registry, name: str, version: int, data: Dataset, feature_hash: str, judged: Dataset | None = None
+) -> Watched:
+    """Score rows with a version; raises RegistryError when it reads other features than these.
+
+    `judged` are rows whose label has come, without it all rows.
+    """
     manifest = registry.manifest(name, version)
     if manifest.get("feature_hash") != feature_hash:
         raise RegistryError(
@@ -48,7 +55,19 @@ def watched(registry: Registry, name: str, version: int, data: Dataset, feature_
     except (ValueError, KeyError) as error:
         raise RegistryError(f"version {version} of {name} cannot be used: {error}") from None
     scores = membership(scorer.scores(data.numbers, data.categories))
-    return Watched(manifest, reference, scorer, data, scores)
+    return Watched(manifest, reference, scorer, data, scores, data if judged is None else judged)
+
+
+def parts_of(data: Dataset, last: int, window: int, label_within: int) -> tuple[Dataset, Dataset]:
+    """Return the rows of the last `window` (ms) before `last`, and those as long before whose label has come."""
+    end = last - label_within
+    newest, judged = data.at > last - window, (data.at > end - window) & (data.at <= end)
+    return data.take(np.flatnonzero(newest)), data.take(np.flatnonzero(judged))
+
+
+def limits_of(spec: Watch) -> Limits:
+    """Return the limits as they stand in `models.yaml`."""
+    return Limits(**spec.model_dump(exclude={"every", "window"}))
 
 
 def measure(now: Watched, limits: Limits = Limits()) -> Drift:  # noqa: B008 - frozen
@@ -60,7 +79,9 @@ def measure(now: Watched, limits: Limits = Limits()) -> Drift:  # noqa: B008 - f
     draw = np.random.default_rng(0)
     sample = data.take(draw.permutation(len(data))[:_SHUFFLED_ROWS])
     parts = [found, importance_shift(now.reference.importances, shuffled_effect(now.scorer, sample, draw), limits)]
-    if now.manifest["task"] == "classify" and data.labels is not None:
-        parts.append(against_labels(data.labels, now.scores, now.threshold, limits))
+    judged = now.judged
+    if now.manifest["task"] == "classify" and judged is not None and judged.labels is not None:
+        scores = membership(now.scorer.scores(judged.numbers, judged.categories))
+        parts.append(against_labels(judged.labels, scores, now.threshold, limits))
     confidence = float(np.mean(np.abs(now.scores - 0.5)) * 2)
     return in_one([*parts, Drift(0, [], {"confidence": confidence} if now.manifest["task"] == "classify" else {})])

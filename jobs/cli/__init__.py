@@ -26,6 +26,7 @@ from jobs.cli.release import promote, release, rollback, withdraw
 from jobs.cli.replay import replay
 from jobs.cli.run import run
 from jobs.cli.savepoint import savepoint
+from jobs.cli.schedule import schedule
 from jobs.cli.submit import submit
 from jobs.cli.train import train
 from jobs.cli.upgrade import rescale, resume, upgrade
@@ -71,5 +72,6 @@ app.command()(rebuild)
 app.command()(train)
 app.command()(drift)
 app.command()(fairness)
+app.command()(schedule)
 app.add_typer(models, name="models")
 app.add_typer(redis_app, name="redis")

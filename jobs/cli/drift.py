@@ -15,12 +15,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from jobs.cli.bars import bars
 from jobs.cli.errors import BadInput, Failed, for_people
 from jobs.cli.inputs import DefinitionsOption, MappingOption, SettingsOption, checked_settings
 from jobs.cli.reports import ReportFormat
-from jobs.cli.train import MODELS, REGISTRY, ModelsOption, RegistryOption, data_of, model_named, require_training
+from jobs.cli.train import MODELS, REGISTRY, ModelsOption, RegistryOption, model_named, require_training
+from jobs.cli.watching import Read, duration, print_drift, read_churn, watched_of
 from jobs.recording import NoEvents
+from segments.models.model import ModelSpec
 
 if TYPE_CHECKING:
     from training.fairness import Fairness
@@ -40,6 +41,14 @@ def drift(
     events: EventsOption = None,
     table: TableOption = None,
     mapping: MappingOption = None,
+    window: Annotated[
+        str | None, typer.Option(help="The newest part of the events that is looked at.", show_default="drift.window")
+    ] = None,
+    changes: Annotated[Path | None, typer.Option(help="Changes of segments, one JSON a line.")] = None,
+    interval: Annotated[str, typer.Option(help="Over which churn of segments is counted.")] = "1d",
+    churn_limit: Annotated[float, typer.Option(min=0, help="Exits per member that are an alarm.")] = 0.5,
+    report: Annotated[Path | None, typer.Option(help="Write a page with plots.")] = None,
+    metrics: Annotated[Path | None, typer.Option(help="Write a text file for Prometheus.")] = None,
     models: ModelsOption = MODELS,
     registry: RegistryOption = REGISTRY,
     format: FormatOption = ReportFormat.text,  # noqa: A002 - the option's name
@@ -48,24 +57,30 @@ def drift(
 ) -> None:
     """Compare what a version sees and says now with its training, and with labels where they have come.
 
-    Example: segments drift churn_risk 3 --events last_week.ndjson
+    Example: segments drift churn_risk 3 --events last_quarter.ndjson --report drift.html
 
     Exit codes: 0 nothing has moved, 1 an alarm (or no event could be read), 2 wrong input or configuration.
     """
-    watched = _watched(name, version, events, table, mapping, models, registry, definitions, settings)
-    from training.watch import measure
+    over, every = duration(window, "--window"), duration(interval, "--interval")
+    left = read_churn(changes, every or 0)
+    watched, spec = _watched(name, version, events, table, mapping, models, registry, definitions, settings, over)
+    from training.churn import churn_alarms
+    from training.exposition import exposition, of_churn, of_drift, write_whole
+    from training.watch import limits_of, measure
+    from training.watch_page import page
 
-    found = measure(watched)
+    limits = limits_of(spec.drift)
+    found = measure(watched, limits)
+    found.alarms.extend(churn_alarms(left, churn_limit, limits.least_rows))
+    if report is not None:
+        write_whole(report, page(f"{name} {version}: drift", found, watched.reference, watched.scores, left))
+    if metrics is not None:
+        write_whole(metrics, exposition([*of_drift(found, name, version), *of_churn(left)]))
     if format == ReportFormat.json:
-        typer.echo(json.dumps(asdict(found), indent=2))
+        newest = {segment: asdict(each[-1]) | {"rate": each[-1].rate} for segment, each in left.items() if each}
+        typer.echo(json.dumps({**asdict(found), "churn": newest}, indent=2))
     else:
-        shown = Table("column", "PSI", "KS", "p", "", box=None)
-        for each in found.columns:
-            tested = ("", "") if each.ks is None or each.p is None else (f"{each.ks:.3f}", f"{each.p:.2g}")
-            shown.add_row(each.name, f"{each.psi:.3f}", *tested, "moved" if each.alarm else "")
-        console = Console(file=sys.stdout, markup=False, highlight=False)
-        console.print(shown)
-        console.print(", ".join([f"{found.rows:,} rows", *(f"{k} {v:.3f}" for k, v in found.measured.items())]))
+        print_drift(found, left)
     if found.alarms:
         raise Failed("\n".join(f"{name} {version}: {alarm}" for alarm in found.alarms))
 
@@ -90,7 +105,7 @@ def fairness(
 
     Exit codes: 0 done, 1 no event could be read, 2 wrong input or configuration.
     """
-    watched = _watched(name, version, events, table, mapping, models, registry, definitions, settings)
+    watched, _ = _watched(name, version, events, table, mapping, models, registry, definitions, settings)
     from training.fairness import fairness_by
 
     data = watched.data
@@ -126,19 +141,19 @@ def _watched(
     registry: str,
     definitions: Path | None,
     settings: Path | None,
-) -> Watched:
+    window: int | None = None,
+) -> tuple[Watched, ModelSpec]:
     """Return a version with the rows of now and its scores of them; raises Failed, BadInput."""
     require_training()
     from training.dataset import BadData
     from training.registry import Registry, RegistryError
-    from training.watch import watched
 
     spec, known = model_named(name, models)
     job, checked = checked_settings(settings, definitions)
+    over = spec.drift.window if window is None else window
+    read = Read(events or table, mapping, job, checked)
     try:
-        with bars() as shown:
-            data, origin = data_of(spec, known, events or table, events is None, mapping, job, checked, None, shown)
-        found = watched(Registry(registry), name, version, data, origin.feature_hash)
+        found = watched_of(Registry(registry), spec, known, version, read, over, is_table=events is None)
     except (NoEvents, BadData, RegistryError) as error:
         raise Failed(str(error)) from None
-    return found
+    return found, spec

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -109,8 +110,12 @@ def data_of(
     definitions: Definitions,
     workers: int | None,
     shown: Bars,
+    choose: Callable[[Asked], Asked] = lambda asked: asked,
 ) -> tuple[Dataset, Origin]:
-    """Return a model's rows of a file and where they come from; raises BadInput, BadData, NoEvents, OSError."""
+    """Return a model's rows of a file and where they come from; raises BadInput, BadData, NoEvents, OSError.
+
+    `choose` may ask for other instants than those of the whole recording.
+    """
     from training.dataset import BadData, from_rows, from_table
 
     if file is None or is_table != (spec.table is not None):
@@ -127,7 +132,7 @@ def data_of(
     ) as recording:
         first, last = recording.bounds()
         label = spec.classify.label if spec.classify else None
-        asked = Asked(definitions, features, first, last, spec.rows, label, job.plausibility)
+        asked = choose(Asked(definitions, features, first, last, spec.rows, label, job.plausibility))
         if not asked.grid():
             raise BadData(too_short(asked))
         sample = Sample(spec.rows.at_most)

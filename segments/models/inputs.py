@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from segments.models.features import Vector
 from segments.models.model import Derived
+from segments.models.values import Scalar
 
 Numbers = NDArray[np.float32]
 Categories = NDArray[np.object_]
@@ -37,9 +38,7 @@ class Inputs:
         derive: Sequence[Derived] = (),
     ) -> None:
         self.names = tuple(names)
-        self._ordered = {
-            name: {value: float(place) for place, value in enumerate(of)} for name, of in (ordered or {}).items()
-        }
+        self._ordered = {name: _places(of) for name, of in (ordered or {}).items()}
         self._derive = tuple(derive)
         self.categories = tuple(name for name in names if name in categories and name not in self._ordered)
         given = [name for name in names if name not in self.categories]
@@ -55,9 +54,12 @@ class Inputs:
                 f"'{missing[0]}' is ordered, but there is no such column (there are {', '.join(self.names)})"
             )
         for each in self._derive:
-            unknown = [name for name in each.kind()[1] if name not in known]
+            kind, of = each.kind()
+            unknown = [name for name in of if name not in known] if kind != "place" else []
             if unknown:
                 raise ValueError(f"'{each.name}' is derived from '{unknown[0]}', which is no number before it")
+            if kind == "place" and of.of not in self._places:
+                raise ValueError(f"'{each.name}' is the place of '{of.of}', which is no column")
             if each.name in self._places or each.name in known - set(given):
                 raise ValueError(f"two columns are named '{each.name}'")
             known.add(each.name)
@@ -68,12 +70,14 @@ class Inputs:
         for name in self.numbers[: len(self.numbers) - len(self._derive)]:
             place, order = self._places[name], self._ordered.get(name)
             values = [vector[place] for vector in vectors]
-            columns[name] = np.array(
-                [_number(each) if order is None else order.get(str(each), np.nan) for each in values]
-            )
+            columns[name] = np.array(list(map(_number, values))) if order is None else _placed(values, order)
         for derived in self._derive:
             kind, of = derived.kind()
-            columns[derived.name] = _DERIVED[kind]([columns[name] for name in of])
+            if kind == "place":
+                values = [vector[self._places[of.of]] for vector in vectors]
+                columns[derived.name] = _placed(values, _places(of.order))
+            else:
+                columns[derived.name] = _DERIVED[kind]([columns[name] for name in of])
         numbers = np.empty((len(vectors), len(self.numbers)), np.float32)
         for place, name in enumerate(self.numbers):
             numbers[:, place] = np.clip(columns[name], -_LARGEST, _LARGEST)
@@ -82,6 +86,14 @@ class Inputs:
             source = self._places[name]
             categories[:, place] = [UNKNOWN if vector[source] is None else str(vector[source]) for vector in vectors]
         return numbers, categories
+
+
+def _places(order: Sequence[str]) -> dict[str, float]:
+    return {value: float(place) for place, value in enumerate(order)}
+
+
+def _placed(values: Sequence[Scalar], places: Mapping[str, float]) -> NDArray[np.float64]:
+    return np.array([places.get(str(each), np.nan) for each in values])
 
 
 def _number(value: float | str | None) -> float:

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from segments.definitions.basis import Duration, Model, Name, OneKind, Text
 from segments.models.spec import FeatureSet, OwnCondition
+from segments.models.watching import Retrain, Watch
 
 Estimator = Literal["gradient_boosting", "random_forest", "voting"]
 METRICS = ("roc_auc", "average_precision", "f1", "precision", "recall", "accuracy", "brier")
@@ -53,6 +54,13 @@ class Table(Model):
 Two = Annotated[list[Text], Field(min_length=2, max_length=2)]
 
 
+class Place(Model):
+    """Where a category stands in an order; unknown where it does not. Unlike `ordered`, the category stays."""
+
+    of: Text
+    order: list[Text] = Field(min_length=2)
+
+
 class Derived(OneKind):
     """A number made of other columns; a ratio is unknown where the second column is 0."""
 
@@ -63,6 +71,7 @@ class Derived(OneKind):
     product: list[Text] | None = Field(None, min_length=2)
     ratio: Two | None = None
     difference: Two | None = None
+    place: Place | None = None
 
 
 class Classify(Model):
@@ -165,6 +174,8 @@ class ModelSpec(Model):
     cluster: Cluster | None = None
     anomaly: Anomaly | None = None
     score: Scoring = Field(default_factory=Scoring)
+    drift: Watch = Field(default_factory=Watch)
+    retrain: Retrain | None = None
     seed: int = 7
     held_out: float = Field(0.2, gt=0, lt=0.9)
     parity: float = Field(1e-5, gt=0)

@@ -75,11 +75,12 @@ def test_an_edge_belongs_to_the_bin_below() -> None:
 
 
 def test_accuracy_below_its_limit_is_an_alarm() -> None:
-    labels = np.array([0, 1] * 50)
+    labels = np.array([0, 1] * 100)
     right = against_labels(labels, labels.astype(float), 0.5, Limits())
     assert (right.alarms, right.measured) == ([], {"accuracy": 1.0, "roc_auc": 1.0})
     wrong = against_labels(labels, 1.0 - labels, 0.5, Limits())
     assert wrong.alarms == ["accuracy is 0.000, below 0.85"]
+    assert against_labels(labels[1:], 1.0 - labels[1:], 0.5, Limits()).alarms == []  # too few labels to tell
 
 
 def test_importances_that_change_places_are_an_alarm() -> None:

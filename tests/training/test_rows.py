@@ -83,6 +83,14 @@ def test_the_last_row_leaves_room_for_its_label() -> None:
     assert asked.grid() == (T + 2 * DAY, T + 3 * DAY)
 
 
+def test_a_check_looks_at_the_newest_rows_and_at_those_whose_label_has_come() -> None:
+    asked = Asked(PLAIN, FEATURES, T, T + 20 * DAY, Rows.model_validate({"every": "1d", "warm_up": "2d"}), BUYS)
+    assert asked.watched(2 * DAY).grid() == tuple(T + day * DAY for day in (12, 13, 19, 20))
+    assert asked.newest(3 * DAY).grid() == tuple(T + day * DAY for day in (11, 12, 13))
+    assert asked.watched(30 * DAY).grid()[0] > T + 2 * DAY
+    assert Asked(PLAIN, FEATURES, T, T + DAY, Rows(), BUYS).newest(3 * DAY).grid() == ()
+
+
 def test_what_the_job_refuses_is_in_no_row() -> None:
     declared = parse_definitions(
         "properties: {total: number}\nsegments: [{name: a, when: {recency: {event: any, within: 1h}}}]"

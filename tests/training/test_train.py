@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ from typer.testing import CliRunner
 from jobs.cli import app
 from scoring.onnx_model import OnnxModel
 from segments.models.inputs import Inputs
-from training.dataset import Dataset
+from segments.models.loader import load_models
+from training.contest import contest
+from training.dataset import Dataset, from_table
 from training.reference import typical_of
 from training.registry import Registry
+from training.train import train as learn
 
 RUN = CliRunner()
 HOUR = 3_600_000
@@ -213,6 +217,8 @@ def of_events(folder: Path, every: str, at_most: int) -> Path:
         "features": "visitor",
         "anomaly": {"trees": 10},
         "rows": {"every": every, "at_most": at_most},
+        "drift": {"window": "3h", "least_rows": 100},
+        "retrain": {"every": "7d"},
     }
     (folder / "models.yaml").write_text(yaml.safe_dump({"feature_sets": {"visitor": VISITORS}, "models": [model]}))
     events = (
@@ -254,6 +260,54 @@ def test_what_it_was_trained_on_has_not_drifted_and_what_changed_has(folder: Pat
     assert code == 1
     assert "buyer 1: spent has moved: PSI" in said
     assert "views has moved" not in said
+
+
+def test_a_check_leaves_a_page_and_figures_with_the_churn_of_segments(folder: Path, tmp_path: Path) -> None:
+    trained(folder, "buyer")
+    lines = [f'{{"segment":"vip","action":"entered","at":{HOUR + user}}}' for user in range(250)]
+    lines += [f'{{"segment":"vip","action":"exited","at":{2 * HOUR + user}}}' for user in range(200)]
+    (tmp_path / "changes.ndjson").write_text(
+        "\n".join([*lines, f'{{"segment":"b","action":"entered","at":{4 * HOUR}}}'])
+    )
+    more = ["--changes", str(tmp_path / "changes.ndjson"), "--interval", "2h", "--churn-limit", "0.7"]
+    more += ["--report", str(tmp_path / "drift.html"), "--metrics", str(tmp_path / "drift.prom")]
+    code, said = segments(folder, "drift", "buyer", "1", "--table", str(folder / "table.csv"), *more)
+    assert (code, "80% of its 250 members left" in said) == (1, True), said
+    assert (tmp_path / "drift.html").read_text().count("<svg") == 4
+    figures = (tmp_path / "drift.prom").read_text()
+    assert 'segments_churn_rate{segment="vip"} 0.8' in figures
+    assert 'segments_model_drift_psi{model="buyer",version="1",column="score"}' in figures
+    assert 'segments_model_measured{model="buyer",version="1",what="accuracy"}' in figures
+
+
+def test_a_new_model_must_be_as_good_as_the_champion(folder: Path) -> None:
+    trained(folder, "buyer")
+    spec = load_models(folder / "models.yaml").model("buyer")
+    assert spec is not None
+    assert spec.table is not None
+    registry = Registry(str(folder / "registry"))
+    same = learn(from_table(folder / "table.csv", spec.table, spec, ""), spec, lambda *_: lambda _: None)
+    known = registry.manifest("buyer", 1)["feature_hash"]
+    equal = contest(registry, 1, same, known)
+    assert equal.champion == pytest.approx(same.metrics["roc_auc"])
+    assert equal.won
+    worse = replace(same, metrics={**same.metrics, "roc_auc": same.metrics["roc_auc"] - 0.01})
+    assert not contest(registry, 1, worse, known).won
+    assert contest(registry, 1, worse, "other features").won
+    assert contest(registry, None, worse, known).won
+
+
+def test_the_schedule_trains_what_is_due_once(tmp_path: Path) -> None:
+    events = of_events(tmp_path, "1h", 200)
+    more = ["--once", "--events", str(events), "--state", str(tmp_path / "state.json")]
+    code, said = segments(tmp_path, "schedule", *more)
+    assert (code, "drift odd: no version yet" in said) == (0, True), said
+    assert "retrain odd: version 1 registered (there is no champion" in said
+    assert segments(tmp_path, "schedule", *more) == (0, "")
+    (tmp_path / "state.json").unlink()
+    code, said = segments(tmp_path, "schedule", *more, "--metrics", str(tmp_path / "m.prom"))
+    assert "drift odd: version 1, " in said
+    assert 'segments_schedule_success{task="drift",model="odd"} 1.0' in (tmp_path / "m.prom").read_text()
 
 
 def test_groups_are_compared_on_the_command_line(folder: Path) -> None:

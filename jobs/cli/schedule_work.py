@@ -1,0 +1,178 @@
+"""What `segments schedule` does when it is due: a drift check, training anew, and telling people."""
+
+# ruff: noqa: PLC0415 - scikit-learn and Kafka load when they are used
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Protocol
+
+import typer
+
+from jobs.cli.bars import bars
+from jobs.cli.errors import Failed
+from jobs.cli.train import data_of
+from jobs.cli.watching import Read, watched_of
+from jobs.scheduling import Outcome
+from segments.models.model import Models, ModelSpec
+from training.registry import Registry
+from training.schedule import Kind
+
+if TYPE_CHECKING:
+    from jobs.scheduling import Work as Doing
+
+_ALERT_S = 60
+_RELEASE_S = 900
+_NEVER = 2**62  # an instant after all events
+
+
+class Lines(Protocol):
+    """A file that lines are written to."""
+
+    def write(self, line: bytes, /) -> object:
+        """Write a line."""
+        ...
+
+    def flush(self) -> None:
+        """Write what is still held back."""
+        ...
+
+
+class Alerts:
+    """Tells people: a line on stderr, and a program of theirs if there is one. A program that fails is told too."""
+
+    def __init__(self, program: Path | None) -> None:
+        self._program = program
+
+    def __call__(self, text: str) -> None:
+        """Tell one alert."""
+        typer.echo(f"ALERT {text}", err=True)
+        if self._program is None:
+            return
+        try:
+            subprocess.run([str(self._program), text], check=True, timeout=_ALERT_S)
+        except (OSError, subprocess.SubprocessError) as error:
+            typer.echo(f"ALERT could not be passed on: {error}", err=True)
+
+
+class Work:
+    """Drift checks and training on the events of a file, or on those that the events topics hold."""
+
+    def __init__(
+        self, models: Models, registry: Registry, read: Read, reports: Path | None, options: tuple[str, ...]
+    ) -> None:
+        self._models = models
+        self._registry = registry
+        self._read = read
+        self._reports = reports
+        self._options = options
+        self._trouble: str | None = None
+
+    def by_kind(self) -> Mapping[Kind, Doing]:
+        """Return what is done for each kind of task."""
+        return {"drift": self.drift, "retrain": self.retrain}
+
+    @contextmanager
+    def reading(self, source: Read) -> Iterator[None]:
+        """Read the events topics into a file for a round, where no file is given."""
+        if source.file is not None:
+            yield
+            return
+        with NamedTemporaryFile(prefix="segments-schedule-", suffix=".ndjson") as out:
+            self._read = replace(source, file=Path(out.name), mapping=None)
+            self._trouble = _write_events(source, out)
+            yield
+
+    def drift(self, spec: ModelSpec) -> Outcome:
+        """Measure the newest version of a model against what it sees now."""
+        from training.exposition import of_drift, write_whole
+        from training.watch import limits_of, measure
+        from training.watch_page import page
+
+        self._require_events()
+        versions = self._registry.versions(spec.name)
+        if not versions:
+            return Outcome("no version yet")
+        version = versions[-1]
+        now = watched_of(self._registry, spec, self._models, version, self._read, spec.drift.window, is_table=False)
+        found = measure(now, limits_of(spec.drift))
+        name = f"{spec.name} {version}"
+        if self._reports is not None:
+            write_whole(
+                self._reports / f"{spec.name}-{version}.html",
+                page(f"{name}: drift", found, now.reference, now.scores, {}),
+            )
+        alarms = tuple(f"{name}: {alarm}" for alarm in found.alarms)
+        said = f"version {version}, {found.rows:,} rows, {len(alarms)} alarms"
+        return Outcome(said, alarms, bool(found.columns and alarms), tuple(of_drift(found, spec.name, version)))
+
+    def retrain(self, spec: ModelSpec) -> Outcome:
+        """Train a model on its newest window; one that passes its gates and loses to nobody is registered."""
+        from training.contest import contest
+        from training.package import publish
+        from training.train import train
+
+        self._require_events()
+        assert spec.retrain is not None  # noqa: S101 - only such models have this task
+        window = spec.retrain.window
+        with bars() as shown:
+            data, origin = data_of(
+                spec, self._models, self._read.file, False, self._read.mapping, self._read.job,
+                self._read.definitions, None, shown, lambda asked: asked.newest(window),
+            )  # fmt: skip
+            trained = train(data, spec, shown.add)
+        failed = trained.failed_gates
+        if not trained.parity["max_difference"] <= spec.parity:
+            failed = [*failed, f"ONNX and scikit-learn differ by {trained.parity['max_difference']:.2g}"]
+        if failed:
+            why = "; ".join(failed)
+            return Outcome(f"not registered: {why}", (f"{spec.name} trained anew is not good enough: {why}",))
+        versions = self._registry.versions(spec.name)
+        result = contest(self._registry, versions[-1] if versions else None, trained, origin.feature_hash)
+        if not result.won:
+            return Outcome(f"not registered: {result.text()}")
+        version = publish(self._registry, trained, origin)
+        said = f"version {version} registered ({result.text()})"
+        return self._released(spec, version, said)
+
+    def _released(self, spec: ModelSpec, version: int, said: str) -> Outcome:
+        """Hand a new version to the job, where `retrain.release` asks for it."""
+        how = spec.retrain.release if spec.retrain else "no"
+        if how == "no":
+            return Outcome(said)
+        command = ["release", "model", spec.name, str(version), *(["--shadow"] if how == "shadow" else [])]
+        note = f"trained anew by segments schedule: {said}"
+        program = [sys.executable, "-c", "from jobs.cli import app; app()"]
+        done = subprocess.run(
+            [*program, *command, "--note", note, *self._options],
+            capture_output=True, text=True, check=False, timeout=_RELEASE_S,
+        )  # fmt: skip
+        if done.returncode:
+            why = (done.stderr or done.stdout).strip()
+            return Outcome(f"{said}; not released", (f"{spec.name} {version} could not be released: {why}",))
+        return Outcome(f"{said}; released ({how})")
+
+    def _require_events(self) -> None:
+        if self._trouble is not None:
+            raise Failed(self._trouble)
+
+
+def _write_events(source: Read, out: Lines) -> str | None:
+    """Write what the events topics hold; return why it could not be done."""
+    from jobs.backfill.events import EventFilter
+    from jobs.topics import TopicError, TopicReader
+
+    kafka, lateness = source.job.kafka, source.job.event_time.allowed_lateness
+    try:
+        with TopicReader(kafka.bootstrap_servers, kafka.events_topics, properties=kafka.consumer_properties) as reader:
+            EventFilter(_NEVER, None, lateness, source.job.plausibility).write(reader.to_the_end(), out)
+        out.flush()
+    except TopicError as error:
+        return f"the events could not be read: {error}"
+    return None
