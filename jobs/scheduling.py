@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 
-from segments.models.model import Models, ModelSpec
+from segments.models.model import Models
 from training.exposition import Figure, exposition, labels, write_whole
 from training.schedule import Done, Kind, Task, due, next_due
 
@@ -33,7 +33,7 @@ class Outcome:
     figures: tuple[Figure, ...] = ()
 
 
-Work = Callable[[ModelSpec], Outcome]
+Work = Callable[[str], Outcome]  # of a model's name
 Alert = Callable[[str], None]
 
 
@@ -108,15 +108,14 @@ class Schedule:
 
     def _run(self, task: Task, tell: Callable[[str], None]) -> bool:
         spec = self._models.model(task.model)
-        assert spec is not None  # noqa: S101 - tasks are those of the models
         try:
-            outcome, fine = self._work[task.kind](spec), True
+            outcome, fine = self._work[task.kind](task.model), True
         except Exception as error:  # noqa: BLE001 - whatever fails must not stop what else is due
             outcome, fine = Outcome(f"failed: {error}", (f"{task.kind} of {task.model} failed: {error}",)), False
         tell(f"{task.key}: {outcome.said}")
         self.ledger[task.key] = Done(self._now(), fine, outcome.said, figures=outcome.figures)
         training = Task("retrain", task.model).key
-        if outcome.train and spec.retrain is not None:
+        if outcome.train and spec is not None and spec.retrain is not None:
             known = self.ledger.get(training, Done(0, fine=True, said="never"))
             self.ledger[training] = replace(known, wanted=True)
         self._file.write(self.ledger)

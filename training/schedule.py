@@ -8,13 +8,13 @@ from typing import Literal
 
 from segments.models.model import Models
 
-Kind = Literal["drift", "retrain"]
+Kind = Literal["churn", "drift", "retrain"]
 RETRY_MS = 3_600_000  # after what failed, unless it is due sooner
 
 
 @dataclass(frozen=True)
 class Task:
-    """A thing to be done for a model."""
+    """A thing to be done for a model; churn is that of all segments."""
 
     kind: Kind
     model: str
@@ -40,7 +40,9 @@ Ledger = Mapping[str, Done]
 
 
 def tasks_of(models: Models) -> Iterator[tuple[Task, int]]:
-    """Yield all tasks of the models that read events, each with how often it is due (ms)."""
+    """Yield churn and all tasks of the models that read events, each with how often it is due (ms)."""
+    if models.churn is not None:
+        yield Task("churn", "segments"), models.churn.every
     for spec in models.models:
         if spec.features is not None:
             yield Task("drift", spec.name), spec.drift.every

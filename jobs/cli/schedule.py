@@ -35,6 +35,12 @@ def schedule(
         typer.Option(help="Recorded events, read anew each time.", show_default="the events topics"),
     ] = None,
     mapping: MappingOption = None,
+    changes: Annotated[
+        Path | None,
+        typer.Option(
+            help="Changes of segments, one JSON a line, read anew each time.", show_default="the segment topic"
+        ),
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
     state: Annotated[Path, typer.Option(help="The file that remembers what was done when.")] = STATE,
     metrics: Annotated[Path | None, typer.Option(help="Keep a text file for Prometheus.")] = None,
@@ -66,7 +72,7 @@ def schedule(
     options = ["--models", str(models), "--registry", registry]
     options += [] if settings is None else ["--settings", str(settings)]
     try:
-        work = Work(known, Registry(registry), source, reports, tuple(options))
+        work = Work(known, Registry(registry), source, reports, tuple(options), changes)
         file = LedgerFile(state)
         with file.held():
             planned = Schedule(known, file, work.by_kind(), Alerts(on_alert), _now, metrics)

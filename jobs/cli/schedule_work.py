@@ -18,7 +18,7 @@ import typer
 from jobs.cli.bars import bars
 from jobs.cli.errors import Failed
 from jobs.cli.train import data_of
-from jobs.cli.watching import Read, watched_of
+from jobs.cli.watching import Read, churn_in, watched_of
 from jobs.scheduling import Outcome
 from segments.models.model import Models, ModelSpec
 from training.registry import Registry
@@ -65,18 +65,25 @@ class Work:
     """Drift checks and training on the events of a file, or on those that the events topics hold."""
 
     def __init__(
-        self, models: Models, registry: Registry, read: Read, reports: Path | None, options: tuple[str, ...]
+        self,
+        models: Models,
+        registry: Registry,
+        read: Read,
+        reports: Path | None,
+        options: tuple[str, ...],
+        changes: Path | None = None,
     ) -> None:
         self._models = models
         self._registry = registry
         self._read = read
         self._reports = reports
         self._options = options
+        self._changes = changes
         self._trouble: str | None = None
 
     def by_kind(self) -> Mapping[Kind, Doing]:
         """Return what is done for each kind of task."""
-        return {"drift": self.drift, "retrain": self.retrain}
+        return {"churn": self.churn, "drift": self.drift, "retrain": self.retrain}
 
     @contextmanager
     def reading(self, source: Read) -> Iterator[None]:
@@ -89,13 +96,26 @@ class Work:
             self._trouble = _write_events(source, out)
             yield
 
-    def drift(self, spec: ModelSpec) -> Outcome:
+    def churn(self, _: str) -> Outcome:
+        """Count who leaves which segment, in a file of changes or in the segment topic."""
+        from jobs.segment_moves import moves_of_file, moves_of_topic
+        from training.churn import churn_alarms
+        from training.exposition import of_churn
+
+        asked = self._models.churn
+        assert asked is not None  # noqa: S101 - only then there is this task
+        moves = moves_of_topic(self._read.job.kafka) if self._changes is None else moves_of_file(self._changes)
+        found = churn_in(moves, asked.every)
+        alarms = tuple(churn_alarms(found, asked.limit, asked.least_members))
+        return Outcome(f"{len(found):,} segments, {len(alarms)} alarms", alarms, figures=tuple(of_churn(found)))
+
+    def drift(self, model: str) -> Outcome:
         """Measure the newest version of a model against what it sees now."""
         from training.exposition import of_drift, write_whole
         from training.watch import limits_of, measure
         from training.watch_page import page
 
-        self._require_events()
+        spec = self._ready(model)
         versions = self._registry.versions(spec.name)
         if not versions:
             return Outcome("no version yet")
@@ -112,13 +132,13 @@ class Work:
         said = f"version {version}, {found.rows:,} rows, {len(alarms)} alarms"
         return Outcome(said, alarms, bool(found.columns and alarms), tuple(of_drift(found, spec.name, version)))
 
-    def retrain(self, spec: ModelSpec) -> Outcome:
+    def retrain(self, model: str) -> Outcome:
         """Train a model on its newest window; one that passes its gates and loses to nobody is registered."""
         from training.contest import contest
         from training.package import publish
         from training.train import train
 
-        self._require_events()
+        spec = self._ready(model)
         assert spec.retrain is not None  # noqa: S101 - only such models have this task
         window = spec.retrain.window
         with bars() as shown:
@@ -158,9 +178,13 @@ class Work:
             return Outcome(f"{said}; not released", (f"{spec.name} {version} could not be released: {why}",))
         return Outcome(f"{said}; released ({how})")
 
-    def _require_events(self) -> None:
+    def _ready(self, model: str) -> ModelSpec:
+        """Return a model, once the events are there; raises Failed."""
         if self._trouble is not None:
             raise Failed(self._trouble)
+        spec = self._models.model(model)
+        assert spec is not None  # noqa: S101 - tasks are those of the models
+        return spec
 
 
 def _write_events(source: Read, out: Lines) -> str | None:

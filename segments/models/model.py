@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from segments.definitions.basis import Duration, Model, Name, OneKind, Text
 from segments.models.spec import FeatureSet, OwnCondition
-from segments.models.watching import Retrain, Watch
+from segments.models.watching import Churn, Retrain, Watch
 
 Estimator = Literal["gradient_boosting", "random_forest", "voting"]
 METRICS = ("roc_auc", "average_precision", "f1", "precision", "recall", "accuracy", "brier")
@@ -207,6 +207,7 @@ class Models(Model):
     version: Literal[1] = 1
     feature_sets: dict[Name, FeatureSet] = Field(default_factory=dict)
     models: list[ModelSpec] = Field(min_length=1)
+    churn: Churn | None = None
 
     def model(self, name: str) -> ModelSpec | None:
         """Return a model by its name, None when there is none."""

@@ -31,6 +31,17 @@ class Watch(Model):
     least_rows: int = Field(200, ge=20)
 
 
+class Churn(Model):
+    """How often churn of segments is counted, which is also the interval, and above how many exits a member it alarms.
+
+    Segments of fewer than `least_members` cannot be judged.
+    """
+
+    every: Duration = DAY_MS
+    limit: float = Field(0.5, gt=0)
+    least_members: int = Field(200, ge=1)
+
+
 class Retrain(Model):
     """How often a model is trained anew, on rows of which newest part, and whether the job gets the better one.
 

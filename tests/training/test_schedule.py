@@ -1,13 +1,14 @@
 """The schedule: what is due when, what alarms lead to, and what a failure, a crash or a second process does."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from jobs.scheduling import AlreadyRunning, LedgerFile, Outcome, Schedule, UnreadableState
+from jobs.scheduling import AlreadyRunning, LedgerFile, Outcome, Schedule, UnreadableState, Work
 from segments.models.loader import parse_models
-from segments.models.model import ModelSpec
-from training.schedule import Done, Task, due, next_due
+from segments.models.watching import Churn
+from training.schedule import Done, Kind, Task, due, next_due
 
 HOUR, DAY = 3_600_000, 86_400_000
 MODELS = parse_models("""
@@ -43,19 +44,18 @@ class Shop:
         self.drift, self.retrain = Outcome("steady"), Outcome("version 2 registered")
         self.fails: set[str] = set()
 
-    def work(self, kind: str, spec: ModelSpec) -> Outcome:
-        self.done.append(f"{kind} {spec.name}")
-        if f"{kind} {spec.name}" in self.fails:
+    def work(self, kind: str, model: str) -> Outcome:
+        task = f"{kind} {model}"
+        self.done.append(task)
+        if task in self.fails:
             raise RuntimeError("no disk")
-        return (
-            self.drift if kind == "drift" and spec.name == "a" else self.retrain if kind == "retrain" else Outcome("")
-        )
+        return {"drift a": self.drift, "retrain a": self.retrain}.get(task, Outcome("steady"))
 
     def run(self) -> tuple[bool, list[str]]:
         """Do what is due now as a process of its own would; return whether all was fine, and what was done."""
         self.done.clear()
-        work = {"drift": lambda spec: self.work("drift", spec), "retrain": lambda spec: self.work("retrain", spec)}
-        planned = Schedule(MODELS, self.file, work, self.alerts.append, lambda: self.now, self.metrics)  # type: ignore[arg-type]
+        work: dict[Kind, Work] = {"drift": partial(self.work, "drift"), "retrain": partial(self.work, "retrain")}
+        planned = Schedule(MODELS, self.file, work, self.alerts.append, lambda: self.now, self.metrics)
         return planned.run_due(self.now, lambda _: None), list(self.done)
 
 
@@ -107,3 +107,10 @@ def test_a_state_that_is_none_says_what_to_do(shop: Shop, tmp_path: Path) -> Non
     (tmp_path / "state.json").write_text('{"drift a": {"at": 1}}')
     with pytest.raises(UnreadableState, match="remove it, and all is due again"):
         shop.run()
+
+
+def test_churn_is_a_task_of_its_own_where_it_is_asked_for() -> None:
+    asked = MODELS.model_copy(update={"churn": Churn.model_validate({"every": "6h"})})
+    churn = Task("churn", "segments")
+    assert due(asked, {}, DAY)[0] == churn
+    assert next_due(asked, {task.key: Done(DAY, True, "") for task in (churn, DRIFT_A, TRAIN_A, DRIFT_B)}) == 30 * HOUR
