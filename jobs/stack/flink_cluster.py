@@ -19,8 +19,8 @@ from jobs.stack.ports import LOOPBACK, free_ports
 from jobs.stack.processes import ProcessTable, StackError, StartedProcess
 from jobs.stack.waiting import wait_until
 
-READY_TIMEOUT = 90.0  # seconds
-SUBMIT_TIMEOUT = 120.0
+READY_TIMEOUT = 180.0  # seconds
+SUBMIT_TIMEOUT = 240.0
 JOB_ID = re.compile(r"JobID ([0-9a-f]{32})")
 
 

@@ -11,9 +11,9 @@ from typing import Any, Literal, NamedTuple
 from jobs.stack.processes import StackError
 from jobs.stack.waiting import wait_until
 
-TIMEOUT = 10.0  # seconds for one request
+TIMEOUT = 30.0  # seconds for one request
 SAVEPOINT_TIMEOUT = 120.0
-CANCEL_TIMEOUT = 60.0
+CANCEL_TIMEOUT = 120.0
 NO_WATERMARK = -(2**63)
 FINAL_STATES = frozenset({"FINISHED", "CANCELED", "FAILED"})
 SavepointFormat = Literal["canonical", "native"]

@@ -23,8 +23,8 @@ JVM_OPTIONS = (
     *COMPILE_LATE,
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 )
-FORMAT_TIMEOUT = 60.0  # seconds
-READY_TIMEOUT = 60.0
+FORMAT_TIMEOUT = 120.0  # seconds
+READY_TIMEOUT = 120.0
 REQUEST_TIMEOUT_MS = 10_000
 TAIL_CHARS = 2_000
 CLUSTER_ID = "c2VnbWVudHMtbG9jYWwtMQ"  # 16 bytes in base64; every local broker is a cluster of its own

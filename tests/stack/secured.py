@@ -141,7 +141,7 @@ def _redis(folder: Path, table: ProcessTable) -> int:
         with socket.create_connection((LOOPBACK, port), 1.0):
             return True
 
-    wait_until(listens, 20, "Redis")
+    wait_until(listens, 60, "Redis")
     return port
 
 

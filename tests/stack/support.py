@@ -23,8 +23,8 @@ from jobs.stack.waiting import wait_until
 from segments.changes import Change, decode_change
 from tests.conftest import ROOT
 
-RUNNING_TIMEOUT = 120.0  # seconds, on two busy cores: Python's workers start in about ten
-ARRIVAL_TIMEOUT = 90.0
+RUNNING_TIMEOUT = 240.0  # seconds, on two busy cores: Python's workers start in about ten
+ARRIVAL_TIMEOUT = 150.0
 _POLL_MS = 500
 _databases = itertools.cycle(range(1, 16))  # 0 is left to others
 
@@ -73,7 +73,7 @@ class Pipeline:
         )
         try:
             pending = [producer.send(self.topics["events"], payload, key=key) for payload in payloads]
-            written = [future.get(timeout=30) for future in pending]
+            written = [future.get(timeout=60) for future in pending]
         finally:
             producer.close()
         return [(each.partition, each.offset) for each in written]

@@ -32,7 +32,7 @@ SHIPPED = (ROOT / "conf/segments.yaml").read_text()
 ACTIVE = "segments: [{name: active, when: {count: {event: any, within: 1h, gte: 3}}}]\n"
 EVER = "lifetime: {of: count, event: Page, gte: 3}"
 LOYAL = f"{ACTIVE.strip()[:-1]}, {{name: loyal, backfill: replay, when: {{{EVER}}}}}]\n"
-COMPLETE_TIMEOUT = 150.0  # seconds
+COMPLETE_TIMEOUT = 240.0  # seconds
 
 
 def segments(made: Pipeline, command: str, *arguments: object) -> str:
@@ -114,7 +114,7 @@ def await_heard(made: Pipeline) -> None:
     """Return once the job has read the control topic up to here: it says so of a record that is none."""
     before = len(made.read("dead_letters"))
     producer = KafkaProducer(bootstrap_servers=made.stack.bootstrap_servers)
-    producer.send(made.topics["control"], b"are you there?").get(timeout=30)
+    producer.send(made.topics["control"], b"are you there?").get(timeout=60)
     producer.close()
 
     def refused() -> bool:

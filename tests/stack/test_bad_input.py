@@ -167,7 +167,7 @@ def test_bad_definitions_exit_with_2(tmp_path: Path) -> None:
     (tmp_path / "segments.yaml").write_text(BAD_DEFINITIONS)
     (tmp_path / "job.yaml").write_text("definitions: {path: segments.yaml}")
     command = [sys.executable, str(ROOT / "jobs/segmentation.py"), "--settings", str(tmp_path / "job.yaml")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 2
     assert done.stderr.count("segments.yaml:") >= 3
     assert "Traceback" not in done.stderr

@@ -24,8 +24,8 @@ from serving.seqs import SeqFile, SeqTable
 from serving.troubles import Expired, Gap, Overtaken, Trouble, Unacknowledged, Unreadable
 from tests.docs.pages import page
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
-TIMEOUT = 90.0
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+TIMEOUT = 150.0
 Told = list[tuple[str, int]]
 
 

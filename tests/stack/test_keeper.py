@@ -42,10 +42,10 @@ def test_a_killed_server_comes_back_and_takes_nothing_of_its_first_life_along(
     table: ProcessTable, tmp_path: Path
 ) -> None:
     server = spawn(table, tmp_path, SERVER)
-    wait_until(lambda: len(started(server)) == 1, 20, "the server")
+    wait_until(lambda: len(started(server)) == 1, 60, "the server")
     ((first, child),) = started(server)
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: len(started(server)) == 2, 20, "the second start")
+    wait_until(lambda: len(started(server)) == 2, 60, "the second start")
     assert not is_live(child)
     assert {member.pid for member in server.members()} == {server.pid, *started(server)[1]}
     assert "started again" in server.log_tail()
@@ -53,16 +53,16 @@ def test_a_killed_server_comes_back_and_takes_nothing_of_its_first_life_along(
 
 def test_a_server_that_is_told_to_end_stays_away(table: ProcessTable, tmp_path: Path) -> None:
     server = spawn(table, tmp_path, SERVER)
-    wait_until(lambda: len(started(server)) == 1, 20, "the server")
+    wait_until(lambda: len(started(server)) == 1, 60, "the server")
     keeper = psutil.Process(server.pid)
     os.kill(started(server)[0][0], signal.SIGTERM)
-    wait_until(lambda: not is_live(keeper.pid), 20, "the keeper to end too")
+    wait_until(lambda: not is_live(keeper.pid), 60, "the keeper to end too")
     assert len(started(server)) == 1
 
 
 def test_the_end_of_the_stack_ends_keeper_and_server(table: ProcessTable, tmp_path: Path) -> None:
     server = spawn(table, tmp_path, SERVER)
-    wait_until(lambda: len(started(server)) == 1, 20, "the server")
+    wait_until(lambda: len(started(server)) == 1, 60, "the server")
     pids = [server.pid, *started(server)[0]]
     table.end_all()
     assert not any(is_live(pid) for pid in pids)
@@ -71,5 +71,5 @@ def test_the_end_of_the_stack_ends_keeper_and_server(table: ProcessTable, tmp_pa
 
 def test_a_server_that_never_came_up_is_left_alone(table: ProcessTable, tmp_path: Path) -> None:
     server = spawn(table, tmp_path, "import sys; print('no such port'); sys.exit(3)")
-    wait_until(lambda: not server.is_running(), 20, "the keeper to give up")
+    wait_until(lambda: not server.is_running(), 60, "the keeper to give up")
     assert server.log_tail() == "no such port\n"

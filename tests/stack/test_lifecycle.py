@@ -41,7 +41,7 @@ def test_a_signal_leaves_nothing_running(tmp_path: Path, number: signal.Signals)
     assert holder.stdout is not None
     redis = int(holder.stdout.readline())
     holder.send_signal(number)
-    assert holder.wait(timeout=30) != 0
+    assert holder.wait(timeout=90) != 0
     holder.stdout.close()
     assert not is_live(redis)
 
@@ -51,11 +51,11 @@ def test_a_kept_stack_outlives_its_starter_and_is_ended_from_elsewhere(tmp_path:
     assert holder.stdout is not None
     redis = int(holder.stdout.readline())
     holder.kill()
-    holder.wait(timeout=30)
+    holder.wait(timeout=90)
     holder.stdout.close()
     assert Stack.attach(tmp_path).processes() == {"redis": redis}
     assert end(tmp_path) == 1
-    wait_until(lambda: not is_live(redis), 10, "Redis to end")
+    wait_until(lambda: not is_live(redis), 60, "Redis to end")
     assert end(tmp_path) == 0
 
 
@@ -69,7 +69,7 @@ def test_leftovers_of_a_crashed_stack_do_not_hinder_a_new_one(tmp_path: Path) ->
     crashed = Stack.start(tmp_path, parts=REDIS_ONLY)
     (redis,) = crashed.processes().values()
     psutil.Process(redis).kill()
-    wait_until(lambda: not is_live(redis), 10, "Redis to end")
+    wait_until(lambda: not is_live(redis), 60, "Redis to end")
     with Stack.start(tmp_path, parts=REDIS_ONLY) as stack:
         assert stack.processes()["redis"] != redis
     crashed.stop()

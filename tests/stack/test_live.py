@@ -18,7 +18,7 @@ from jobs.cli import app
 from jobs.stack.stack import Stack
 from tests.stack.support import Pipeline, pipeline, track
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 DEFINITIONS = """
 version: 1

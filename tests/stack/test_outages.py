@@ -36,7 +36,7 @@ DEFINITIONS = "version: 1\nsegments:\n" + "".join(
 )
 USERS = 200
 NOW = time.time_ns() // 1_000_000
-BACK_TIMEOUT = 120.0
+BACK_TIMEOUT = 180.0
 LETTER_BYTES = 20_000
 
 

@@ -36,9 +36,9 @@ def test_another_process_can_end_what_this_one_started(table: ProcessTable, tmp_
     assert list(other) == [server]
     other_code = f"from jobs.stack.processes import *; ProcessTable(Path({str(tmp_path / 'pids.json')!r})).end_all()"
     ending = subprocess.Popen([sys.executable, "-c", other_code])
-    wait_until(lambda: not server.is_running(), 10, "the server to end")
+    wait_until(lambda: not server.is_running(), 60, "the server to end")
     table.end_all()
-    assert ending.wait(timeout=30) == 0
+    assert ending.wait(timeout=90) == 0
     assert not (tmp_path / "pids.json").exists()
 
 
@@ -47,23 +47,23 @@ def test_what_ignores_sigterm_is_killed_with_its_children(
 ) -> None:
     monkeypatch.setattr("jobs.stack.processes.TERM_TIMEOUT", 0.3)
     server = spawn(table, tmp_path, [sys.executable, "-c", STUBBORN])
-    wait_until(lambda: "\n" in server.log_tail(), 10, "the child")
+    wait_until(lambda: "\n" in server.log_tail(), 60, "the child")
     child = int(server.log_tail())
     table.end_all()
-    wait_until(lambda: not is_live(child), 10, "the child to be gone")
+    wait_until(lambda: not is_live(child), 60, "the child to be gone")
     assert not server.is_running()
 
 
 def test_children_of_a_killed_server_are_ended(table: ProcessTable, tmp_path: Path) -> None:
     code = "import subprocess, time; print(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"
     server = spawn(table, tmp_path, [sys.executable, "-c", code])
-    wait_until(lambda: "\n" in server.log_tail(), 10, "the child")
+    wait_until(lambda: "\n" in server.log_tail(), 60, "the child")
     child = int(server.log_tail())
     os.kill(server.pid, signal.SIGKILL)
-    wait_until(lambda: not server.is_running(), 10, "the server to end")
+    wait_until(lambda: not server.is_running(), 60, "the server to end")
     assert is_live(child)
     table.end_all()
-    wait_until(lambda: not is_live(child), 10, "the child to end")
+    wait_until(lambda: not is_live(child), 60, "the child to end")
 
 
 def test_a_stranger_with_a_recycled_id_is_left_alone(table: ProcessTable, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_stranger_with_a_recycled_id_is_left_alone(table: ProcessTable, tmp_pa
 def test_an_unmarked_process_of_the_session_is_left_alone(table: ProcessTable, tmp_path: Path) -> None:
     code = "import subprocess, time; print(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"
     server = spawn(table, tmp_path, [sys.executable, "-c", code])
-    wait_until(lambda: "\n" in server.log_tail(), 10, "the child")
+    wait_until(lambda: "\n" in server.log_tail(), 60, "the child")
     elsewhere = StartedProcess(server.name, server.pid, server.started, "/another/stack", server.log)
     assert [member.pid for member in elsewhere.members()] == [server.pid]
     table.end_all()
@@ -85,7 +85,7 @@ def test_an_unmarked_process_of_the_session_is_left_alone(table: ProcessTable, t
 
 def test_a_server_that_ended_is_reported_with_its_log(table: ProcessTable, tmp_path: Path) -> None:
     server = spawn(table, tmp_path, [sys.executable, "-c", "print('no such port')"])
-    wait_until(lambda: not server.is_running(), 10, "the server to end")
+    wait_until(lambda: not server.is_running(), 60, "the server to end")
     with pytest.raises(StackError, match=r"server ended by itself[\s\S]*no such port"):
         table.check_running(server)
     table.end_all()
@@ -111,13 +111,13 @@ def test_a_killed_server_is_started_again_with_its_command(table: ProcessTable, 
         "import subprocess, sys, time; subprocess.Popen(['sleep', '600']); print(sys.argv, flush=True); time.sleep(600)"
     )
     server = spawn(table, tmp_path, [sys.executable, "-c", code])
-    wait_until(lambda: "-c" in server.log_tail() and len(server.members()) == 2, 10, "the child")
+    wait_until(lambda: "-c" in server.log_tail() and len(server.members()) == 2, 60, "the child")
     with pytest.raises(StackError, match="has not ended"):
         table.start_again(server)
     table.kill(server)
     assert server.members() == []
     again = table.start_again(server, "more")
-    wait_until(lambda: "more" in again.log_tail(), 10, "the second one")
+    wait_until(lambda: "more" in again.log_tail(), 60, "the second one")
     assert [process.pid for process in table] == [again.pid]
     with pytest.raises(StackError, match="started by another process"):
         ProcessTable(tmp_path / "pids.json").start_again(again)

@@ -18,7 +18,7 @@ from serving.consumer import SegmentChanges
 from serving.seqs import SeqFile
 from tests.stack.support import Pipeline, pipeline, track
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 DEFINITIONS = """
 version: 1
@@ -92,7 +92,7 @@ def take(reader: SegmentChanges, number: int) -> list[tuple[str, int]]:
         found.extend((each.user_id, each.seq) for each in batch)
         return len(found) >= number
 
-    wait_until(enough, 90, f"{number} changes")
+    wait_until(enough, 150, f"{number} changes")
     return found
 
 

@@ -38,7 +38,7 @@ OTHER = SHIPPED.replace("gte: 3", "gte: 2").replace("within: 30m", "within: 45m"
 ACTIVE = "segments: [{name: active, when: {count: {event: any, within: 1h, gte: 3}}}]\n"
 LOWER = ACTIVE.replace("gte: 3", "gte: 2")
 UNUSABLE = "properties: {price: string}\n" + ACTIVE.replace("count: {event: any", "sum: {event: any, property: price")
-COMPLETE_TIMEOUT = 150.0  # seconds
+COMPLETE_TIMEOUT = 240.0  # seconds
 
 
 def segments(made: Pipeline, command: str, *arguments: object) -> Result:

@@ -33,7 +33,7 @@ REPLAYED: dict[str, dict[str, Any]] = {
     "event_time": {"follow_wall_clock": False, "idle_after": "1h"},
     "kafka": {"start_from": "earliest"},
 }
-COMPLETE_TIMEOUT = 150.0  # seconds
+COMPLETE_TIMEOUT = 240.0  # seconds
 
 
 class Expected:

@@ -26,7 +26,7 @@ from tests.conftest import ROOT
 from tests.stack.secured import KAFKA_PASSWORD, REDIS_PASSWORD, Secured, secured_servers
 from tests.stack.support import track
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 ACTIVE = "segments: [{name: active, when: {count: {event: any, within: 1h, gte: 2}}}]\n"
 SECRETS = [KAFKA_PASSWORD.encode(), KAFKA_PASSWORD.replace('"', r"\"").encode(), REDIS_PASSWORD.encode()]
@@ -95,11 +95,11 @@ def test_the_job_and_the_commands_obey_and_show_no_secret(
         events = [track("u1", "Page", now + number, f"m{number}") for number in range(2)]
         played = play(events, loaded.kafka.bootstrap_servers, "events", properties=loaded.kafka.producer_properties)
         assert (played.sent, played.failed) == (2, 0)
-        wait_until(lambda: len(read(loaded, "segment-changes")) == 1, 120, "the change")
+        wait_until(lambda: len(read(loaded, "segment-changes")) == 1, 180, "the change")
         new = tmp_path / "new.yaml"
         new.write_text(ACTIVE.replace("active", "busy"))
         said = [commanded(environment, "release", str(new), "--settings", str(settings))]
-        wait_until(lambda: len(read(loaded, "segment-changes")) == 3, 120, "the release's changes")
+        wait_until(lambda: len(read(loaded, "segment-changes")) == 3, 180, "the release's changes")
         commands = (["explain", "u1"], ["history"], ["reconcile"])
         said += [commanded(environment, *command, "--settings", str(settings)) for command in commands]
         assert "reconciled: job = replay = redis" in said[-1]
@@ -216,7 +216,7 @@ def test_what_is_wrong_is_said_and_never_falls_back_to_plain_text(secured: Secur
     given = json.dumps({name: (kind, values) for name, (kind, values, _) in wanted.items()})
     # a process of its own: kafka-python leaves sockets open when it is refused
     done = subprocess.run(
-        [sys.executable, "-c", CASES], input=given, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False
+        [sys.executable, "-c", CASES], input=given, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False
     )
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)

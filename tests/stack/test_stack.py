@@ -19,7 +19,7 @@ COUNTING_JOB = Path(__file__).with_name("counting_job.py")
 def test_kafka_keeps_and_gives_back_records(stack: Stack) -> None:
     stack.create_topics(["stack-records"], partitions=2)
     producer = KafkaProducer(bootstrap_servers=stack.bootstrap_servers)
-    producer.send("stack-records", key=b"user", value=b"event").get(timeout=30)
+    producer.send("stack-records", key=b"user", value=b"event").get(timeout=60)
     producer.close()
     consumer = KafkaConsumer(
         "stack-records", bootstrap_servers=stack.bootstrap_servers, auto_offset_reset="earliest", group_id=None
@@ -30,7 +30,7 @@ def test_kafka_keeps_and_gives_back_records(stack: Stack) -> None:
         polled.extend(record.value for records in consumer.poll(500).values() for record in records)
         return bool(polled)
 
-    wait_until(arrived, 30, "the record")
+    wait_until(arrived, 90, "the record")
     consumer.close()
     assert polled == [b"event"]
 
@@ -38,9 +38,9 @@ def test_kafka_keeps_and_gives_back_records(stack: Stack) -> None:
 def test_kafka_takes_records_of_five_megabytes(stack: Stack) -> None:
     stack.create_topics(["stack-large"])
     producer = KafkaProducer(bootstrap_servers=stack.bootstrap_servers, max_request_size=64 * 1024 * 1024)
-    producer.send("stack-large", b"x" * 5_000_000).get(timeout=30)
+    producer.send("stack-large", b"x" * 5_000_000).get(timeout=60)
     with pytest.raises(MessageSizeTooLargeError):
-        producer.send("stack-large", b"x" * 17 * 1024 * 1024).get(timeout=30)
+        producer.send("stack-large", b"x" * 17 * 1024 * 1024).get(timeout=60)
     producer.close()
 
 
@@ -61,7 +61,7 @@ def test_redis_answers(stack: Stack) -> None:
 
 def test_flink_runs_a_python_job_and_stops_it_behind_a_savepoint(stack: Stack) -> None:
     job = stack.submit(["-py", str(COUNTING_JOB)])
-    wait_until(lambda: stack.rest.completed_checkpoints(job) > 0, 120, "a checkpoint")
+    wait_until(lambda: stack.rest.completed_checkpoints(job) > 0, 180, "a checkpoint")
     assert stack.rest.tasks_running(job)
     assert stack.rest.root_exception(job) == ""
     savepoint = stack.stop_with_savepoint(job)

@@ -21,7 +21,7 @@ def test_the_brokers_maximum_is_asked_for(stack: Stack, tmp_path: Path) -> None:
     (tmp_path / "segments.yaml").write_text("segments: [{name: seen, when: {recency: {event: any, within: 1h}}}]")
     (tmp_path / "job.yaml").write_text(json.dumps({"kafka": kafka | {"transaction_timeout": "16m"}}))
     command = [sys.executable, str(ROOT / "jobs" / "segmentation.py"), "--settings", str(tmp_path / "job.yaml")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 2, done.stderr
     assert "kafka.transaction_timeout is 960s, and the broker at" in done.stderr
     assert "takes at most 900s: lower it to that, or raise the broker's transaction.max.timeout.ms" in done.stderr

@@ -42,7 +42,7 @@ def test_no_operator_is_lost_renamed_or_new(tmp_path: Path) -> None:
         env={**os.environ, **flink_environment(home, find_java_home()), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 0, done.stderr

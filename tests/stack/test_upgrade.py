@@ -22,7 +22,7 @@ from tests.stack.test_same_answer import REPLAYED, SHIPPED, START, Expected, pla
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]  # seconds; each test waits with shorter bounds of its own
 
-COMPLETE_TIMEOUT = 150.0  # seconds
+COMPLETE_TIMEOUT = 240.0  # seconds
 
 
 def segments(made: Pipeline, *words: str, env: dict[str, str] | None = None) -> Result:

@@ -22,8 +22,8 @@ from udfs.redis_writer import RedisWriter
 
 T = 1_764_000_000_000
 TTL = 60_000
-START_TIMEOUT = 20.0
-FLUSH_TIMEOUT = 60.0
+START_TIMEOUT = 60.0
+FLUSH_TIMEOUT = 120.0
 
 
 class Server:
@@ -58,7 +58,7 @@ class Server:
     def kill(self) -> None:
         if self._process is not None:
             os.kill(self._process.pid, signal.SIGKILL)
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=60)
             self._process = None
 
 

@@ -51,7 +51,7 @@ def await_whole(worker: Worker) -> None:
         worker.tick(T)
         return gauges["redis_away_s"]() == gauges["redis_users_behind"]() == 0
 
-    wait_until(whole, 30, "Redis to have all")
+    wait_until(whole, 60, "Redis to have all")
 
 
 def test_events_and_checkpoints_go_on_without_redis_and_redis_follows(server: Server) -> None:

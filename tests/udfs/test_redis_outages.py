@@ -48,7 +48,7 @@ def await_outage(writer: Writer) -> None:
         writer.catch_up(0.1)
         return writer.log.away_s > 0
 
-    wait_until(noticed, 20, "the outage to be noticed")
+    wait_until(noticed, 60, "the outage to be noticed")
 
 
 def begun(writer: Writer, client: Any) -> bool:
@@ -183,7 +183,7 @@ def test_a_redis_that_is_emptied_while_it_is_filled_is_filled_from_the_beginning
     with client_of(forgetful) as client:
         client.flushall()
         assert writer.settle()
-        wait_until(lambda: begun(writer, client), 20, "the filling to begin")
+        wait_until(lambda: begun(writer, client), 60, "the filling to begin")
         assert writer.behind
         client.flushall()
         writer.flush()
@@ -221,7 +221,7 @@ def copy(source: Server, target: Server) -> None:
     with client_of(target) as client:
         host, _, port = source.url.removeprefix("redis://").removesuffix("/0").partition(":")
         client.execute_command("REPLICAOF", host, port)
-        wait_until(lambda: client.info("replication").get("master_link_status") == "up", 20, "the replica")
+        wait_until(lambda: client.info("replication").get("master_link_status") == "up", 60, "the replica")
         client.execute_command("REPLICAOF", "NO", "ONE")
 
 
@@ -290,16 +290,16 @@ def test_redis_killed_while_writing_loses_nothing(server: Server, writer: Writer
     try:
         for outages in (1, 2):
             goal = last + 5
-            wait_until(lambda goal=goal: last >= goal, 20, "writes")  # type: ignore[misc]
+            wait_until(lambda goal=goal: last >= goal, 60, "writes")  # type: ignore[misc]
             server.kill()
-            wait_until(lambda seen=outages: writer.log.outages >= seen, 20, "the outage")  # type: ignore[misc]
+            wait_until(lambda seen=outages: writer.log.outages >= seen, 60, "the outage")  # type: ignore[misc]
             blocked = last
-            wait_until(lambda blocked=blocked: last > blocked, 20, "the writer to go on")  # type: ignore[misc]
+            wait_until(lambda blocked=blocked: last > blocked, 60, "the writer to go on")  # type: ignore[misc]
             server.start()
-            wait_until(lambda: writer.log.away_s == 0, 20, "Redis to be back")
+            wait_until(lambda: writer.log.away_s == 0, 60, "Redis to be back")
     finally:
         stop.set()
-        thread.join(timeout=30)
+        thread.join(timeout=90)
     assert not thread.is_alive()
     writer.flush()
     assert_right(server, writer.told)

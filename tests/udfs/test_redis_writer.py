@@ -107,11 +107,11 @@ def state(client: Any) -> tuple[dict[str, str], dict[str, list[Any]]]:
 def test_every_write_sets_the_time_to_live(writer: RedisWriter, client: Any) -> None:
     put(writer, [change("u1", "active", "entered", 1)])
     for key in ("seg:u1", "segment:active"):
-        assert TTL - 10_000 < client.pttl(key) <= TTL
+        assert TTL - 40_000 < client.pttl(key) <= TTL
         client.pexpire(key, 5)
-    wait_until(lambda: client.exists("seg:u1", "segment:active") == 0, 10, "both to expire")
+    wait_until(lambda: client.exists("seg:u1", "segment:active") == 0, 60, "both to expire")
     put(writer, [change("u1", "active", "entered", 2)])
-    assert min(client.pttl("seg:u1"), client.pttl("segment:active")) > TTL - 10_000
+    assert min(client.pttl("seg:u1"), client.pttl("segment:active")) > TTL - 40_000
 
 
 def test_more_users_than_a_script_takes(writer: RedisWriter, client: Any) -> None:
