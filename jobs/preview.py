@@ -13,6 +13,7 @@ from segments.definitions import Definitions
 from segments.events import Plausibility
 from segments.explain import explain
 from segments.mapping import ordered
+from segments.models.released import ModelVersion
 from segments.preview.population import bounds_of, comparing, in_one
 from segments.preview.report import Preview, build_preview, nothing_differs
 from segments.preview.tally import Question, Tally, empty_tally, tally_users
@@ -36,6 +37,7 @@ class Request:
     workers: int
     allowed_lateness: int
     plausibility: Plausibility
+    models: tuple[ModelVersion, ...] = ()  # in force, for both
 
 
 Bar = Callable[[str, int], Callable[[int], None]]
@@ -46,6 +48,8 @@ def run_preview(request: Request, bar: Bar) -> Preview:
 
     Raises NoEvents, MappingError, DefinitionErrors, OSError.
     """
+    from scoring.source import shared  # noqa: PLC0415 - what loads numpy is imported when it is used
+
     differing = differences(request.before, request.after)
     if not differing:
         return nothing_differs(request.after)
@@ -64,6 +68,8 @@ def run_preview(request: Request, bar: Bar) -> Preview:
             user_sample=request.user_sample,
             allowed_lateness=request.allowed_lateness,
             plausibility=request.plausibility,
+            models=request.models,
+            scorers=shared,
         )
         tally = _tally(recording, question, bar("replayed", recording.events))
         standing = _standing(recording, request, question)
@@ -94,6 +100,7 @@ def _bounds(both: list[Definitions], request: Request, bar: Bar) -> list[Thresho
 
 def _standing(recording: Recording, request: Request, question: Question) -> Callable[[str, str], list[Reason]]:
     """Return a function that says how a user stands in a segment of the new version; no reasons where it is gone."""
+    from scoring.source import shared  # noqa: PLC0415 - as above
 
     def standing(user_id: str, segment: str) -> list[Reason]:
         definitions = restricted(request.after, [segment])
@@ -108,6 +115,8 @@ def _standing(recording: Recording, request: Request, question: Question) -> Cal
             found=question.bounds,
             allowed_lateness=request.allowed_lateness,
             plausibility=request.plausibility,
+            scorers=shared,
+            models=request.models,
         )
         conditions = next(each.conditions for each in found.segments if each.segment == segment)
         return [Reason(each.condition, each.expected, each.value, each.holds) for each in conditions]

@@ -19,6 +19,7 @@ from jobs.reconcile_redis import compare_redis
 from jobs.redis_access import address_now
 from jobs.settings import Settings
 from jobs.topics import Record, TopicReader
+from scoring.source import scorers
 from segments.backfill_chunks import Chunk
 from segments.changes import are_missing, encode_change
 from segments.control import ControlRecord, Release
@@ -77,7 +78,10 @@ class Recomputation:
         self.changes: dict[str, list[bytes]] = {}
         self.counts: Counter[str] = Counter()
         self._processor = Replay(
-            told, allowed_lateness=times.allowed_lateness, plausibility=settings.plausibility
+            told,
+            allowed_lateness=times.allowed_lateness,
+            plausibility=settings.plausibility,
+            scorers=scorers(settings.scoring.cache_dir),
         ).processor
 
     def take(self, handed: Iterable[Chunk]) -> None:

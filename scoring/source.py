@@ -68,3 +68,11 @@ def _key(version: ModelVersion) -> _Key:
 def scorers(folder: Path | str | None = None) -> ScorerStore:
     """Return a source of scorers that keeps models in `folder`, by default in a temporary one of this user."""
     return ScorerStore(Models(Path(folder) if folder is not None else default_folder()))
+
+
+def shared(version: ModelVersion) -> ModelScorer:
+    """Return what runs a version, from this process's own source; it can be handed to other processes by its name."""
+    return _shared(version)
+
+
+_shared = scorers()

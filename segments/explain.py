@@ -19,6 +19,7 @@ from segments.features.base import Feature, States
 from segments.features.distinct import DistinctValues
 from segments.features.event_log import EventLog
 from segments.message_ids import MESSAGE_IDS_KEPT
+from segments.models.released import ModelVersion
 from segments.models.scores import InForce, ScorerSource, in_force, unscored
 from segments.plan import Plan
 from segments.population.bounds import Bounds
@@ -47,12 +48,14 @@ def explain(  # noqa: PLR0913 - all that an explanation is made of
     handed: Iterable[Chunk] = (),
     found: Iterable[Thresholds] = (),
     scorers: ScorerSource = unscored,
+    models: Iterable[ModelVersion] = (),
 ) -> Explanation:
     """Return where a user stands at `at` (ms, default: the newest event of anybody); events come with record times.
 
     `told` is what always holds, or what a job was told: releases, and bounds of the population, of which more may have
-    been `found`; `handed` is what side jobs handed over. Events later than `at` are as if they had not come yet. Raises
-    UnknownUser when none of the user's is left or the user was forgotten, DefinitionErrors when a release is wrong.
+    been `found`; `models` score where `told` names none. `handed` is what side jobs handed over. Events later than `at`
+    are as if they had not come yet. Raises UnknownUser when none of the user's is left or the user was forgotten,
+    DefinitionErrors when a release is wrong.
 
     >>> from segments.definitions import parse_definitions
     >>> definitions = parse_definitions("segments: [{name: seen, when: {recency: {event: any, within: 1h}}}]")
@@ -69,7 +72,7 @@ def explain(  # noqa: PLR0913 - all that an explanation is made of
     bounds = Bounds([*(record for record in records if isinstance(record, Thresholds)), *found])
 
     if isinstance(told, Definitions):
-        timeline = Timeline.of(compiled(told))
+        timeline = Timeline.of(compiled(told, in_force(models, scorers)))
     else:
         releases = [record for record in told if isinstance(record, Release)]
         timeline = timeline_of(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from segments.control import Release
 from segments.definitions import DefinitionErrors, Problem, parse_definitions
 from segments.definitions.model import Condition, Definitions, Segment
 from segments.events import Plausibility
+from segments.models.released import ModelVersion
+from segments.models.releasing import champions
 from segments.models.scores import ScorerSource, in_force, unscored
 from segments.plan import Plan
 from segments.population.bounds import Bounds
@@ -41,12 +44,15 @@ def in_one_plan(live: Definitions, shadow: Definitions) -> Definitions:
     return live.model_copy(update={"segments": [*live.segments, *hidden]})
 
 
-def refuse_harm(live: Definitions, shadow: Definitions) -> None:
+def refuse_harm(live: Definitions, shadow: Definitions, models: Iterable[ModelVersion] = ()) -> None:
     """Raise DefinitionErrors where the shadow would make dead letters of events that the live definitions take.
 
-    It would where it alone reads a property as a number: an event that has a text there is refused for both.
+    It would where it alone reads a property as a number, itself or by a model that it asks: an event that has a text
+    there is refused for both.
     """
-    known, both = Plan(live).property_types, Plan(in_one_plan(live, shadow)).property_types
+    versions = in_force(models, unscored)
+    known = Plan(live, models=versions).property_types
+    both = Plan(in_one_plan(live, shadow), models=versions).property_types
     hint = "declare 'PROPERTY: number' under properties in the live definitions first, or release it without --shadow"
     problems = [
         Problem(
@@ -60,11 +66,33 @@ def refuse_harm(live: Definitions, shadow: Definitions) -> None:
 
 
 def promoted(old: Plan, new: Plan) -> tuple[str, ...]:
-    """Return the segments that were in the shadow of one plan and are live, and the same, in the next."""
+    """Return the segments that were in the shadow of one plan and are live, and the same, in the next.
+
+    One that asked for the version of a model by its number is the same if that version is now in force.
+    """
     hidden = {segment.name: segment for segment in old.definitions.segments if in_shadow(segment.name)}
     names = {plain_name(name) for name in hidden}
     live = (segment for segment in new.definitions.segments if segment.name in names)
-    return tuple(segment.name for segment in live if _renamed(segment, names) == hidden[segment.name + SHADOW])
+    versions = {name: each.version for name, each in champions(model.version for model in new.in_force).items()}
+
+    def meaning(segment: Segment) -> Any:
+        return _as_in_force(segment.model_dump(), versions)
+
+    return tuple(
+        segment.name for segment in live if meaning(_renamed(segment, names)) == meaning(hidden[segment.name + SHADOW])
+    )
+
+
+def _as_in_force(value: Any, versions: Mapping[str, int]) -> Any:
+    """Return a dumped segment that asks for the version in force wherever it means that one."""
+    if isinstance(value, list):
+        return [_as_in_force(each, versions) for each in value]
+    if not isinstance(value, dict):
+        return value
+    asked = value.get("model")
+    if isinstance(asked, dict) and asked["version"] == versions.get(asked["name"]):
+        return {**value, "model": {**asked, "version": None}}
+    return {name: _as_in_force(each, versions) for name, each in value.items()}
 
 
 def definitions_of(release: Release) -> Definitions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from segments.changes import Cause, Change
 from segments.control import Release
 from segments.engine import Engine
 from segments.events import Event, EventDecoder, RejectedEvent
+from segments.features.scored import BY
 from segments.hierarchy import over_a_release
 from segments.plan import Plan
 from segments.profile import NEVER, UNJUDGED, Layout, Profile, encode_profile, mover, restore_profile
@@ -27,11 +28,21 @@ class _Way(NamedTuple):
     move: Callable[[Profile], None]
     staying: frozenset[str]
     promoted: tuple[str, ...]
+    scores: tuple[tuple[int, int, int], ...]  # of versions asked under another name now: feature before, now, version
 
 
 def _way(old: Plan, new: Plan) -> _Way:
     staying = frozenset(rule.name for rule in new.rules)
-    return _Way(mover(old.layout, new.layout), staying, promoted(old, new))
+    return _Way(mover(old.layout, new.layout), staying, promoted(old, new), tuple(_renamed_scores(old, new)))
+
+
+def _renamed_scores(old: Plan, new: Plan) -> Iterator[tuple[int, int, int]]:
+    """Yield the scores that are kept under another name: a challenger that won is asked without its number."""
+    was = {each.version.label: (label, each.feature) for label, each in old.scorings.items()}
+    for label, scoring in new.scorings.items():
+        known, feature = was.get(scoring.version.label, (label, 0))
+        if known != label:
+            yield feature, scoring.feature, scoring.version.version
 
 
 class Timeline:
@@ -151,7 +162,11 @@ class Timeline:
         profile.clock = now
         stood = {name: old.standing(profile, name + SHADOW) for name in way.promoted}
         old.dismiss(user_id, profile, way.staying, now, DEFINITION, changes)
+        scores = [(place, version, profile.features.get(before)) for before, place, version in way.scores]
         way.move(profile)
+        for place, version, score in scores:
+            if score is not None and score[BY] == version:
+                profile.features[place] = list(score)
         profile.release = number
         self.backfills.fill(number, user_id, profile)
         new.judge_all(user_id, profile, now, DEFINITION, changes, stood)

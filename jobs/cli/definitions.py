@@ -17,6 +17,8 @@ from segments.cost import cost_schema
 from segments.definitions.schema import definitions_schema
 from segments.explanation import explanation_schema
 from segments.lint import lint_schema
+from segments.models.loader import load_models
+from segments.models.releasing import refuse_unknown
 from segments.shadow_diff import shadow_comparison_schema
 
 
@@ -45,13 +47,16 @@ _SCHEMAS: dict[Published, Callable[[], dict[str, Any]]] = {
 
 @for_people()
 def validate(file: Annotated[Path, typer.Argument(help="A segments.yaml.")]) -> None:
-    """Check a definitions file and list every mistake with its file and line.
+    """Check a definitions file and list every mistake with its file and line; models by a models.yaml beside it.
 
     Example: segments validate conf/segments.yaml
 
     Exit codes: 0 no mistakes, 2 mistakes or no such file.
     """
     definitions = budgeted_definitions(file)
+    beside = file.parent / "models.yaml"
+    if beside.is_file():
+        refuse_unknown(definitions, load_models(beside), str(file), str(beside))
     count = len(definitions.segments)
     typer.echo(f"{file}: {count} segment{'' if count == 1 else 's'}, no mistakes")
 

@@ -14,6 +14,7 @@ from jobs.stack.processes import StackError
 from jobs.stack.waiting import WaitTimeoutError
 from segments.definitions import DefinitionErrors
 from segments.mapping import MappingError
+from segments.models.released import ModelRefused
 
 FAILED = 1
 BAD_INPUT = 2
@@ -37,7 +38,7 @@ def for_people() -> Iterator[None]:
         _end(str(error), BAD_INPUT)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
         _end(f"{error.filename}: {error.strerror}" if error.filename else str(error), BAD_INPUT)
-    except (Failed, StackError, JavaNotFoundError, WaitTimeoutError) as error:
+    except (Failed, StackError, JavaNotFoundError, WaitTimeoutError, ModelRefused) as error:
         _end(str(error), FAILED)
     except OSError as error:
         if error.errno == errno.EPIPE:

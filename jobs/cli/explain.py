@@ -65,6 +65,8 @@ def explain(
 
     Exit codes: 0 done, 1 no events of this user, or Kafka does not answer, 2 wrong input or configuration.
     """
+    from scoring.source import scorers
+
     if events is None and (mapping is not None or order is not Order.time):
         raise BadInput("--mapping and --order say how to read a file: give --events FILE too")
     if events is not None and (bootstrap_servers is not None or run is not None):
@@ -81,6 +83,7 @@ def explain(
             at=instant,
             allowed_lateness=job.event_time.allowed_lateness,
             plausibility=job.plausibility,
+            scorers=scorers(job.scoring.cache_dir),
             handed=_handed(job, told),
             found=_bounds(job, checked, _from_file(events, mapping, order)) if events is not None else (),
         )

@@ -79,7 +79,8 @@ def preview(
     """
     overrides = addresses(attached(run)) if run is not None else {}
     job, after = checked_settings(settings, new, {**os.environ, **overrides})
-    before, running = _running(against, job.kafka)
+    released = _released(job.kafka) if against is None else None
+    before, running = _running(against, released)
     request = Request(
         before,
         after,
@@ -90,6 +91,7 @@ def preview(
         workers=workers or default_workers(),
         allowed_lateness=job.event_time.allowed_lateness,
         plausibility=job.plausibility,
+        models=released.models if released is not None else (),
     )
     try:
         with bars() as shown:
@@ -99,11 +101,10 @@ def preview(
     _write(made, format, output, f"{new} against {running}")
 
 
-def _running(against: Path | None, kafka: KafkaSettings) -> tuple[Definitions, str]:
+def _running(against: Path | None, released: Release | None) -> tuple[Definitions, str]:
     """Return the running definitions and where they come from: a file, the newest release, what git has recorded."""
     if against is not None:
         return checked_definitions(against), str(against)
-    released = _released(kafka)
     if released is not None:
         return parse_definitions(released.definitions, f"release {released.number}"), f"release {released.number}"
     live, git = SHIPPED_DEFINITIONS, shutil.which("git")

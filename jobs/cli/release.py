@@ -111,7 +111,7 @@ def rollback(
     bootstrap_servers: ServersOption = None,
     run: StackOption = None,
 ) -> None:
-    """Release the definitions of an earlier release again.
+    """Release the definitions and models of an earlier release again.
 
     Example: segments rollback --to 3
 
@@ -197,7 +197,8 @@ def tell(job: Settings, intent: Intent, wait: bool | None, *, dry_run: bool = Fa
     with explained():
         before, planned = plan_release(job.kafka, intent)
         if planned.shadow is not None:
-            refuse_harm(parse_definitions(planned.definitions), parse_definitions(planned.shadow, "the shadow"))
+            live, shadow = parse_definitions(planned.definitions), parse_definitions(planned.shadow, "the shadow")
+            refuse_harm(live, shadow, planned.models)
         show(before, planned)
         if dry_run:
             typer.echo("nothing was released (--dry-run)")

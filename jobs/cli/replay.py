@@ -1,6 +1,7 @@
 """`segments replay`: the engine without Flink, over a file."""
 
 # ruff: noqa: PLR0913, PLR0917 - a command's options are its parameters
+# ruff: noqa: PLC0415 - what loads numpy is imported when it is used
 
 from __future__ import annotations
 
@@ -61,6 +62,8 @@ def replay(
 
     Exit codes: 0 done, 2 wrong input or configuration.
     """
+    from scoring.source import scorers
+
     until_ms = None if until is None else parse_instant(until)
     job, checked = checked_settings(settings, definitions)
     times = job.event_time
@@ -69,6 +72,7 @@ def replay(
         allowed_lateness=times.allowed_lateness,
         out_of_orderness=times.out_of_orderness,
         plausibility=job.plausibility,
+        scorers=scorers(job.scoring.cache_dir),
     )
     skipped = Counter[str]()
     source = events_of(events, mapping, by_time=order == Order.time, skipped=skipped)

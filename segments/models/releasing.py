@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 import yaml
 
+from segments.definitions.errors import DefinitionErrors, Problem
 from segments.definitions.model import Definitions, ModelScore
 from segments.definitions.paths import parts
+from segments.models.model import Models
 from segments.models.released import ModelVersion, version_meant
 
 Versions = tuple[ModelVersion, ...]
@@ -98,6 +101,26 @@ def unmet(definitions: Definitions, versions: Iterable[ModelVersion]) -> list[st
                 f"{each.segment} asks for calibrated scores, and {meant.label} has none: train it with calibrate"
             )
     return list(dict.fromkeys(found))
+
+
+def refuse_unknown(definitions: Definitions, models: Models, source: str, where: str) -> None:
+    """Raise DefinitionErrors with every model that definitions ask and that is not in `where`, a models.yaml."""
+    known = {each.name: each for each in models.models}
+    problems = []
+    for each in asked_by(definitions):
+        model, field = known.get(each.name), f"segment {each.segment}, model"
+        if model is None:
+            close = difflib.get_close_matches(each.name, known, 1)
+            hint = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(known)}"
+            problems.append(Problem(source, 1, field, f"{where} has no model '{each.name}'", hint))
+        elif model.features is None:
+            message = f"'{each.name}' reads a table; segments ask models that read features of events"
+            problems.append(Problem(source, 1, field, message, "train one with features"))
+        elif each.calibrated and (model.classify is None or model.classify.calibrate == "none"):
+            message = f"calibrated scores are asked of '{each.name}', which is not calibrated"
+            problems.append(Problem(source, 1, field, message, f"give it classify.calibrate in {where}"))
+    if problems:
+        raise DefinitionErrors(list(dict.fromkeys(problems)))
 
 
 def pinned(definitions: str, versions: Mapping[str, ModelVersion]) -> str:

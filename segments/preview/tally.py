@@ -13,6 +13,8 @@ from segments.control import Thresholds
 from segments.definitions.model import Definitions
 from segments.engine import Engine
 from segments.events import Plausibility
+from segments.models.released import ModelVersion
+from segments.models.scores import ScorerSource, in_force, unscored
 from segments.outcome import Outcome
 from segments.plan import Plan
 from segments.population.bounds import Bounds
@@ -35,6 +37,8 @@ class Question(msgspec.Struct, frozen=True):
     allowed_lateness: int
     plausibility: Plausibility
     bounds: list[Thresholds] = []  # of the population, as found before
+    models: tuple[ModelVersion, ...] = ()  # in force, for both versions
+    scorers: ScorerSource = unscored  # handed to other processes by its name
 
     @property
     def bin_width(self) -> int:
@@ -108,9 +112,10 @@ class _Counting:
     def __init__(self, question: Question) -> None:
         self._question = question
         self._width = question.bin_width
+        models = in_force(question.models, question.scorers)
         self._engines = [
             Engine(
-                Plan(side, question.plausibility, bounds=Bounds(question.bounds)),
+                Plan(side, question.plausibility, bounds=Bounds(question.bounds), models=models),
                 allowed_lateness=question.allowed_lateness,
             )
             for side in question.sides

@@ -1,6 +1,9 @@
 """Which versions are in force after a release, and which definitions they can answer."""
 
-from segments.definitions import parse_definitions
+import pytest
+
+from segments.definitions import DefinitionErrors, parse_definitions
+from segments.models.loader import parse_models
 from segments.models.released import ModelVersion
 from segments.models.releasing import (
     Asked,
@@ -9,6 +12,7 @@ from segments.models.releasing import (
     champions,
     pinned,
     promoted_versions,
+    refuse_unknown,
     unmet,
     with_challenger,
     with_champion,
@@ -61,3 +65,18 @@ def test_pins_are_set_where_the_version_in_force_is_meant_and_nowhere_else() -> 
 
 def _asked(text: str) -> list[Asked]:
     return list(asked_by(parse_definitions(text)))
+
+
+def test_a_misspelt_model_is_named_with_what_it_may_be() -> None:
+    models = parse_models("""
+feature_sets: {visitor: {features: [{name: pages, count: {event: any, within: 7d}}]}}
+models: [{name: churn_risk, features: visitor, cluster: {}}]
+""")
+    asking = parse_definitions("segments: [{name: a, when: {model: {name: churn_rsk, gte: 0.7}}}]")
+    with pytest.raises(DefinitionErrors, match=r"conf/models.yaml has no model 'churn_rsk'.*did you mean 'churn_risk'"):
+        refuse_unknown(asking, models, "segments.yaml", "conf/models.yaml")
+    calibrated = parse_definitions("segments: [{name: a, when: {model: {name: churn_risk, gte: 1, calibrated: true}}}]")
+    with pytest.raises(DefinitionErrors, match="which is not calibrated"):
+        refuse_unknown(calibrated, models, "segments.yaml", "conf/models.yaml")
+    fine = parse_definitions("segments: [{name: a, when: {model: {name: churn_risk, gte: 1}}}]")
+    refuse_unknown(fine, models, "segments.yaml", "conf/models.yaml")
