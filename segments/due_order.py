@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from segments.profile import NEVER
 
@@ -90,17 +90,31 @@ class DueOrder:
         """
         self._open_pages(until >> _PAGE_BITS)
         exact, counts, found = self._exact, self._counts, list[tuple[int, int]]()
-        waiting = [(exact[0][0], 0)] if exact else []
+        waiting = self._first_after(after)
+        heapify(waiting)
         while waiting and len(found) < most:  # a heap's entry is never before the one that it hangs below
             instant, place = heappop(waiting)
             if instant > until:
                 break
             number = exact[place][2]
-            if instant > after and counts[number] == instant:
+            if counts[number] == instant:
                 found.append((instant, number))
             for below in (2 * place + 1, 2 * place + 2):
                 if below < len(exact):
                     heappush(waiting, (exact[below][0], below))
+        return found
+
+    def _first_after(self, instant: int) -> list[tuple[int, int]]:
+        """Return the exact entries after an instant (ms) that hang below none after it, with their places."""
+        exact, found, waiting = self._exact, list[tuple[int, int]](), [0]
+        while waiting:
+            place = waiting.pop()
+            if place < len(exact):
+                due = exact[place][0]
+                if due > instant:
+                    found.append((due, place))
+                else:
+                    waiting += (2 * place + 1, 2 * place + 2)
         return found
 
     def _open_pages(self, until: int) -> None:

@@ -86,16 +86,16 @@ class Engine:
         elif starts_session:
             judged = route.judged_at_session_start
         if self.scorings:
-            self._note_scores(profile, moved, now)
+            self._note_scores(event.user_id, profile, moved, now)
         if profile.due <= now:
             judged = merge_judged(judged, self._due_rules(event.user_id, profile, now))
         self._judge(event.user_id, profile, judged, now, event.message_id, changes)
 
-    def _note_scores(self, profile: Profile, moved: list[int], now: int) -> None:
+    def _note_scores(self, user_id: str, profile: Profile, moved: list[int], now: int) -> None:
         """Have the user scored in time, after an event at `now` (ms) that also moved some watched features."""
         for scoring in self.scorings:
             if moved:
-                scoring.moved(profile, moved, now)
+                scoring.moved(user_id, profile, moved, now)
             profile.due = min(profile.due, scoring.due(profile))
 
     def _start_session(self, profile: Profile, event: Event) -> list[int]:

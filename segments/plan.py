@@ -138,8 +138,8 @@ class Plan:
         features, reads = compile_features(spec, self), frozenset(self._used)
         self._used = used
         selectors = [each.selector for number in reads for each in self._features[number].inputs(number)]
-        feature = self.feature(Scored(label, model.version.delay, selectors))
-        return Scoring(model, features, feature, reads)
+        scored = Scored(label, model.version.delay, selectors)
+        return Scoring(model, features, self.feature(scored), scored, reads)
 
     def number(self, path: str) -> None:
         """Declare that a property is read as a number, unless the definitions declare it otherwise."""

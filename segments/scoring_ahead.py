@@ -51,14 +51,20 @@ class ScoringAhead:
     def until(self, instant: int) -> None:
         """Have scores ready up to `instant` (ms), or for as many users as are scored at once."""
         due = self._profiles.due_between(self.reached, instant, _AT_ONCE)
+        users = [user_id for _, user_id in due]
         vectors: dict[Scoring, list[Vector]] = {}
-        for _, user_id in due:
+        for user_id in [*self._outdated(), *users]:
             with suppress(Exception):  # whatever it is: it comes again when the user is scored, and is handled there
                 profile = self._profiles.open(user_id)
                 for scoring in self._timeline.engine(profile.release).scorings:
-                    vector = scoring.vector_at_due(profile, instant)
+                    vector = scoring.prepare_ahead(user_id, profile, instant)
                     if vector is not None:
                         vectors.setdefault(scoring, []).append(vector)
         for scoring, found in vectors.items():
             scoring.ahead(found)
         self.reached = due[-1][0] if len(due) == _AT_ONCE else instant
+
+    def _outdated(self) -> list[str]:
+        """Return those who were prepared for and did something since: they are scored with it."""
+        plans = self._timeline.plans()
+        return [user_id for plan in plans for scoring in plan.scorings.values() for user_id in scoring.take_outdated()]

@@ -13,6 +13,7 @@ from jobs.settings import load_settings
 from segments.definitions import load_definitions
 from segments.definitions.model import Definitions
 from segments.engine import Engine
+from segments.models.scores import InForce
 from segments.outcome import Outcome
 from segments.plan import Plan
 from segments.processor import Processor
@@ -49,13 +50,14 @@ class Timing(NamedTuple):
 
 
 class Worker:
-    """The shipped settings and, unless others are given, the shipped definitions."""
+    """The shipped settings and, unless others are given, the shipped definitions; `models` score its users."""
 
-    def __init__(self, definitions: Definitions | None = None) -> None:
+    def __init__(self, definitions: Definitions | None = None, models: Iterable[InForce] = ()) -> None:
         collect_only_on_demand()  # as the job's workers do
         settings = load_settings(SETTINGS_PATH, {})
         times = settings.event_time
-        plan = Plan(definitions or load_definitions(settings.definitions.path), settings.plausibility)
+        shipped = settings.definitions.path
+        plan = Plan(definitions or load_definitions(shipped), settings.plausibility, models=models)
         self.processor = Processor(
             Engine(plan, allowed_lateness=times.allowed_lateness), Profiles(settings.flink.shards)
         )

@@ -11,20 +11,23 @@ from segments.selectors import EventSelector
 
 SCORE, AT, NEXT, BY, SKETCH = range(5)  # places in the state
 
-Score = list[Any]
+Vector = tuple[float | str | None, ...]
 
 
 class Scored:
     """State: the score (None: none yet), its instant (ms), the next one's, the version that gave it, a sketch.
 
     The sketch is a checksum of the columns at that instant, to the tolerance asked for. An event that reaches what the
-    model reads has the user scored `delay` (ms) later, those until then at once with it.
+    model reads has the user scored `delay` (ms) later, those until then at once with it. What is in `ready` for that
+    user is not true any more then.
     """
 
     def __init__(self, label: str, delay: int, selectors: Sequence[EventSelector]) -> None:
         self._label = label
         self._delay = delay
         self._selectors = {selector.text: selector for selector in selectors}
+        self.ready: dict[str, tuple[int, Vector]] = {}  # by user: the columns at an instant (ms) if nothing happens
+        self.outdated: list[str] = []  # users who were ready
 
     @property
     def key(self) -> str:
@@ -43,8 +46,14 @@ class Scored:
         def touch(states: States, event: Event, time: int) -> None:
             if matches is None or matches(event):
                 score_by(states, feature_id, time + delay)
+                self.outdate(event.user_id)
 
         return touch
+
+    def outdate(self, user_id: str) -> None:
+        """Note that something happened to a user."""
+        if self.ready.pop(user_id, None) is not None:
+            self.outdated.append(user_id)
 
 
 def score_by(states: States, feature_id: int, due: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from segments.models.features import Vector
@@ -75,8 +76,9 @@ class Scores:
     def ahead(self, vectors: Iterable[Vector]) -> None:
         """Score vectors that will be asked for."""
         missing = [each for each in dict.fromkeys(vectors) if each not in self._known]
-        if len(self._known) + len(missing) > _KEPT:
-            self._known.clear()
+        if len(self._known) + len(missing) > _KEPT:  # the older half goes: the newest were not asked for yet
+            for each in list(islice(self._known, len(self._known) // 2)):
+                del self._known[each]
         for first in range(0, len(missing), _MOST_AT_ONCE):
             some = missing[first : first + _MOST_AT_ONCE]
             self._known.update(zip(some, self._scorer.scores(some), strict=True))

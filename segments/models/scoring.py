@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from segments.changes import Share
-from segments.features.scored import AT, BY, NEXT, SCORE, SKETCH, score_by
+from segments.features.scored import AT, BY, NEXT, SCORE, SKETCH, Scored, score_by
 from segments.models.features import Features, Vector
 from segments.models.scores import InForce, Scores
 from segments.profile import NEVER, Profile
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _SPREAD = 60_000  # ms in which all users are scored anew when a version comes into force
 _SHARES_TOLD = 3
 _UNSCORED_TOLD = 10  # of a batch
+_MOST_READY = 16_384  # users
+_NOT_READY: tuple[int, Vector] = (-1, ())
 _DIGITS = 6
 
 
@@ -29,13 +31,14 @@ class Scoring:
     Nothing here depends on which users are scored together: `ahead` only saves calls.
     """
 
-    def __init__(self, model: InForce, features: Features, feature: int, reads: frozenset[int]) -> None:
+    def __init__(self, model: InForce, features: Features, feature: int, scored: Scored, reads: frozenset[int]) -> None:
         self.version = model.version
         self.feature = feature
         self.reads = reads
         self.rules: tuple[Rule, ...] = ()
         self.unscored: list[tuple[str, int, str]] = []  # user, instant (ms) and version of the first that it failed
         self._features = features
+        self._scored = scored
         self._scores = Scores(model.scorer)
 
     def due(self, profile: Profile) -> int:
@@ -43,9 +46,10 @@ class Scoring:
         score = profile.features.get(self.feature)
         return NEVER if score is None else int(score[NEXT])
 
-    def moved(self, profile: Profile, moved: list[int], now: int) -> None:
+    def moved(self, user_id: str, profile: Profile, moved: list[int], now: int) -> None:
         """Note that values which are not of events, such as traits, moved at `now` (ms)."""
         if not self.reads.isdisjoint(moved):
+            self._scored.outdate(user_id)
             score_by(profile.features, self.feature, now + self.version.delay)
 
     def prepare(self, user_id: str, profile: Profile, now: int) -> None:
@@ -63,7 +67,9 @@ class Scoring:
         if score is None or score[NEXT] > now:
             return False
         version, longest = self.version, self.version.max_age
-        vector = self._features.vector(profile, now)
+        ready_at, vector = self._scored.ready.pop(user_id, _NOT_READY)
+        if ready_at != now:
+            vector = self._features.vector(profile, now)
         sketch = _sketch(vector, version.tolerance) if version.tolerance else 0
         if version.tolerance and score[BY] == version.version and sketch == score[SKETCH] and now < score[AT] + longest:
             score[NEXT] = score[AT] + longest
@@ -78,14 +84,26 @@ class Scoring:
         score[SCORE], score[AT], score[BY], score[SKETCH] = found, now, version.version, sketch
         return is_other
 
-    def vector_at_due(self, profile: Profile, until: int) -> Vector | None:
-        """Return what the user will be scored by if nothing happens before, None when that is not due up to `until`."""
-        due = self.due(profile)
-        return self._features.vector(profile, due) if due <= until else None
+    def prepare_ahead(self, user_id: str, profile: Profile, until: int) -> Vector | None:
+        """Return what a user will be scored by if nothing happens before, None when that is not due up to `until`."""
+        due, ready = self.due(profile), self._scored.ready
+        if due > until:
+            return None
+        vector = self._features.vector(profile, due)
+        if len(ready) >= _MOST_READY:
+            ready.clear()
+        ready[user_id] = (due, vector)
+        return vector
 
     def ahead(self, vectors: list[Vector]) -> None:
         """Score vectors together that will be asked for."""
         self._scores.ahead(vectors)
+
+    def take_outdated(self) -> list[str]:
+        """Return the users who were prepared for and to whom something happened, since this was asked last."""
+        found = list(dict.fromkeys(self._scored.outdated))
+        self._scored.outdated.clear()
+        return found
 
     def shares(self, profile: Profile, now: int) -> list[Share]:
         """Return the columns that make most of the score at `now` (ms).
