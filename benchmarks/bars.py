@@ -190,6 +190,13 @@ BARS = (
         at_most=1 / 8,
     ),
     Bar(
+        "models_throughput_ratio",
+        "the job with two models / with none",
+        ("models_job",),
+        _number("models_job", "ratio"),
+        at_least=0.7,
+    ),
+    Bar(
         "models_cdnow_equal",
         "CDNOW customers with the published summary",
         ("models_cdnow",),

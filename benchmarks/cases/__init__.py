@@ -11,6 +11,7 @@ from benchmarks.cases import (
     job,
     latency,
     memory,
+    models_job,
     models_learning,
     moving_thresholds,
     rules_lateness,
@@ -53,6 +54,7 @@ MODELS_CASES = (
     Case("models_shoppers", "Online Shoppers: five splits, ONNX, batches", models_learning.shoppers),
     Case("models_cdnow", "recency, frequency and monetary value of CDNOW", models_learning.cdnow),
     Case("models_train_serve", "training features against serving features", models_learning.train_serve),
+    Case("models_job", "the job with two models against the job with none", models_job.measure),
     Case("models_drift", "drift: false alarms, and how soon a shift is found", models_learning.drift_found),
 )
 

@@ -31,6 +31,8 @@ class Sizes:
     redis_away_s: int
     model_instants: int
     model_pairs: int  # of a user and an instant
+    model_events: int  # for the job with models and without
+    model_users: int
     latency_rate: float | None = None  # events/s; None: half of what the job has managed
 
     def scaled(self, events: int | None, users: int | None, rate: float | None) -> Sizes:
@@ -56,6 +58,8 @@ class Sizes:
             recovery_users=min(self.recovery_users, crowd),
             fuzzed_events=min(self.fuzzed_events, most),
             redis_users=min(self.redis_users, crowd),
+            model_events=min(self.model_events, most),
+            model_users=min(self.model_users, crowd),
             latency_rate=rate or self.latency_rate,
         )
 
@@ -83,6 +87,8 @@ FULL = Sizes(
     redis_away_s=300,
     model_instants=150,
     model_pairs=100_000,
+    model_events=1_500_000,
+    model_users=300_000,
 )
 QUICK = Sizes(
     name="quick",
@@ -107,4 +113,6 @@ QUICK = Sizes(
     redis_away_s=30,
     model_instants=10,
     model_pairs=10_000,
+    model_events=300_000,
+    model_users=60_000,
 )
