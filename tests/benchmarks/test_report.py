@@ -42,6 +42,7 @@ MEASURED: dict[str, dict[str, Any]] = {
     "faults_redis": {"catch_up_s": 20.0},
     "faults_soak": {"slope_mib_per_h": 0.5},
     "models_shoppers": {"auc": 0.933, "max_diff": 3e-7, "batch256_vs_1": 0.05},
+    "models_job": {"ratio": 0.8},
     "models_cdnow": {"equal": 2_357},
     "models_train_serve": {"equal_share": 1.0},
     "models_drift": {"found_intervals": 1, "false_alarms": 0},
@@ -54,7 +55,8 @@ KEYS = [
     "rules_mutation_score",
     "faults_kills", "faults_lost", "faults_doubled", "faults_recovery_s",
     "faults_fuzzed", "faults_unaccounted", "faults_redis_catch_up_s", "faults_soak_slope_mib_per_h",
-    "models_shoppers_auc", "models_onnx_max_diff", "models_batch256_vs_1", "models_cdnow_equal",
+    "models_shoppers_auc", "models_onnx_max_diff", "models_batch256_vs_1", "models_throughput_ratio",
+    "models_cdnow_equal",
     "models_train_serve_equal", "models_drift_found_intervals", "models_false_alarms",
 ]  # fmt: skip
 
