@@ -31,12 +31,21 @@ class Number(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A compiled number: how people read it, which feature it is made of, how events move it."""
+    """A compiled number: how people read it, which feature it is made of, how events move it.
+
+    `plain` is the value of `number` alone, for those who ask often, where that is less work.
+    """
 
     text: str
     feature: int
     number: Callable[[Profile, int], Number]
     effects: Effects
+    plain: Callable[[Profile, int], float | None] | None = None
+
+    def value(self) -> Callable[[Profile, int], float | None]:
+        """Return what gives the value alone."""
+        number = self.number
+        return self.plain or (lambda profile, now: number(profile, now).value)
 
 
 def compile_measure(measure: Measure, builder: Builder) -> Measured:
@@ -59,8 +68,12 @@ def _count(spec: CountOf, builder: Builder) -> Measured:
         oldest = log[max(first, len(log) - TIMES_KEPT)]
         return Number(min(len(log) - first, TIMES_KEPT), leaves(profile, now, oldest))
 
+    def plain(profile: Profile, now: int) -> int:
+        log = profile.features.get(feature)
+        return min(len(log) - bisect_left(log, opens(profile, now)), TIMES_KEPT) if log else 0
+
     effects = {(feature, ""): RISES, **window.effects}
-    return Measured(f"count of {selector.text} {window.text}", feature, number, effects)
+    return Measured(f"count of {selector.text} {window.text}", feature, number, effects, plain)
 
 
 def _distinct(spec: AmountOf, builder: Builder) -> Measured:
@@ -78,6 +91,7 @@ def _distinct(spec: AmountOf, builder: Builder) -> Measured:
 
 def _amount(kind: str, spec: AmountOf, builder: Builder) -> Measured:
     selector, window, value = EventSelector(spec.selector()), compile_window(spec.within, builder), _VALUES[kind]
+    nothing = 0 if kind == "sum" else None
     builder.number(spec.property)
     feature = builder.feature(ValueLog(selector, spec.property, window.keep))
 
@@ -86,13 +100,18 @@ def _amount(kind: str, spec: AmountOf, builder: Builder) -> Measured:
         first = bisect_left(times, window.opens(profile, now))
         inside = amounts[first:]
         if not inside:
-            return Number(0 if kind == "sum" else None)
+            return Number(nothing)
         may_rise = kind in ("avg", "min") or (kind == "sum" and min(inside) < 0)
         return Number(value(inside), window.leaves(profile, now, times[first]), may_rise)
 
+    def plain(profile: Profile, now: int) -> float | None:
+        times, amounts = profile.features.get(feature) or ((), ())
+        inside = amounts[bisect_left(times, window.opens(profile, now)) :]
+        return value(inside) if inside else nothing
+
     text = f"{kind} of {spec.property} of {selector.text} {window.text}"
     effects = {(feature, ""): RISES if kind == "max" else UNKNOWN, **window.effects}
-    return Measured(text, feature, number, effects)
+    return Measured(text, feature, number, effects, plain)
 
 
 _VALUES: dict[str, Callable[[Sequence[int]], float]] = {

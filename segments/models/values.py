@@ -42,8 +42,7 @@ def compile_feature(spec: FeatureSpec, builder: Builder) -> Iterator[Value]:
     kind, arguments = spec.kind()
     if kind in MEASURES:
         measured = compile_measure(Measure.model_validate({kind: arguments}), builder)
-        number = measured.number
-        yield Value(spec.name, "number", lambda profile, at: number(profile, at).value, kind != "lifetime")
+        yield Value(spec.name, "number", measured.value(), kind != "lifetime")
     else:
         yield from _KINDS[kind](spec.name, arguments, builder)
 

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from segments.conditions.measured import compile_measure
 from segments.definitions import DefinitionErrors, parse_definitions
+from segments.definitions.threshold import Measure
 from segments.engine import Engine
 from segments.models.features import Features, feature_hash
 from segments.models.spec import FeatureSet
@@ -140,3 +142,16 @@ def test_two_columns_of_one_name_are_refused() -> None:
 def test_session_starts_count_as_events() -> None:
     plan, features = compiled({"name": "n", "lifetime": {"of": "count", "event": "Session Started"}})
     assert features.vector(profile_of(plan), NOW) == (3,)
+
+
+@pytest.mark.parametrize("kind", ["count", "sum", "avg", "min", "max", "distinct"])
+def test_the_value_alone_is_that_of_the_number(kind: str) -> None:
+    over = {"event": "Order", "within": "1d", **({} if kind == "count" else {"property": "total"})}
+    plan, _ = compiled({"name": "f", kind: over})
+    measured = compile_measure(Measure.model_validate({kind: over}), plan)
+    profile, found = profile_of(plan), []
+    for at in (T + at + offset for _, at, _ in EVENTS for offset in (-1, 0, 1, DAY - 1, DAY, DAY + 1)):
+        found.append(measured.value()(profile, at))
+        assert found[-1] == measured.number(profile, at).value
+    assert len(set(found)) > 2
+    assert measured.value()(Profile(), NOW) == measured.number(Profile(), NOW).value
