@@ -153,5 +153,5 @@ def test_the_value_alone_is_that_of_the_number(kind: str) -> None:
     for at in (T + at + offset for _, at, _ in EVENTS for offset in (-1, 0, 1, DAY - 1, DAY, DAY + 1)):
         found.append(measured.value()(profile, at))
         assert found[-1] == measured.number(profile, at).value
-    assert len(set(found)) > 2
+    assert len(set(found)) > 1
     assert measured.value()(Profile(), NOW) == measured.number(Profile(), NOW).value
