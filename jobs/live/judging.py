@@ -80,6 +80,6 @@ def _lasting(looks: Sequence[Look[S]], side: str) -> str | None:
         return f"the memberships topic is at change {last.told or first.told}, {side} {seen}"
     if last.told is not None and last.told < first.seq and topic_stands:
         return f"the memberships topic is at change {last.told}, {side} at {last.seq}"
-    if before.told is None and last.told is None and last.seq <= first.seq and not last.is_empty:
+    if last.told is None and last.seq <= first.seq and not last.is_empty:
         return f"{side} has segments, the memberships topic nothing"
     return None

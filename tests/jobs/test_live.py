@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -153,6 +154,22 @@ def test_a_side_that_hears_of_nothing_more_is_found(
         return  # in no segment, whatever was lost: of that the topic has no number
     if (seq, segments) != (old, before):
         assert any(verdict.text for verdict in found), found
+
+
+@pytest.mark.parametrize(("topic", "side"), [(0, 7), (7, 0), (3, 3), (9, 8)])
+def test_who_moves_all_the_time_is_compared_with_what_the_topic_said_of_that_change(topic: int, side: int) -> None:
+    """Every fourth change leaves the last segment: of that the topic has a tombstone, which has no number."""
+    states = [(3 * seq, seq, {"a": seq} if seq % 4 else {}) for seq in range(1, 200)]
+    world = World(History(states, topic), History(states, side))
+    found = [verdict for _, verdict in verdicts(world, [50 + 21 * number for number in range(3)])]
+    assert Verdict(is_open=False) in found
+
+
+def test_who_is_in_no_segment_whenever_looked_at_is_compared_with_tombstones() -> None:
+    states = [(3 * seq, seq, {"a": seq} if seq % 2 == 0 else {}) for seq in range(1, 60)]
+    world = World(History(states, 0), History(states, 0))
+    found = [verdict for _, verdict in verdicts(world, [53, 77, 101])]
+    assert [verdict.is_open for verdict in found] == [True, False, False]
 
 
 def test_redis_ahead_of_what_was_read_is_no_difference() -> None:
