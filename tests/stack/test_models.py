@@ -1,0 +1,159 @@
+"""Models in the running job: released, swapped under load, and taken out of force by themselves when they fail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from jobs.audit_topic import audit_of, audit_reader
+from jobs.cli import app
+from jobs.cli.train import identity
+from jobs.control_topic import read_history
+from jobs.player import HEARTBEAT_USER, heartbeat
+from jobs.release import await_release
+from jobs.settings import Settings, load_settings
+from jobs.stack.stack import Stack
+from scoring.source import scorers
+from segments.audit import ModelFailed
+from segments.changes import encode_change
+from segments.control import Release
+from segments.definitions import parse_definitions
+from segments.models.health import BY_ITSELF
+from segments.models.loader import load_models
+from segments.replay import Replay
+from tests.scoring.onnx_made import FEATURES, publish, square_root
+from tests.scoring.onnx_made import identity as first_model
+from tests.stack.support import Pipeline, pipeline
+from tests.stack.test_same_answer import OUT_OF_ORDERNESS, REPLAYED, by_user, listed
+from training.registry import Registry
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]  # seconds; each test waits with shorter bounds of its own
+
+T = 1_764_000_000_000
+MINUTE = 60_000
+USERS = 60
+LEAVING = "  - {name: leaving, when: {model: {name: churn_risk, gte: 0.5, calibrated: true}}}\n"
+DEFINITIONS = f"segments:\n{LEAVING}  - {{name: buyer, when: {{recency: {{event: Order Completed, within: 1d}}}}}}\n"
+MODELS = {
+    "feature_sets": {"customer": FEATURES},
+    "models": [
+        {
+            "name": "churn_risk",
+            "features": "customer",
+            "classify": {"label": {"within": "1h", "when": {"recency": {"event": "any", "within": "1h"}}}},
+            "score": {"delay": "2s"},
+            "gates": {"roc_auc": {"gte": 0.8}},
+        }
+    ],
+}
+Timed = tuple[bytes, int]
+
+
+def orders(users: range, time: int, total: float) -> Iterator[Timed]:
+    for user in users:
+        at = time + user
+        event = {"type": "track", "event": "Order Completed", "userId": f"u{user}", "timestamp": at}
+        properties = {"total": round(total + user / 1_000, 3)}
+        yield json.dumps(event | {"messageId": f"{user}-{at}", "properties": properties}).encode(), at
+
+
+class Scene:
+    """A job, its registry, and all that was sent to it."""
+
+    def __init__(self, made: Pipeline, folder: Path) -> None:
+        self.made = made
+        self.settings: Settings = load_settings(made.settings, {})
+        self.models, self.registry = folder / "models.yaml", Registry(str(folder / "registry"))
+        self.models.write_text(yaml.safe_dump(MODELS))
+        known = load_models(self.models)
+        self.hash = identity(known.models[0], known, parse_definitions(DEFINITIONS))
+        self.sent: list[Timed] = []
+
+    def send(self, events: Iterator[Timed], until: int) -> None:
+        """Send events and let event time pass on to `until` (ms)."""
+        listed_ones = list(events)
+        self.sent += listed_ones
+        self.made.send(payload for payload, _ in listed_ones)
+        heartbeat(self.made.stack.bootstrap_servers, self.made.topics["events"], until + OUT_OF_ORDERNESS + 1)
+
+    def command(self, *arguments: str) -> str:
+        """Run a command of the CLI; returns what it says."""
+        common = ["--models", str(self.models), "--registry", self.registry.url]
+        done = CliRunner().invoke(app, [*arguments, *common, "--no-wait", "--settings", str(self.made.settings)])
+        return f"{done.exit_code}: {done.output}"
+
+    @property
+    def newest(self) -> Release:
+        current = read_history(self.settings.kafka).current
+        assert current is not None
+        return current
+
+    def followed(self) -> None:
+        """Let event time come to the newest release, and wait until all users follow it."""
+        newest = self.newest
+        self.send(iter(()), newest.effective_at + 1)
+        shards = self.settings.flink.shards
+        assert await_release(self.settings.kafka, newest, shards, 90.0, lambda _: None) is not None
+
+    def of_versions(self) -> set[str | None]:
+        made = self.made.changes().values()
+        return {each.model_version for own in made for each in own if each.segment == "leaving"}
+
+
+def test_a_swap_under_load_and_a_version_that_fails(stack: Stack, tmp_path: Path) -> None:
+    with pipeline(stack, tmp_path, DEFINITIONS, REPLAYED) as made:
+        scene = Scene(made, tmp_path)
+        job = made.submit()
+        assert publish(scene.registry, "churn_risk", first_model(), scene.hash) == 1
+        assert publish(scene.registry, "churn_risk", square_root(), scene.hash) == 2
+        assert publish(scene.registry, "churn_risk", square_root(), "other features") == 3
+        scene.send(orders(range(USERS), T, 0.3), T + MINUTE)
+        made.await_changes(f"u{USERS - 1}", 1)
+        assert "3 must not be released: its features are other features" in scene.command(
+            "release", "model", "churn_risk", "3"
+        )
+        assert "model     churn_risk: none -> 1" in scene.command("release", "model", "churn_risk", "1")
+        scene.followed()
+        scene.send(orders(range(30), T + 4 * MINUTE, 0.6), T + 6 * MINUTE)
+        made.await_changes("u29", 2)
+        assert scene.of_versions() == {"churn_risk:1"}
+
+        assert "model     churn_risk: 1 -> 2" in scene.command("release", "model", "churn_risk", "2")
+        scene.send(orders(range(30, 40), T + 6 * MINUTE + 10_000, 0.001), T + 7 * MINUTE)  # while it is taken in
+        scene.followed()
+        scene.send(orders(range(USERS), T + 10 * MINUTE, 0.3), T + 12 * MINUTE)  # the root of 0.3 is above 0.5
+        made.await_changes("u59", 2)
+        assert scene.of_versions() == {"churn_risk:1", "churn_risk:2"}
+
+        # version 2 has no score for these; event time waits where they are scored, before what follows can hold
+        scene.send(orders(range(50), T + 14 * MINUTE, -5.0), T + 14 * MINUTE + 2_100)
+        made.wait_for(lambda: scene.newest.by == BY_ITSELF, "the version to be taken out of force")
+        assert [each.version for each in scene.newest.models] == [1]
+        scene.followed()
+        scene.send(iter(()), T + 20 * MINUTE)
+        made.await_changes("u49", 3)
+        stack.stop_with_savepoint(job)
+        compare(scene, T + 20 * MINUTE)
+        with audit_reader(scene.settings.kafka) as reader:
+            said = [each for each in map(audit_of, reader.to_the_end()) if isinstance(each, ModelFailed)]
+        assert said[-1].release == scene.newest.number
+        dead = {dict(each.headers)["reason"] for each in made.read("dead_letters")}
+        assert dead == {b"failed_model"}
+
+
+def compare(scene: Scene, end: int) -> None:
+    """What the job wrote must be what a replay of the same releases says: no event is lost, each score is the same."""
+    told = read_history(scene.settings.kafka).followed
+    run = Replay(told, out_of_orderness=OUT_OF_ORDERNESS, scorers=scorers())
+    expected: dict[str, list[bytes]] = {}
+    for change in run.run(scene.sent, end):
+        expected.setdefault(change.user_id, []).append(encode_change(change))
+    found = by_user(scene.made)
+    found.pop(HEARTBEAT_USER, None)
+    assert {user: listed(found, user) for user in found} == expected
+    assert run.counts["applied"] == len(scene.sent)
