@@ -13,7 +13,6 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
-    TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -51,13 +50,15 @@ class Bars:
 
     def of_total(self, name: str) -> Callable[[int, int], None]:
         """Return what to call with how much is done and how much there is; the first call begins the bar."""
-        progress, tasks = self._progress, list[TaskID]()
+        progress, begun = self._progress, list[Task]()
 
         def show(done: int, total: int) -> None:
             if progress is not None:
-                if not tasks:
-                    tasks.append(progress.add_task(name, total=total))
-                progress.update(tasks[0], completed=done, total=total)
+                if not begun:
+                    number = progress.add_task(name, total=total)
+                    begun.extend(task for task in progress.tasks if task.id == number)
+                begun[0].total = total  # `update` would forget the rate so far
+                progress.update(begun[0].id, completed=done)
 
         return show
 
