@@ -159,9 +159,9 @@ class Work:
             return Outcome(f"not registered: {result.text()}")
         version = publish(self._registry, trained, origin)
         said = f"version {version} registered ({result.text()})"
-        return self._released(spec, version, said)
+        return self.released(spec, version, said)
 
-    def _released(self, spec: ModelSpec, version: int, said: str) -> Outcome:
+    def released(self, spec: ModelSpec, version: int, said: str) -> Outcome:
         """Hand a new version to the job, where `retrain.release` asks for it."""
         how = spec.retrain.release if spec.retrain else "no"
         if how == "no":

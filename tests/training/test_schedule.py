@@ -1,13 +1,19 @@
 """The schedule: what is due when, what alarms lead to, and what a failure, a crash or a second process does."""
 
+import subprocess
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from jobs.cli import schedule_work
+from jobs.cli.watching import Read
 from jobs.scheduling import AlreadyRunning, LedgerFile, Outcome, Schedule, UnreadableState, Work
+from jobs.settings import DefinitionsSettings, Settings
+from segments.definitions import parse_definitions
 from segments.models.loader import parse_models
 from segments.models.watching import Churn
+from training.registry import Registry
 from training.schedule import Done, Kind, Task, due, next_due
 
 HOUR, DAY = 3_600_000, 86_400_000
@@ -114,3 +120,36 @@ def test_churn_is_a_task_of_its_own_where_it_is_asked_for() -> None:
     churn = Task("churn", "segments")
     assert due(asked, {}, DAY)[0] == churn
     assert next_due(asked, {task.key: Done(DAY, True, "") for task in (churn, DRIFT_A, TRAIN_A, DRIFT_B)}) == 30 * HOUR
+
+
+ASKED = parse_models("""
+feature_sets: {s: {features: [{name: pages, count: {event: any, within: 7d}}]}}
+models: [{name: a, features: s, cluster: {}, retrain: {release: shadow}}]
+""")
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "alarms"),
+    [
+        (0, "version 3 registered; released (shadow)", ()),
+        (1, "version 3 registered; not released", ("a 3 could not be released: no Kafka",)),
+    ],
+)
+def test_a_new_version_is_released_where_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, said: str, alarms: tuple[str, ...]
+) -> None:
+    ran = list[list[str]]()
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        ran.append(command[3:])
+        return subprocess.CompletedProcess(command, code, "", "no Kafka\n")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    definitions = parse_definitions("segments: [{name: seen, when: {recency: {event: any, within: 1h}}}]")
+    job = Settings(definitions=DefinitionsSettings(path=tmp_path / "segments.yaml"))
+    read = Read(tmp_path / "events.ndjson", None, job, definitions)
+    work = schedule_work.Work(ASKED, Registry(str(tmp_path)), read, None, ("--registry", "here"))
+    outcome = work.released(ASKED.models[0], 3, "version 3 registered")
+    assert (outcome.said, outcome.alarms) == (said, alarms)
+    assert ran[0][:5] == ["release", "model", "a", "3", "--shadow"]
+    assert ran[0][-2:] == ["--registry", "here"]
