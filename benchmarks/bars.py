@@ -185,8 +185,8 @@ BARS = (
     Bar(
         "models_batch256_vs_1",
         "cost of a score, 256 at once / one",
-        ("models_shoppers",),
-        _number("models_shoppers", "batch256_vs_1"),
+        ("models_batches",),
+        _number("models_batches", "batch256_vs_1"),
         at_most=1 / 8,
     ),
     Bar(

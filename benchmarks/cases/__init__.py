@@ -11,6 +11,7 @@ from benchmarks.cases import (
     job,
     latency,
     memory,
+    models_batches,
     models_job,
     models_learning,
     moving_thresholds,
@@ -51,7 +52,8 @@ FAULTS_CASES = (
 )
 
 MODELS_CASES = (
-    Case("models_shoppers", "Online Shoppers: five splits, ONNX, batches", models_learning.shoppers),
+    Case("models_shoppers", "Online Shoppers: five splits, ONNX", models_learning.shoppers),
+    Case("models_batches", "cost of a score, alone and in batches", models_batches.batches),
     Case("models_cdnow", "recency, frequency and monetary value of CDNOW", models_learning.cdnow),
     Case("models_train_serve", "training features against serving features", models_learning.train_serve),
     Case("models_job", "the job with two models against the job with none", models_job.measure),

@@ -1,10 +1,6 @@
-"""Models on real and on made data: how good, equal to scikit-learn, quick in batches, and how soon drift is found."""
+"""Models on real and on made data: how good, equal to scikit-learn, and how soon drift is found."""
 
 from __future__ import annotations
-
-import os
-import time
-from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
@@ -13,23 +9,19 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.cases.case import BenchmarkError, Context, Numbers
 from benchmarks.cases.models_cdnow import computed, published
+from benchmarks.cases.models_data import ROOT, data_file, models
 from benchmarks.cases.models_features import compare, instants_of, timed_events
 from scoring.onnx_model import OnnxModel
 from segments.definitions import load_definitions
 from segments.models.inputs import Inputs
-from segments.models.loader import load_models
-from segments.models.model import Models
 from training.dataset import Dataset, from_table
 from training.drift import drift
 from training.estimators import classifier, pipeline
 from training.export import edge_rows, largest_difference, sklearn_scores, to_onnx
 from training.reference import Reference, reference_of
 
-_ROOT = Path(__file__).resolve().parents[2]
 _SPLITS = 5
 _STEADY_RUNS = 20
-_LARGEST_BATCH = 256
-_TIMED_ROWS = 4_096
 _STREAMS = (
     ("taobao", "taobao_users/UserBehavior.csv.gz", "shopper"),
     ("online_retail", "online_retail/online_retail.csv.gz", "customer"),
@@ -37,7 +29,7 @@ _STREAMS = (
 
 
 def shoppers(context: Context) -> Numbers:
-    """Return the ROC-AUC of Online Shoppers over five splits, the ONNX difference, the cost of a batch's rows."""
+    """Return the ROC-AUC of Online Shoppers over five splits, and the largest difference of ONNX."""
     data = _shoppers()
     aucs, differences = [], []
     for seed in range(_SPLITS):
@@ -53,14 +45,13 @@ def shoppers(context: Context) -> Numbers:
         scorer, expected = OnnxModel(to_onnx(model, *widths)), sklearn_scores(model, numbers, categories)
         differences.append(largest_difference(expected, scorer.scores(numbers, categories)))
         aucs.append(float(roc_auc_score(held.labels, expected[: len(held), 1])))
-    batch_ratio = _cost(scorer, data, _LARGEST_BATCH) / _cost(scorer, data, 1)
     figures = {f"auc_{place}": auc for place, auc in enumerate(aucs)}
-    return {"auc": float(np.mean(aucs)), **figures, "max_diff": max(differences), "batch256_vs_1": batch_ratio}
+    return {"auc": float(np.mean(aucs)), **figures, "max_diff": max(differences)}
 
 
 def cdnow(_: Context) -> Numbers:
     """Return how many of CDNOW's customers have the published frequency, recency, T and mean value."""
-    folder = _data("cdnow")
+    folder = data_file("cdnow")
     summary = "cdnow_customers_summary.csv", "cdnow_customers_summary_with_transactions.csv"
     found, known = computed(folder / "CDNOW_sample.txt"), published(*(folder / name for name in summary))
     return {"customers": len(known), "equal": sum(found.get(customer) == each for customer, each in known.items())}
@@ -68,15 +59,15 @@ def cdnow(_: Context) -> Numbers:
 
 def train_serve(context: Context) -> Numbers:
     """Return how many (user, instant) pairs have the same features in training and in the job's step."""
-    definitions, models = load_definitions(_ROOT / "conf" / "segments.yaml"), _models()
+    definitions, known = load_definitions(ROOT / "conf" / "segments.yaml"), models()
     pairs = differing = 0
     for mapping, file, features in _STREAMS:
         context.say(f"reads {file}")
-        events = timed_events(_data(file), mapping)
+        events = timed_events(data_file(file), mapping)
         instants = instants_of(events, context.sizes.model_instants, 1)
         context.say(f"compares {file} at {len(instants)} instants")
         share = context.sizes.model_pairs // len(_STREAMS)
-        count, wrong = compare(definitions, models.feature_sets[features], events, instants, 1, share)
+        count, wrong = compare(definitions, known.feature_sets[features], events, instants, 1, share)
         pairs += count
         differing += len(wrong)
     return {"pairs": pairs, "differing": differing, "equal_share": (pairs - differing) / pairs}
@@ -109,31 +100,8 @@ def _alarms(known: Reference, seed: int, shift: float) -> list[str]:
     return drift(known, _INPUTS, data.numbers, data.categories, _scores(data)).alarms
 
 
-def _cost(scorer: OnnxModel, data: Dataset, batch: int) -> float:
-    """Return the seconds that a row takes in batches of this size, the best of three rounds."""
-    rows = min(_TIMED_ROWS, len(data), batch * 1_000)
-    rounds = []
-    for _ in range(3):
-        started = time.perf_counter()
-        for begin in range(0, rows, batch):
-            scorer.scores(data.numbers[begin : begin + batch], data.categories[begin : begin + batch])
-        rounds.append((time.perf_counter() - started) / rows)
-    return min(rounds)
-
-
 def _shoppers() -> Dataset:
-    spec = _models().model("online_shoppers")
+    spec = models().model("online_shoppers")
     if spec is None or spec.table is None:
         raise BenchmarkError("conf/models.yaml has no model 'online_shoppers' that reads a table")
-    return from_table(_data("online_shoppers_intention/online_shoppers_intention.csv"), spec.table, spec, "")
-
-
-def _models() -> Models:
-    return load_models(_ROOT / "conf" / "models.yaml")
-
-
-def _data(name: str) -> Path:
-    path = Path(os.environ.get("SEGMENTS_DATA", _ROOT.parent / "shared" / "data")) / name
-    if not path.exists():
-        raise BenchmarkError(f"{path} is not here; set SEGMENTS_DATA to the folder that holds it")
-    return path
+    return from_table(data_file("online_shoppers_intention/online_shoppers_intention.csv"), spec.table, spec, "")
