@@ -88,13 +88,10 @@ def getter(path: str) -> Getter:
     """
     first, *rest = [attribute_name(step) for step in path.split(".")]
 
-    def read_root(value: Any) -> Any:
-        return getattr(value, first)
-
     def read_path(value: Any) -> Any:
         found = getattr(value, first)
         for step in rest:
             found = getattr(found, step, None) if isinstance(found, msgspec.Struct) else None
         return found
 
-    return read_path if rest else read_root
+    return read_path if rest else attrgetter(first)
