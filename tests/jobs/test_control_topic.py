@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from jobs import control_topic
-from jobs.control_topic import TakenError, append, submitted
+from jobs.control_topic import ModelMissingError, TakenError, append, submitted
 from jobs.settings import KafkaSettings
 from segments.control import ControlRecord, Release, Thresholds
+from segments.definitions import parse_definitions
 from segments.history import History
+from segments.models.released import ModelVersion
+from segments.models.releasing import asked_by, with_challenger
 
 KAFKA = KafkaSettings()
 NOW = 1_795_341_600_000
@@ -89,3 +92,30 @@ def test_a_rebuild_is_told_the_bounds_of_all_times(topic: Topic) -> None:
     topic.records += [Release(1, 0, BUYER), *bounds]
     assert bounds[0] not in submitted(KAFKA, BUYER, NOW, "ada")
     assert submitted(KAFKA, BUYER, NOW, "ada", whole=True) == topic.records
+
+
+LEAVING = BUYER + "  - {name: leaving, when: {model: {name: churn, gte: 0.7}}}\n"
+CHURN = {number: ModelVersion("churn", number, "classify", {}, "", str(number)) for number in (1, 2)}
+
+
+def test_a_first_start_may_ask_for_models_that_come_later(topic: Topic) -> None:
+    assert submitted(KAFKA, LEAVING, NOW, "ada") == topic.records
+    assert [each.models for each in topic.records if isinstance(each, Release)] == [()]
+
+
+def test_a_later_start_may_not(topic: Topic) -> None:
+    topic.records = [Release(1, 0, BUYER)]
+    with pytest.raises(ModelMissingError, match="leaving asks model churn, of which no version is in force"):
+        submitted(KAFKA, LEAVING, NOW, "ada")
+    assert len(topic.records) == 1
+
+
+def test_other_definitions_at_a_start_keep_the_models_and_the_challenger(topic: Topic) -> None:
+    both = with_challenger([CHURN[1]], CHURN[2])
+    topic.records = [Release(1, 0, BUYER), Release(2, 1, LEAVING, "the shadow", models=both)]
+    *_, release = submitted(KAFKA, LEAVING.replace("0.7", "0.9"), NOW, "ada")
+    assert isinstance(release, Release)
+    assert release.models == both
+    assert release.shadow is not None
+    assert [each.version for each in asked_by(parse_definitions(release.shadow))] == [2]
+    assert "0.9" in release.shadow
