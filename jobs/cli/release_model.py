@@ -31,6 +31,25 @@ def version_named(what: list[str]) -> tuple[str, int]:
     return what[1], int(what[2])
 
 
+def version_in_registry(label: str, models: Path, registry: str) -> ModelVersion:
+    """Return a version by `NAME:VERSION`, proved or not; raises BadInput, OSError."""
+    require_training()
+    from training.registry import Registry, RegistryError
+    from training.releasing import version_to_release
+
+    name, _, number = label.rpartition(":")
+    if not name or not number.isdigit():
+        raise BadInput(f"a version of a model is NAME:VERSION, such as churn_risk:3, not '{label}'")
+    spec, known = model_named(name, models)
+    if spec.features is None:
+        raise BadInput(f"model '{name}' reads a table; the job scores models that read features of events")
+    features = _as_written(models, known, spec.features)
+    try:
+        return version_to_release(Registry(registry), name, int(number), spec, features)
+    except RegistryError as error:
+        raise BadInput(str(error)) from None
+
+
 def proved(name: str, number: int, models: Path, registry: str, job: Settings) -> ModelVersion:
     """Return a version that may be released under the definitions in force; raises Failed with all that is wrong.
 

@@ -28,9 +28,11 @@ from jobs.cli.inputs import (
     events_of,
     parse_instant,
 )
+from jobs.cli.train import MODELS, REGISTRY, ModelsOption, RegistryOption
+from jobs.settings import Settings
 from segments.changes import Change, encode_change
 from segments.control import ControlRecord, decode_control
-from segments.history import History
+from segments.history import History, first_release
 from segments.replay import Replay
 
 _PROGRESS_EVERY = 10_000
@@ -50,6 +52,12 @@ def replay(
             show_default="the definitions always hold, bounds of the population are found",
         ),
     ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="A version of a model to score with, such as churn_risk:3; may be given again."),
+    ] = None,
+    models: ModelsOption = MODELS,
+    registry: RegistryOption = REGISTRY,
     until: Annotated[
         str | None, typer.Option(help="Let time go on to this instant: ISO 8601 or ms.", show_default="newest event")
     ] = None,
@@ -64,11 +72,14 @@ def replay(
     """
     from scoring.source import scorers
 
+    if model and control is not None:
+        raise BadInput("--control says which versions score: leave out --model")
     until_ms = None if until is None else parse_instant(until)
     job, checked = checked_settings(settings, definitions)
     times = job.event_time
+    told = _told(control) if control is not None else _with_models(job, model, models, registry) if model else checked
     run = Replay(
-        checked if control is None else _told(control),
+        told,
         allowed_lateness=times.allowed_lateness,
         out_of_orderness=times.out_of_orderness,
         plausibility=job.plausibility,
@@ -81,6 +92,15 @@ def replay(
         written = _write(run.run(_with_progress(source), until_ms), output, user)
         output.flush()
     typer.echo(_summary(run.counts, skipped, written), err=True)
+
+
+def _with_models(job: Settings, labels: list[str], models: Path, registry: str) -> list[ControlRecord]:
+    """Return what a job would be told that has these versions in force from the start."""
+    from jobs.cli.release_model import version_in_registry
+
+    versions = tuple(version_in_registry(label, models, registry) for label in labels)
+    text = job.definitions.path.read_text(encoding="utf-8")
+    return [msgspec.structs.replace(first_release(text), models=versions)]
 
 
 def _told(path: Path) -> list[ControlRecord]:

@@ -1,0 +1,77 @@
+"""`segments replay --model`: what a version would have said of recorded events, before it is released."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from jobs.cli import app
+from segments.changes import decode_change
+from tests.scoring.onnx_made import FEATURES, identity, publish
+from training.registry import Registry
+
+T = 1_764_000_000_000
+DEFINITIONS = "segments: [{name: leaving, when: {model: {name: churn_risk, gte: 0.5, calibrated: true}}}]\n"
+CHURN = {
+    "name": "churn_risk",
+    "features": "customer",
+    "classify": {"label": {"within": "1h", "when": {"recency": {"event": "any", "within": "1h"}}}},
+    "score": {"delay": "2s"},
+}
+TABLE = {"name": "rows", "table": {"label": "l", "numbers": ["a"]}, "classify": {}}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "segments.yaml").write_text(DEFINITIONS)
+    known = {"feature_sets": {"customer": FEATURES}, "models": [CHURN, TABLE]}
+    (tmp_path / "models.yaml").write_text(yaml.safe_dump(known))
+    publish(Registry(str(tmp_path / "registry")), "churn_risk", identity(), "")
+    order = {"type": "track", "event": "Order Completed", "userId": "u", "timestamp": T, "properties": {"total": 0.75}}
+    (tmp_path / "events.ndjson").write_text(json.dumps(order | {"messageId": "m"}) + "\n")
+    return tmp_path
+
+
+def replay(folder: Path, *options: str) -> Result:
+    paths = ["--definitions", folder / "segments.yaml", "--models", folder / "models.yaml"]
+    arguments = [folder / "events.ndjson", *paths, "--registry", folder / "registry", "--until", str(T + 5_000)]
+    return CliRunner().invoke(app, ["replay", *map(str, arguments), *options])
+
+
+def test_a_version_scores(folder: Path) -> None:
+    result = replay(folder, "--model", "churn_risk:1")
+    assert result.exit_code == 0, result.output
+    (change,) = (decode_change(line.encode()) for line in result.stdout.splitlines())
+    assert (change.segment, change.at, change.score, change.model_version) == (
+        "leaving",
+        T + 2_000,
+        0.75,
+        "churn_risk:1",
+    )
+
+
+def test_without_a_version_nobody_is_in(folder: Path) -> None:
+    assert replay(folder).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("label", "told"),
+    [
+        ("churn_risk", "a version of a model is NAME:VERSION"),
+        ("churn_risk:7", "has no version 7 of churn_risk (there are: 1)"),
+        ("churn:1", "churn"),
+        ("rows:1", "model 'rows' reads a table"),
+    ],
+)
+def test_what_is_no_version_is_said(folder: Path, label: str, told: str) -> None:
+    result = replay(folder, "--model", label)
+    assert result.exit_code == 2
+    assert told in result.stderr
+
+
+def test_the_control_topic_says_which_versions_score(folder: Path) -> None:
+    result = replay(folder, "--model", "churn_risk:1", "--control", str(folder / "events.ndjson"))
+    assert result.exit_code == 2
+    assert "leave out --model" in result.stderr
