@@ -114,9 +114,10 @@ class Engine:
                 forget(self, user_id, profile, now, changes)
                 continue
             profile.clock = max(profile.clock, now)
-            due = merge_judged((), self._due_rules(user_id, profile, now))
+            due = self._due_rules(user_id, profile, now)
             profile.due = NEVER
-            self._judge(user_id, profile, due, now, TIMER, changes)
+            if due:
+                self._judge(user_id, profile, merge_judged((), due), now, TIMER, changes)
             profile.due = self._next_due(profile, now)
 
     def judge_all(
@@ -156,8 +157,10 @@ class Engine:
 
     def _next_due(self, profile: Profile, now: int) -> int:
         """Return when (ms) a profile must be looked at again."""
-        scored = min((scoring.due(profile) for scoring in self.scorings), default=NEVER)
-        return min(next_due(profile, self.retention, now), scored)
+        due = next_due(profile, self.retention, now)
+        for scoring in self.scorings:
+            due = min(due, scoring.due(profile))
+        return due
 
     def dismiss(
         self, user_id: str, profile: Profile, staying: Container[str], now: int, cause: Cause, changes: list[Change]
@@ -210,7 +213,7 @@ class Engine:
         return Memberships(user_id, profile.seq, now, current)
 
     def _due_rules(self, user_id: str, profile: Profile, now: int) -> list[tuple[Rule, int]]:
-        """Score the user by the models for which that is due; return the rules that are, or whose score moved."""
+        """Score the user by the models for which that is due; return the rules that are, or that may follow from it."""
         rule_of = self.plan.rule
         due = [(rule_of(segment_id), UNKNOWN) for segment_id, member in profile.members.items() if member[DUE] <= now]
         for scoring in self.scorings:

@@ -43,9 +43,9 @@ class ScoringAhead:
     def look(self, now: int) -> None:
         """Have scores ready for events like those since this was asked last, from event time `now` (ms) on."""
         passed = 0 if self._looked is None else now - self._looked
-        span = min(max(_LEAST_MS, passed), self._most)
+        span = min(max(_LEAST_MS, 2 * passed), self._most)
         self._looked = now
-        if now + span > self.reached:
+        if now + span // 2 > self.reached:  # else the next time is soon enough
             self.until(now + span)
 
     def until(self, instant: int) -> None:

@@ -24,6 +24,7 @@ def compile_model(spec: ModelScore, builder: Builder) -> Check:
         message = f"calibrated scores are asked of {label}, which is not calibrated"
         raise DefinitionErrors([Problem("definitions", 1, f"model {spec.name}", message, "train it with calibrate")])
     compare, feature = COMPARE[operator], scoring.feature
+    scoring.compare_with(bound)
 
     def value(profile: Profile, now: int) -> float | None:
         score = profile.features.get(feature)

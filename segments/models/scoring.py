@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -37,14 +38,19 @@ class Scoring:
         self.reads = reads
         self.rules: tuple[Rule, ...] = ()
         self.unscored: list[tuple[str, int, str]] = []  # user, instant (ms) and version of the first that it failed
+        self._bounds: list[float] = []
         self._features = features
         self._scored = scored
         self._scores = Scores(model.scorer)
 
+    def compare_with(self, bound: float) -> None:
+        """Note that a condition compares scores with a bound."""
+        insort(self._bounds, bound)
+
     def due(self, profile: Profile) -> int:
         """Return when (ms) the user is to be scored, NEVER for never."""
         score = profile.features.get(self.feature)
-        return NEVER if score is None else int(score[NEXT])
+        return NEVER if score is None else score[NEXT]
 
     def moved(self, user_id: str, profile: Profile, moved: list[int], now: int) -> None:
         """Note that values which are not of events, such as traits, moved at `now` (ms)."""
@@ -59,7 +65,7 @@ class Scoring:
             score_by(profile.features, self.feature, now + 1 + zlib.crc32(user_id.encode()) % _SPREAD)
 
     def score(self, user_id: str, profile: Profile, now: int) -> bool:
-        """Score the user if that is due at `now` (ms); returns whether the score is another one.
+        """Score the user if that is due at `now` (ms); returns whether the score came to stand elsewhere to a bound.
 
         Of a user for whom the model fails the last score stays.
         """
@@ -80,9 +86,11 @@ class Scoring:
             if len(self.unscored) < _UNSCORED_TOLD:
                 self.unscored.append((user_id, now, version.label))
             return False
-        is_other = bool(found != score[SCORE])
+        was, bounds = score[SCORE], self._bounds
         score[SCORE], score[AT], score[BY], score[SKETCH] = found, now, version.version, sketch
-        return is_other
+        if was is None or bisect_left(bounds, was) != bisect_left(bounds, found):
+            return True
+        return bisect_right(bounds, was) != bisect_right(bounds, found)
 
     def prepare_ahead(self, user_id: str, profile: Profile, until: int) -> Vector | None:
         """Return what a user will be scored by if nothing happens before, None when that is not due up to `until`."""
