@@ -277,6 +277,15 @@ def test_a_sequence_forgets_what_is_too_old_for_its_window(later: int, left: lis
     assert list(state(progress("A", "B", per="kind"), *begun, event("A", later, kind="new"))[1]) == [*left, "new"]
 
 
+@pytest.mark.parametrize(("at", "counts"), [(60_002, 1), (60_001, 0)])
+def test_a_match_that_is_ripe_when_its_value_is_forgotten_counts(at: int, counts: int) -> None:
+    sequence = progress("A", "B", {"not": "C", "within": "1m"}, per="kind")
+    matched = [event("A", 1, kind="first"), event("B", 1, kind="first")]
+    others = [event("A", at, kind=number) for number in range(VALUES_KEPT)]
+    found, kept = state(sequence, *matched, *others)
+    assert (found, "first" in kept, len(kept)) == (counts, False, VALUES_KEPT)
+
+
 def test_a_sequence_keeps_nothing_of_a_value_that_was_broken_off_too_long_ago() -> None:
     sequence = progress("A", {"not": "C"}, "B", "D")
     assert state(sequence, event("A", 1), event("B", 2), event("A", 3), event("C", 3_600_002)) == [0, {}]
