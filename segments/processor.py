@@ -231,6 +231,11 @@ class Processor:
         return outcome
 
     @property
+    def scored_until(self) -> int:
+        """The instant (ms) up to which models were asked for scores; event time may not be there yet."""
+        return self._ahead.reached
+
+    @property
     def sweeping(self) -> int:
         """How many users are still to be looked at: they may be behind the release, or the newest bounds."""
         return self._behind + self.population.left

@@ -50,7 +50,8 @@ class ModelWatch:
 
     def report(self, watermark: int | None) -> Iterator[bytes]:
         """Yield a frame with what is to be told of models now, at a watermark (ms) or while time stands still."""
-        self._watermark = max(self._watermark, watermark or 0)
+        # users are scored ahead of the watermark: what failed there must not lie after the release that follows from it
+        self._watermark = max(self._watermark, watermark or 0, self._releases.processor.scored_until)
         for key, tally in self._tallies().items():
             if tally.scores:
                 self._counted(*key, tally)

@@ -21,6 +21,8 @@ _TAG = b'"kind":"model_scores"'
 class ModelScores(msgspec.Struct, frozen=True, tag_field="kind", tag="model_scores"):
     """What became of the scores of one version in one worker since it last said so, as of the watermark (ms).
 
+    Where users were scored ahead of it, `watermark` is the instant up to which they were.
+
     `detail` tells of the first failure.
     """
 

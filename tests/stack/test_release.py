@@ -196,7 +196,7 @@ def assert_refused(made: Pipeline, new: Path, monkeypatch: pytest.MonkeyPatch) -
     """What only the job finds wrong ends the command with the job's reason, and the history has it."""
     new.write_text(UNUSABLE)
     command = sys.modules["jobs.cli.release"]  # the package has the function under this name
-    monkeypatch.setattr(command, "_check", lambda _: None)  # as a command of another version would
+    monkeypatch.setattr(command, "_checked_text", lambda _, __: UNUSABLE)  # as a command of another version would
     done = CliRunner().invoke(app, ["release", str(new), "--settings", str(made.settings)])
     assert (done.exit_code, "'price' is declared string, but is read as a number" in done.output) == (1, True)
     newest = json.loads(segments(made, "history", "--format", "json").output)["releases"][-1]
