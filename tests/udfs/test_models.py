@@ -118,6 +118,15 @@ def test_one_that_fails_too_often_is_taken_out_of_force_and_users_keep_their_sco
     assert isinstance(said, ModelFailed)
 
 
+def test_a_failure_ahead_of_the_watermark_is_reported_as_of_its_own_instant(worker: Worker, tmp_path: Path) -> None:
+    worker.tell(encode_control(second(tmp_path, T)))
+    worker.tick(T + MINUTE)
+    worker.events(*(order(user, T + 2 * MINUTE, -5.0 - user) for user in range(30)))
+    report = decode_scores(report_of(2, worker.events(order(99, T + 2 * MINUTE + 29_000, 0.7))))
+    assert report.failures == 30
+    assert report.watermark >= T + 2 * MINUTE + 30_000
+
+
 def test_somebody_else_may_have_had_the_number(worker: Worker, tmp_path: Path) -> None:
     worker.tell(encode_control(second(tmp_path, T)))
     worker.events(*(order(user, T + 1, -5.0 - user) for user in range(30)))
