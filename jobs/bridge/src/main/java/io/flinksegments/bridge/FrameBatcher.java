@@ -1,5 +1,6 @@
 package io.flinksegments.bridge;
 
+import java.time.Instant;
 import java.util.BitSet;
 import java.util.List;
 import java.util.concurrent.ScheduledFuture;
@@ -9,11 +10,14 @@ import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeutils.base.array.LongPrimitiveArraySerializer;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
+import org.apache.flink.streaming.api.graph.StreamConfig;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.BoundedOneInput;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
+import org.apache.flink.streaming.api.operators.Output;
 import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.streaming.runtime.tasks.StreamTask;
 import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
 import org.apache.flink.types.Row;
 
@@ -46,10 +50,19 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
     private transient ScheduledFuture<?> idleTimer;
     private transient long framesSent;
     private transient boolean mayHaveWork;
+    private transient Instant created;
+    private transient WorkerWatch watch;
 
     /** Batches within the limits of the options. */
     public FrameBatcher(SourceOptions options) {
         this.options = options;
+    }
+
+    /** Called for all operators of the task before the first is opened: before the Python worker is started. */
+    @Override
+    protected void setup(StreamTask<?, ?> task, StreamConfig config, Output<StreamRecord<Row>> rows) {
+        super.setup(task, config, rows);
+        created = Instant.now();
     }
 
     @Override
@@ -84,6 +97,13 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
         touched = new BitSet(options.shards());
         waitingWatermark = Frames.NO_WATERMARK;
         getProcessingTimeService().registerTimer(now(), at -> start());
+        watch = WorkerWatch.started(created, getContainingTask().getEnvironment()::failExternally);
+    }
+
+    @Override
+    public void close() throws Exception {
+        stopWatching();
+        super.close();
     }
 
     @Override
@@ -144,6 +164,7 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
         flush();
         mark(Long.MAX_VALUE);
         ended = true;
+        stopWatching(); // workers end with their input
         followTimer = cancel(followTimer);
         idleTimer = cancel(idleTimer);
     }
@@ -249,6 +270,12 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
 
     private long now() {
         return getProcessingTimeService().getCurrentProcessingTime();
+    }
+
+    private void stopWatching() {
+        if (watch != null) {
+            watch.close();
+        }
     }
 
     private static ScheduledFuture<?> cancel(ScheduledFuture<?> timer) {
