@@ -50,10 +50,23 @@ class ScoringAhead:
 
     def until(self, instant: int) -> None:
         """Have scores ready up to `instant` (ms), or for as many users as are scored at once."""
-        due = self._profiles.due_between(self.reached, instant, _AT_ONCE)
-        users = [user_id for _, user_id in due]
+        self.reached = self._prepare(self._outdated(), self.reached, instant)
+
+    def due(self, user_id: str, instant: int) -> int:
+        """Have scores ready of a user who is due and of those who come next up to `instant` (ms); return how far (ms).
+
+        Who fell due after the instant up to which scores are ready was among them: events of several partitions do not
+        come in order of time.
+        """
+        reached = self._prepare([user_id], 0, instant)
+        self.reached = max(self.reached, reached)
+        return reached
+
+    def _prepare(self, users: list[str], after: int, instant: int) -> int:
+        """Prepare users, and those who fall due after one instant (ms) and up to another; return how far (ms)."""
+        due = self._profiles.due_between(after, instant, _AT_ONCE)
         vectors: dict[Scoring, list[Vector]] = {}
-        for user_id in [*self._outdated(), *users]:
+        for user_id in [*users, *(user_id for _, user_id in due)]:
             with suppress(Exception):  # whatever it is: it comes again when the user is scored, and is handled there
                 profile = self._profiles.open(user_id)
                 for scoring in self._timeline.engine(profile.release).scorings:
@@ -62,7 +75,7 @@ class ScoringAhead:
                         vectors.setdefault(scoring, []).append(vector)
         for scoring, found in vectors.items():
             scoring.ahead(found)
-        self.reached = due[-1][0] if len(due) == _AT_ONCE else instant
+        return due[-1][0] if len(due) == _AT_ONCE else instant
 
     def _outdated(self) -> list[str]:
         """Return those who were prepared for and did something since: they are scored with it."""

@@ -95,7 +95,7 @@ class Scoring:
     def prepare_ahead(self, user_id: str, profile: Profile, until: int) -> Vector | None:
         """Return what a user will be scored by if nothing happens before, None when that is not due up to `until`."""
         due, ready = self.due(profile), self._scored.ready
-        if due > until:
+        if due > until or ready.get(user_id, _NOT_READY)[0] == due:
             return None
         vector = self._features.vector(profile, due)
         if len(ready) >= _MOST_READY:

@@ -292,6 +292,17 @@ def test_those_who_fall_due_before_events_of_a_batch_are_scored_together_too() -
     assert len(scorer.calls) < 20
 
 
+def test_those_of_a_partition_that_is_behind_are_scored_together_too() -> None:
+    scorer = Formula()
+    job = running(scorer, typical={})
+    users = 600
+    job.process([event(DELAY * 9, "Order", "first")], [None])
+    job.process([event(each, "Order", f"u{each}", f"tier {each}") for each in range(users)], [None] * users)
+    job.advance(START + DELAY * 2)
+    assert sum(scorer.calls) == users
+    assert len(scorer.calls) < 4
+
+
 def test_a_user_is_scored_again_when_the_score_is_old_and_not_before() -> None:
     job = running(Formula())
     job.process([event(0, "Order")], [None])
