@@ -53,8 +53,11 @@ def backfill_of(plan: Plan, known: Iterable[Feature], running: Mapping[str, int]
     ({'a': 3, 'b': 1}, 2592000000)
     """
     by_key = {feature.key: feature for feature in known}
-    made = {number for number, each in plan.features.items() if not isinstance(each, Scored)}  # a score fills itself in
-    lacking = {number for number in made if not _covers(by_key.get(plan.features[number].key), plan.features[number])}
+    lacking = {
+        number
+        for number, each in plan.features.items()
+        if not isinstance(each, Scored) and not _covers(by_key.get(each.key), each)  # a score fills itself in
+    }
     segments = {segment.name: segment for segment in plan.definitions.segments}
     wanted: set[int] = set()
     warming: dict[str, int] = {}

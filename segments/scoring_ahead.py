@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 from segments.models.features import Vector
@@ -27,17 +28,16 @@ class ScoringAhead:
 
     def follow(self) -> None:
         """Note that the timeline has other releases."""
-        delays = [each.version.delay for plan in self._timeline.plans() for each in plan.scorings.values()]
+        delays = [each.version.delay for each in self._scorings()]
         self.wanted = bool(delays)
         self._most = min([_MOST_MS, *(delay // 2 for delay in delays)])  # who is touched next falls due after that
 
     def take_unscored(self) -> list[tuple[str, int, str]]:
         """Return the first users (with instant in ms and version) whom a model failed since this was asked last."""
         found = []
-        for plan in self._timeline.plans():
-            for scoring in plan.scorings.values():
-                found += scoring.unscored
-                scoring.unscored.clear()
+        for scoring in self._scorings():
+            found += scoring.unscored
+            scoring.unscored.clear()
         return found
 
     def look(self, now: int) -> None:
@@ -46,17 +46,14 @@ class ScoringAhead:
         span = min(max(_LEAST_MS, 2 * passed), self._most)
         self._looked = now
         if now + span // 2 > self.reached:  # else the next time is soon enough
-            self.until(now + span)
-
-    def until(self, instant: int) -> None:
-        """Have scores ready up to `instant` (ms), or for as many users as are scored at once."""
-        self.reached = self._prepare(self._outdated(), self.reached, instant)
+            outdated = [user_id for scoring in self._scorings() for user_id in scoring.take_outdated()]
+            self.reached = self._prepare(outdated, self.reached, now + span)
 
     def due(self, user_id: str, instant: int) -> int:
         """Have scores ready of a user who is due and of those who come next up to `instant` (ms); return how far (ms).
 
-        Who fell due after the instant up to which scores are ready was among them: events of several partitions do not
-        come in order of time.
+        All who are due are looked at, not only those after `reached`: events of several partitions do not come in order
+        of time, and who was behind may have fallen due before it.
         """
         reached = self._prepare([user_id], 0, instant)
         self.reached = max(self.reached, reached)
@@ -77,7 +74,5 @@ class ScoringAhead:
             scoring.ahead(found)
         return due[-1][0] if len(due) == _AT_ONCE else instant
 
-    def _outdated(self) -> list[str]:
-        """Return those who were prepared for and did something since: they are scored with it."""
-        plans = self._timeline.plans()
-        return [user_id for plan in plans for scoring in plan.scorings.values() for user_id in scoring.take_outdated()]
+    def _scorings(self) -> Iterator[Scoring]:
+        return (scoring for plan in self._timeline.plans() for scoring in plan.scorings.values())

@@ -18,7 +18,7 @@ def compile_model(spec: ModelScore, builder: Builder) -> Check:
     text = f"score by {spec.name}" + (f" version {spec.version}" if spec.version is not None else "")
     expected = f"{SYMBOL[operator]} {number_text(bound)}"
     if scoring is None:
-        return Check(lambda *_: NO, {}, (Fact(text, f"{expected}, no version is in force", _nothing, _never, True),))
+        return Check(_never, {}, (Fact(text, f"{expected}, no version is in force", _nothing, _never, True),))
     if spec.calibrated and not scoring.version.calibrated:
         label = scoring.version.label
         message = f"calibrated scores are asked of {label}, which is not calibrated"
