@@ -99,6 +99,7 @@ class ModelWatch:
         release = without(history, *key, why, at=at, now=now)
         if release is not None:
             self._written[key] = release.number
+            self._said.add(key)  # what else fails until the release is in force needs nobody's attention
             record = ModelFailed(*key, scores, failures, detail, now, release.number)
             output.add(Target.CONTROL, None, encode_control(release), now)
             output.add(Target.AUDIT, None, encode_audit(record), now)

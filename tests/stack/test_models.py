@@ -141,7 +141,7 @@ def test_a_swap_under_load_and_a_version_that_fails(stack: Stack, tmp_path: Path
         compare(scene, T + 20 * MINUTE)
         with audit_reader(scene.settings.kafka) as reader:
             said = [each for each in map(audit_of, reader.to_the_end()) if isinstance(each, ModelFailed)]
-        assert said[-1].release == scene.newest.number
+        assert said[-1].release == scene.newest.number, said
         dead = {dict(each.headers)["reason"] for each in made.read("dead_letters")}
         assert dead == {b"failed_model"}
 
