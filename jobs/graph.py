@@ -11,7 +11,7 @@ from pyflink.datastream import CheckpointingMode, ExternalizedCheckpointRetentio
 from jobs.facts import facts_of, to_parameters
 from jobs.java_bridge import FRAME_TYPE, event_frames, kafka_sinks
 from jobs.redis_access import watched_by
-from jobs.settings import Settings
+from jobs.settings import FlinkSettings, Settings
 from segments.control import ControlRecord, Release, encode_control
 from segments.history import first_release
 from segments.population.rounds import LEAD
@@ -40,11 +40,7 @@ def environment(settings: Settings) -> StreamExecutionEnvironment:
         "execution.checkpointing.incremental": "true",
         "execution.checkpointing.timeout": f"{settings.checkpoint_timeout} ms",
         "execution.checkpointing.tolerable-failed-checkpoints": str(_DAY_MS // flink.checkpoint_interval),
-        "restart-strategy.type": "exponential-delay",
-        "restart-strategy.exponential-delay.attempts-before-reset-backoff": str(flink.restart_attempts),
-        "restart-strategy.exponential-delay.initial-backoff": f"{flink.restart_delay} ms",
-        "restart-strategy.exponential-delay.max-backoff": "60 s",
-        "restart-strategy.exponential-delay.reset-backoff-threshold": "10 min",
+        **restart_options(flink),
     }
     if flink.checkpoint_dir:
         options["execution.checkpointing.dir"] = flink.checkpoint_dir
@@ -59,6 +55,23 @@ def environment(settings: Settings) -> StreamExecutionEnvironment:
     checkpoints = env.get_checkpoint_config()
     checkpoints.set_externalized_checkpoint_retention(ExternalizedCheckpointRetention.RETAIN_ON_CANCELLATION)
     return env
+
+
+def restart_options(flink: FlinkSettings) -> dict[str, str]:
+    """Return how Flink restarts the job: at once after a rare failure, ever more rarely when each start fails.
+
+    >>> restart_options(FlinkSettings())["restart-strategy.exponential-delay.reset-backoff-threshold"]
+    '120000 ms'
+    """
+    backoff = "restart-strategy.exponential-delay"
+    return {
+        "restart-strategy.type": "exponential-delay",
+        f"{backoff}.attempts-before-reset-backoff": str(flink.restart_attempts),
+        f"{backoff}.initial-backoff": f"{flink.restart_delay} ms",
+        f"{backoff}.backoff-multiplier": "1.5",
+        f"{backoff}.max-backoff": f"{flink.restart_max_delay} ms",
+        f"{backoff}.reset-backoff-threshold": f"{flink.restart_forgiven_after} ms",
+    }
 
 
 def build(

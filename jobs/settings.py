@@ -182,13 +182,21 @@ class FlinkSettings(Section):
     checkpoint_interval: Milliseconds = 10_000
     checkpoint_dir: Text | None = None
     state_backend: Literal["rocksdb", "hashmap"] = "rocksdb"
-    restart_attempts: Annotated[int, Field(ge=0)] = 10
+    restart_attempts: Annotated[int, Field(ge=0)] = 60
     restart_delay: Milliseconds = 2_000
+    restart_max_delay: Milliseconds = 60_000
+    restart_forgiven_after: Milliseconds = 120_000
 
     @model_validator(mode="after")
     def _a_shard_for_each(self) -> Self:
         if self.shards < self.parallelism:
             raise ValueError(f"shards ({self.shards}) must not be fewer than parallelism ({self.parallelism})")
+        return self
+
+    @model_validator(mode="after")
+    def _restart_delays_in_order(self) -> Self:
+        if self.restart_delay > self.restart_max_delay:
+            raise ValueError("restart_delay must not be longer than restart_max_delay")
         return self
 
 

@@ -46,7 +46,7 @@ class RunOptions:
     redis: bool = True
     state_backend: str = "rocksdb"
     checkpoint_interval: str = "2s"
-    restart_delay: str = "500ms"
+    restart_delay: str = "500ms"  # for each restart: faults come faster here than any machine fails
     settings: Mapping[str, str] = field(default_factory=dict)
     program: tuple[str, ...] = (str(ROOT / "jobs" / "segmentation.py"),)  # with the arguments it has besides
 
@@ -72,6 +72,7 @@ class RunOptions:
             "SEGMENTS__FLINK__STATE_BACKEND": self.state_backend,
             "SEGMENTS__FLINK__CHECKPOINT_INTERVAL": self.checkpoint_interval,
             "SEGMENTS__FLINK__RESTART_DELAY": self.restart_delay,
+            "SEGMENTS__FLINK__RESTART_MAX_DELAY": self.restart_delay,
             "SEGMENTS__FLINK__RESTART_ATTEMPTS": "1000",
             **self.settings,
         }

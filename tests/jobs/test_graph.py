@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from jobs.graph import function_options, sink_options, source_options
-from jobs.settings import Settings
+from jobs.graph import function_options, restart_options, sink_options, source_options
+from jobs.settings import FlinkSettings, Settings
 from segments.control import Filled, Release, decode_control, encode_control
 from segments.history import first_release
 
@@ -50,6 +50,19 @@ def test_brokers_that_are_away_are_waited_for_unless_told_otherwise() -> None:
     assert source_options(settings(), bounded=False)["consumer.default.api.timeout.ms"] == "600000"
     shorter = settings(kafka={"producer_properties": {"delivery.timeout.ms": "60000"}})
     assert sink_options(shorter)["producer.delivery.timeout.ms"] == "60000"
+
+
+def test_a_rare_failure_restarts_at_once_and_one_at_each_start_ever_more_rarely() -> None:
+    """Flink's own rule: a pause is 1.5 times the last, the first one again after a time without a failure."""
+    given = {name.rpartition(".")[2]: value for name, value in restart_options(FlinkSettings()).items()}
+    first, longest = (int(given[name].removesuffix(" ms")) for name in ("initial-backoff", "max-backoff"))
+    pauses = [
+        min(first * float(given["backoff-multiplier"]) ** number, longest)
+        for number in range(int(given["attempts-before-reset-backoff"]))
+    ]
+    assert (pauses[0], pauses[-1]) == (2_000, 60_000)
+    assert 45 < sum(pauses) / 60_000 < 75, "gives up after about an hour, in minutes"
+    assert given["reset-backoff-threshold"] == "120000 ms"
 
 
 def test_a_bounded_run_never_looks_at_the_wall_clock() -> None:

@@ -87,6 +87,7 @@ def test_definitions_are_found_beside_the_file(job_yaml: Path) -> None:
         ("batching: {max_bytes: many}", "expected a size such as 512KiB"),
         ("batching: {min_linger: 1s}", "batching: min_linger must not be longer than max_linger"),
         ("flink: {shards: 1}", "flink: shards (1) must not be fewer than parallelism (2)"),
+        ("flink: {restart_delay: 2m}", "flink: restart_delay must not be longer than restart_max_delay"),
         ("kafka: {changes_topic: events}", "used twice: events"),
         ("kafka: {events_topics: []}", "at least 1 item"),
         ("kafka: {events_topics: [a b]}", "kafka.events_topics.0"),
