@@ -43,6 +43,7 @@ class LastChange(msgspec.Struct, frozen=True):
 class Standing(msgspec.Struct, frozen=True):
     """One segment for one user; `since` and `next_change_at` in ms, None when outside and when nothing is to come.
 
+    `model_version` names who gave the `score`, such as `churn_risk:3`, None when no model did.
     While `warming` the conditions do not decide: what they read is being filled in, and members stay as they were.
     """
 
@@ -57,6 +58,7 @@ class Standing(msgspec.Struct, frozen=True):
     conditions: list[Condition]
     exit_conditions: list[Condition]
     warming: bool = False
+    model_version: str | None = None
 
 
 class NotCounted(msgspec.Struct, frozen=True):

@@ -1,34 +1,21 @@
-"""What a training run found: a page with plots that needs nothing else, and a summary in plain text."""
+"""What a training run found: a page with plots, and a summary in plain text."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import Any
 
+from segments.html_page import html_page
 from training import plots
 from training.train import Trained
 
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1d2430; background: #fff; max-width: 62rem; margin: 2rem auto;
-  padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-table { border-collapse: collapse; } th, td { padding: .2rem .9rem .2rem 0; text-align: left;
-  border-bottom: 1px solid #d9dee6; vertical-align: top; }
-svg { width: 30rem; max-width: 100%; height: auto; } .bad { color: #b3261e; }
-""".strip()
+STYLE = "svg { width: 30rem; max-width: 100%; height: auto; background: #fff; }"  # the plots are drawn on white
 
 
 def page(trained: Trained, manifest: dict[str, Any]) -> str:
     """Return the page as HTML."""
-    name = escape(str(manifest["model"]))
     gates = "".join(f'<p class="bad">{escape(text)}</p>' for text in trained.failed_gates) or "<p>All gates passed.</p>"
-    return f"""<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{name}</title>
-<style>{STYLE}</style></head>
-<body>
-<h1>{name}</h1>
-<p>{escape(str(manifest["task"]))}: {escape(str(trained.learnt.found.get("estimator", "")))},
+    body = f"""<p>{escape(str(manifest["task"]))}: {escape(str(trained.learnt.found.get("estimator", "")))},
 {trained.rows["learnt_from"]:,} rows learnt from, {trained.rows["held_out"]:,} held out{escape(_drawn(manifest))}.
 Trained {escape(str(manifest["trained_at"]))} from {escape(str(manifest["data"]["source"]))}.</p>
 {gates}
@@ -39,10 +26,8 @@ Trained {escape(str(manifest["trained_at"]))} from {escape(str(manifest["data"][
 {"".join(_pictures(trained))}
 <h2>What was tried</h2>
 {_candidates(trained.learnt.found)}
-{_centres(trained.learnt.found)}
-</body>
-</html>
-"""
+{_centres(trained.learnt.found)}"""
+    return html_page(str(manifest["model"]), body, STYLE)
 
 
 def summary(manifest: dict[str, Any]) -> str:

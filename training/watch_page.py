@@ -1,4 +1,4 @@
-"""What a drift check found, as a page with plots that needs nothing else."""
+"""What a drift check found, as a page with plots."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segments.html_page import html_page
 from training import plots
 from training.churn import Interval
 from training.drift import Drift
@@ -39,22 +40,14 @@ def page(
         f"<td>{'' if each.p is None else f'{each.p:.2g}'}</td><td>{'moved' if each.alarm else ''}</td></tr>"
         for each in found.columns
     )
-    return f"""<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>
-<style>{STYLE}</style></head>
-<body>
-<h1>{escape(title)}</h1>
-<p>{found.rows:,} rows of now against {reference.rows:,} of training.</p>
+    body = f"""<p>{found.rows:,} rows of now against {reference.rows:,} of training.</p>
 {alarms}
 <h2>Measured</h2><table>{measured}</table>
 <h2>Pictures</h2>{"".join(drawn)}
 <h2>Columns</h2>
 <table><tr><th>column</th><th>PSI</th><th>KS</th><th>p</th><th></th></tr>{rows}</table>
-{_churn_table(churn)}
-</body>
-</html>
-"""
+{_churn_table(churn)}"""
+    return html_page(title, body, STYLE)
 
 
 def _psi(found: Drift) -> str:

@@ -29,6 +29,7 @@ from jobs.cli.inputs import (
 )
 from jobs.cli.reports import ReportFormat, print_json
 from jobs.cli.submit import KAFKA, addresses
+from jobs.cli.train import MODELS, REGISTRY, ModelsOption, RegistryOption
 from jobs.settings import Settings
 from segments.backfill_chunks import Chunk
 from segments.control import ControlRecord, Release, Thresholds
@@ -36,6 +37,7 @@ from segments.definitions.model import Definitions
 from segments.explain import UnknownUser
 from segments.explain import explain as explain_user
 from segments.explanation import Explanation
+from segments.models.released import ModelVersion
 from segments.record_times import with_record_times
 
 
@@ -53,6 +55,12 @@ def explain(
         str | None, typer.Option(help="Kafka, host:port.", show_default="that of the settings")
     ] = None,
     run: Annotated[str | None, typer.Option("--run", help="Use Kafka of this local stack.")] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="With a file: a version of a model to score with, such as churn_risk:3; may be given again."),
+    ] = None,
+    models: ModelsOption = MODELS,
+    registry: RegistryOption = REGISTRY,
     definitions: DefinitionsOption = None,
     settings: SettingsOption = None,
     output: Annotated[ReportFormat, typer.Option("--format", help="For people or programs.")] = ReportFormat.text,
@@ -71,6 +79,8 @@ def explain(
         raise BadInput("--mapping and --order say how to read a file: give --events FILE too")
     if events is not None and (bootstrap_servers is not None or run is not None):
         raise BadInput("give either --events FILE, or where Kafka is: --bootstrap-servers or --run")
+    if model and events is None and definitions is None:
+        raise BadInput("the job's control topic says which versions score: --model goes with --events or --definitions")
     instant = None if at is None else parse_instant(at)
     job, checked = checked_settings(settings, definitions, {**os.environ, **_overrides(bootstrap_servers, run)})
     told = _told(job) if events is None and definitions is None else []
@@ -84,6 +94,7 @@ def explain(
             allowed_lateness=job.event_time.allowed_lateness,
             plausibility=job.plausibility,
             scorers=scorers(job.scoring.cache_dir),
+            models=_versions(model, models, registry),
             handed=_handed(job, told),
             found=_bounds(job, checked, _from_file(events, mapping, order)) if events is not None else (),
         )
@@ -95,6 +106,15 @@ def explain(
         print_json(found)
     else:
         print_explanation(found)
+
+
+def _versions(labels: list[str] | None, models: Path, registry: str) -> list[ModelVersion]:
+    """Return the versions that are to score; raises BadInput."""
+    if not labels:
+        return []
+    from jobs.cli.release_model import version_in_registry
+
+    return [version_in_registry(label, models, registry) for label in labels]
 
 
 def _only(found: Explanation, names: list[str]) -> Explanation:

@@ -51,6 +51,8 @@ def _lines(standing: Standing) -> list[str]:
     lines = [line for each in standing.conditions for line in _condition(each)]
     if standing.exit_conditions:
         lines += ["leaves when:", *(line for each in standing.exit_conditions for line in _condition(each))]
+    if standing.model_version is not None and standing.score is not None:
+        lines.append(f"scored {standing.score:g} by {standing.model_version}")
     if standing.confidence < 1:
         lines.append(f"confidence {standing.confidence:g}")
     if standing.warming:

@@ -1,4 +1,4 @@
-"""The preview as a page that needs nothing else: no scripts, no fonts, no pictures from elsewhere."""
+"""The preview as a page with plots."""
 
 from __future__ import annotations
 
@@ -7,21 +7,16 @@ from datetime import UTC, datetime
 from html import escape
 
 from segments.changes import Reason
+from segments.html_page import html_page
 from segments.preview.plot import plot
 from segments.preview.report import History, MovedUser, Moves, Overlap, Preview, SegmentPreview
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1d2430; --quiet: #687385; --line: #d9dee6; --paper: #fff; --new: #0b66c3;
-  --old: #c2571a; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --quiet: #98a2b3; --line: #333b48; --paper: #14181f;
-  --new: #62aef7; --old: #f0965a; } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem;
-  margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; }
+:root { --new: #0b66c3; --old: #c2571a; }
+@media (prefers-color-scheme: dark) { :root { --new: #62aef7; --old: #f0965a; } }
 p.quiet, h2 small { color: var(--quiet); font-weight: normal; }
-table { border-collapse: collapse; margin: .5rem 0 1rem; } caption { text-align: left; font-weight: 600; }
-th, td { padding: .2rem .9rem .2rem 0; text-align: right; border-bottom: 1px solid var(--line); vertical-align: top; }
-th:first-child, td:first-child, td.text, th.text { text-align: left; }
+caption { text-align: left; font-weight: 600; }
+th, td { text-align: right; } th:first-child, td:first-child, td.text, th.text { text-align: left; }
 th { color: var(--quiet); font-weight: 500; }
 svg { width: 100%; max-width: 640px; font-size: 11px; fill: var(--quiet); }
 polyline { fill: none; stroke-width: 2; } .grid { stroke: var(--line); }
@@ -34,20 +29,12 @@ def preview_page(preview: Preview, title: str) -> str:
     """Return the whole page as HTML."""
     body = "\n".join(_segment(preview, each) for each in preview.segments)
     unchanged = f"<p>Unchanged: {escape(', '.join(preview.unchanged))}.</p>" if preview.unchanged else ""
-    return f"""<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>
-<style>{_STYLE}</style></head>
-<body>
-<h1>{escape(title)}</h1>
-<p>{preview.events.get("applied", 0):,} events of {preview.users:,} users,
+    whole = f"""<p>{preview.events.get("applied", 0):,} events of {preview.users:,} users,
 {_instant(preview.first)} to {_instant(preview.last)} UTC.</p>
 {_summary(preview)}
 {unchanged}
-{body}
-</body>
-</html>
-"""
+{body}"""
+    return html_page(title, whole, _STYLE)
 
 
 def _summary(preview: Preview) -> str:

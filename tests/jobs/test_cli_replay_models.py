@@ -1,4 +1,4 @@
-"""`segments replay --model`: what a version would have said of recorded events, before it is released."""
+"""`segments replay --model` and `explain --model`: what a version would have said of recorded events."""
 
 import json
 from pathlib import Path
@@ -75,3 +75,30 @@ def test_the_control_topic_says_which_versions_score(folder: Path) -> None:
     result = replay(folder, "--model", "churn_risk:1", "--control", str(folder / "events.ndjson"))
     assert result.exit_code == 2
     assert "leave out --model" in result.stderr
+
+
+def explain(folder: Path, *options: str) -> Result:
+    paths = ["--events", folder / "events.ndjson", "--definitions", folder / "segments.yaml"]
+    paths += ["--models", folder / "models.yaml", "--registry", folder / "registry"]
+    return CliRunner().invoke(app, ["explain", "u", *map(str, paths), "--at", str(T + 5_000), *options])
+
+
+def test_an_explanation_tells_the_score_and_its_version(folder: Path) -> None:
+    result = explain(folder, "--model", "churn_risk:1")
+    assert result.exit_code == 0, result.output
+    assert "score by churn_risk: 0.75 (>= 0.5)" in result.stdout
+    assert "scored 0.75 by churn_risk:1" in result.stdout
+    (standing,) = json.loads(explain(folder, "--model", "churn_risk:1", "--format", "json").stdout)["segments"]
+    assert (standing["inside"], standing["score"], standing["model_version"]) == (True, 0.75, "churn_risk:1")
+
+
+def test_an_explanation_without_a_version_says_that_none_is_in_force(folder: Path) -> None:
+    result = explain(folder)
+    assert "no version is in force" in " ".join(result.stdout.split())
+    assert "scored" not in result.stdout
+
+
+def test_an_explanation_of_the_running_job_takes_its_versions_from_there(folder: Path) -> None:
+    result = CliRunner().invoke(app, ["explain", "u", "--model", "churn_risk:1"])
+    assert result.exit_code == 2
+    assert "--model goes with --events or --definitions" in result.stderr
