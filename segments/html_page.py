@@ -1,4 +1,4 @@
-"""The frame of every page that a command writes: it needs nothing else, no scripts, no fonts, no pictures from outside."""
+"""The frame of every page that a command writes: no scripts, no fonts, no pictures from elsewhere."""
 
 from html import escape
 

@@ -9,9 +9,7 @@ from benchmarks.cases.case import Context, Numbers
 from benchmarks.faults.live_run import LiveRun
 from benchmarks.faults.verdict import Verdict, judge
 
-_EVENTS_A_SLICE = (
-    2_000_000  # of the users' changes so many are in memory; each slice reads all topics, so few are faster
-)
+_EVENTS_A_SLICE = 2_000_000  # what they lead to is in memory; every slice reads all topics, so few are faster
 
 
 def judged(context: Context, run: LiveRun, sent: int) -> Verdict:

@@ -98,7 +98,7 @@ def test_an_explanation_without_a_version_says_that_none_is_in_force(folder: Pat
     assert "scored" not in result.stdout
 
 
-def test_an_explanation_of_the_running_job_takes_its_versions_from_there(folder: Path) -> None:
+def test_an_explanation_of_the_running_job_takes_its_versions_from_there() -> None:
     result = CliRunner().invoke(app, ["explain", "u", "--model", "churn_risk:1"])
     assert result.exit_code == 2
     assert "--model goes with --events or --definitions" in result.stderr
