@@ -71,7 +71,7 @@ check: $(VENV_READY) ## Check style, formatting, types, import directions, depen
 	@if [ -f conf/segments.yaml ]; then $(BIN)/segments validate conf/segments.yaml && $(BIN)/segments lint conf/segments.yaml; fi
 
 audit: $(VENV_READY) ## Ask for known vulnerabilities of all that is locked (needs the network)
-	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip_audit --strict --disable-pip --require-hashes -r requirements-dev.lock
 
 review: $(VENV_READY) ## Note in tools/reviewed.tsv that changed dependencies were looked at (ADVISORIES='none known' after make audit)
 	@$(BIN)/python -m tools.dependencies review $(if $(ADVISORIES),--advisories "$(ADVISORIES)")

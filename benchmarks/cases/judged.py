@@ -16,7 +16,7 @@ def judged(context: Context, run: LiveRun, sent: int) -> Verdict:
     """Compare what a run that has stopped wrote with the replay of its events, and say what differs."""
     context.say(f"comparing {sent:,} events with their replay")
     processes = os.cpu_count() or 1
-    slices = max(processes, -(-sent // _EVENTS_A_SLICE))
+    slices = processes * max(1, -(-sent // (processes * _EVENTS_A_SLICE)))  # as many for each process
     began = time.monotonic()
     verdict = judge(run.settings, sent, slices=slices, processes=processes)
     context.say(f"compared in {time.monotonic() - began:.0f} s")

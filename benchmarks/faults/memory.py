@@ -18,13 +18,18 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Sums over all TaskManagers and Python workers in MiB, `hours` after the start, and how many events were sent."""
+    """Sums over all TaskManagers and Python workers in MiB, `hours` after the start, and how many events were sent.
+
+    `jvm` and `python` are resident; `heap`, `non_heap` (classes and compiled code) and `direct` (buffers) are what the
+    JVMs say they use.
+    """
 
     hours: float
     jvm: float
     python: float
     heap: float
-    metaspace: float
+    non_heap: float
+    direct: float
     events: int
 
 
@@ -48,11 +53,11 @@ class Sampler:
         except psutil.NoSuchProcess as error:
             failure = self._run.stack.rest.root_exception(self._run.job)
             raise RunError(f"a process of the job has ended: {error}; {failure[-2_000:]}") from error
-        heap, metaspace = (self._told(name) / MIB for name in ("Heap", "Metaspace"))
-        return Sample((time.monotonic() - self._began) / 3_600, jvm, python, heap, metaspace, self._run.load.sent)
+        used = (self._told(name) / MIB for name in ("Heap.Used", "NonHeap.Used", "Direct.MemoryUsed"))
+        return Sample((time.monotonic() - self._began) / 3_600, jvm, python, *used, self._run.load.sent)
 
     def _told(self, kind: str) -> int:
-        return sum(self._run.stack.rest.task_manager_metric(f"Status.JVM.Memory.{kind}.Used"))
+        return sum(self._run.stack.rest.task_manager_metric(f"Status.JVM.Memory.{kind}"))
 
 
 def write_samples(path: Path, samples: Sequence[Sample]) -> None:

@@ -78,7 +78,7 @@ def users_for(minutes: float, rate: float) -> int:
 def _run(minutes: float, rate: float, seed: int) -> tuple[list[Sample], Verdict]:
     load = LoadOptions(users=users_for(minutes, rate), rate=rate, seed=seed, shop=False)
     options = RunOptions(load=load, checkpoint_interval="10s", shards=128)
-    size = ClusterSize(task_managers=options.parallelism, touched=True)
+    size = ClusterSize(task_managers=options.parallelism, long_lived=True)
     with own_stack("soak", size) as stack, live_run(stack, options) as run:
         samples = _sampled(run, minutes * 60)
         return samples, judge(run.settings, run.finish())
@@ -104,7 +104,10 @@ def figures(samples: Sequence[Sample], verdict: Verdict) -> Numbers:
     """
     warm = [sample for sample in samples if sample.hours >= samples[-1].hours * WARM_UP]
     hours = [sample.hours for sample in warm]
-    kinds: dict[str, Callable[[Any], float]] = {"jvm": median, "python": median, "heap": min, "metaspace": median}
+    kinds: dict[str, Callable[[Any], float]] = {
+        "heap": min,
+        **dict.fromkeys(("jvm", "python", "non_heap", "direct"), median),
+    }
     slopes = {name: slope_of(hours, [getattr(each, name) for each in warm], kind) for name, kind in kinds.items()}
     return {
         "minutes": round(60 * samples[-1].hours, 1),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from training.registry import Registry
 from training.schedule import Kind
 
 if TYPE_CHECKING:
+    from jobs.models_in_force import Watched
     from jobs.scheduling import Work as Doing
 
 _ALERT_S = 60
@@ -110,16 +111,19 @@ class Work:
         return Outcome(f"{len(found):,} segments, {len(alarms)} alarms", alarms, figures=tuple(of_churn(found)))
 
     def drift(self, model: str) -> Outcome:
-        """Measure the newest version of a model against what it sees now."""
+        """Measure the versions of a model that score in the job, or else its newest, against what they see now."""
+        from jobs.models_in_force import models_in_force
+
+        spec = self._ready(model)
+        found = models_in_force(self._read.job.kafka).watched(spec.name, self._registry.versions(spec.name))
+        return together([self._drift_of(spec, each) for each in found]) if found else Outcome("no version yet")
+
+    def _drift_of(self, spec: ModelSpec, watched: Watched) -> Outcome:
         from training.exposition import of_drift, write_whole
         from training.watch import limits_of, measure
         from training.watch_page import page
 
-        spec = self._ready(model)
-        versions = self._registry.versions(spec.name)
-        if not versions:
-            return Outcome("no version yet")
-        version = versions[-1]
+        version = watched.version
         now = watched_of(self._registry, spec, self._models, version, self._read, spec.drift.window, is_table=False)
         found = measure(now, limits_of(spec.drift))
         name = f"{spec.name} {version}"
@@ -129,7 +133,7 @@ class Work:
                 page(f"{name}: drift", found, now.reference, now.scores, {}),
             )
         alarms = tuple(f"{name}: {alarm}" for alarm in found.alarms)
-        said = f"version {version}, {found.rows:,} rows, {len(alarms)} alarms"
+        said = f"version {version}, {watched.why}: {found.rows:,} rows, {len(alarms)} alarms"
         return Outcome(said, alarms, bool(found.columns and alarms), tuple(of_drift(found, spec.name, version)))
 
     def retrain(self, model: str) -> Outcome:
@@ -185,6 +189,17 @@ class Work:
         spec = self._models.model(model)
         assert spec is not None  # noqa: S101 - tasks are those of the models
         return spec
+
+
+def together(found: Sequence[Outcome]) -> Outcome:
+    """Return what a check of several versions found, the newest last: only that one's alarms ask for training.
+
+    >>> together([Outcome("old", ("moved",), train=True), Outcome("new")])
+    Outcome(said='old; new', alarms=('moved',), train=False, figures=())
+    """
+    alarms = tuple(alarm for each in found for alarm in each.alarms)
+    figures = tuple(figure for each in found for figure in each.figures)
+    return Outcome("; ".join(each.said for each in found), alarms, found[-1].train, figures)
 
 
 def _write_events(source: Read, out: Lines) -> str | None:

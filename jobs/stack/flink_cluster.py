@@ -129,4 +129,5 @@ def flink_environment(home: Path, java_home: Path) -> dict[str, str]:
         "FLINK_LOG_DIR": str(home / "log"),
         "FLINK_PID_DIR": str(home / "tmp"),
         "FLINK_ENV_JAVA_OPTS": "",
+        "MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "2"),  # not one for each of a hundred threads
     }

@@ -45,12 +45,13 @@ class FlinkPorts:
 class ClusterSize:
     """How many TaskManagers, with how many slots each: one slot a TaskManager gives every slot a JVM of its own.
 
-    `touched` has their JVMs take all of their heap from the system at once, so that their memory does not seem to grow.
+    `long_lived` has their JVMs take all of their heap at once and compile as early as Java does by itself: what a JVM
+    takes in its first hours then comes in its first minutes, and after that its memory stays as it is.
     """
 
     task_managers: int
     slots_each: int = 1
-    touched: bool = False
+    long_lived: bool = False
 
     @property
     def slots(self) -> int:
@@ -101,8 +102,8 @@ def taskmanager_command(home: Path, java: Path, log: Path, size: ClusterSize) ->
     """Return the command of a TaskManager, its JVM sized as `config.yaml` says."""
     heap = FRAMEWORK_MB + TASK_HEAP_MB * size.slots_each
     direct = FRAMEWORK_MB + TASK_OFF_HEAP_MB + NETWORK_MB
-    limits = [f"-Xms{heap}m", f"-Xmx{heap}m", f"-XX:MaxDirectMemorySize={direct}m", "-XX:+UseG1GC", *COMPILE_LATE]
-    limits += ["-XX:+AlwaysPreTouch"] if size.touched else []
+    limits = [f"-Xms{heap}m", f"-Xmx{heap}m", f"-XX:MaxDirectMemorySize={direct}m", "-XX:+UseG1GC"]
+    limits += ["-XX:+AlwaysPreTouch"] if size.long_lived else COMPILE_LATE
     entry = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
     return [*_java(home, java, log), *limits, entry, "--configDir", str(home / "conf")]
 

@@ -11,8 +11,8 @@ from segments.selectors import EventSelector
 def compile_absence(spec: Absence, builder: Builder) -> Check:
     """Compile an absence; it becomes true by itself at the exact instant."""
     after, of = EventSelector(spec.after), EventSelector(spec.of)
-    feature = builder.feature(Pending(after, of, spec.per))
     patience, lasts = spec.within, spec.lasts
+    feature = builder.feature(Pending(after, of, spec.per, None if lasts is None else patience + lasts))
 
     def ask(profile: Profile, now: int) -> Answer:
         state = profile.features.get(feature)

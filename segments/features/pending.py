@@ -14,10 +14,11 @@ CAPACITY = 32
 class Pending:
     """State: `[all closed at (ms), {value of per: [opened at (ms; 0: closed), closed at (ms; 0: never)]}]`.
 
-    The 32 values touched last are kept.
+    The 32 values touched last are kept; one in which nothing happened for `window` (ms; None: for ever) goes.
     """
 
-    def __init__(self, after: EventSelector, of: EventSelector, per: str | None) -> None:
+    def __init__(self, after: EventSelector, of: EventSelector, per: str | None, window: int | None = None) -> None:
+        self.window = window
         self._after = after
         self._of = of
         self._per = per
@@ -27,10 +28,11 @@ class Pending:
         return f"pending|{self._after.text}|{self._of.text}|{self._per or ''}"
 
     def widen(self, other: "Pending") -> None:
-        """Nothing: the number of values is fixed."""
+        self.window = None if self.window is None or other.window is None else max(self.window, other.window)
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
         after, of, read = self._after.matches_routed, self._of.matches_routed, getter(self._per) if self._per else None
+        window = self.window
 
         def close(states: States, event: Event, time: int) -> None:
             if of is not None and not of(event):
@@ -42,7 +44,7 @@ class Pending:
             for item in list(state[1]) if value is None else (value,):
                 state[1].pop(item, None)
                 state[1][item] = [0, time]
-            _bound(state[1])
+            _forget(state[1], time, window)
 
         def open_(states: States, event: Event, time: int) -> None:
             if after is not None and not after(event):
@@ -53,7 +55,7 @@ class Pending:
             state = states.setdefault(feature_id, [0, {}])
             _, closed = state[1].pop(value, (0, 0))
             state[1][value] = [time, closed]
-            _bound(state[1])
+            _forget(state[1], time, window)
 
         yield Input(self._of, close, "of")
         yield Input(self._after, open_, "after")
@@ -64,6 +66,10 @@ def _value(read: Getter | None, event: Event) -> Any:
     return "" if read is None else join_value(read(event.properties))
 
 
-def _bound(pending: dict[Any, Any]) -> None:
-    if len(pending) > CAPACITY:
-        del pending[next(iter(pending))]
+def _forget(pending: dict[Any, list[int]], time: int, window: int | None) -> None:
+    """Let go of the values touched first: of all above the most that are kept, of those too old for any absence."""
+    while pending:
+        oldest = next(iter(pending))
+        if len(pending) <= CAPACITY and (window is None or max(pending[oldest]) > time - window):
+            return
+        del pending[oldest]

@@ -102,7 +102,7 @@ def test_too_few_values_have_no_slope() -> None:
 
 def test_a_soak_tells_the_steepest_slope_after_the_warm_up() -> None:
     hours = [number / 360 for number in range(361)]
-    samples = [Sample(h, 900 + (300 * h if h < 0.2 else 60), 500 + 8 * h, 100, 50, 1) for h in hours]
+    samples = [Sample(h, 900 + (300 * h if h < 0.2 else 60), 500 + 8 * h, 100, 50, 60, 1) for h in hours]
     numbers = figures(samples, Verdict(events=1))
     assert numbers["slope_mib_per_h"] == pytest.approx(8)
     assert numbers["jvm_mib_per_h"] == 0

@@ -203,6 +203,21 @@ def test_the_value_touched_longest_ago_is_forgotten_beyond_the_capacity(name: st
     assert [len(found), 0 in found, 1 in found] == [pending.CAPACITY, True, False]
 
 
+@pytest.mark.parametrize(("later", "left"), [(101, ["x", "y", "new"]), (102, ["y", "new"]), (103, ["new"])])
+def test_a_value_that_no_absence_can_still_see_is_forgotten(later: int, left: list[str]) -> None:
+    opened = [event("A", 1, kind="x"), event("A", 2, kind="y"), event("B", 2, kind="y")]
+    _, found = state(Pending(A, B, "kind", 101), *opened, event("A", later, kind="new"))
+    assert list(found) == left
+    _, found = state(Pending(A, B, "kind"), *opened, event("A", later, kind="new"))
+    assert list(found) == ["x", "y", "new"]
+
+
+def test_an_absence_without_an_end_keeps_values_for_all_that_read_them() -> None:
+    for one, other, both in ((5, 9, 9), (9, 5, 9), (5, None, None), (None, 5, None)):
+        (feature := Pending(A, B, None, one)).widen(Pending(A, B, None, other))
+        assert feature.window == both
+
+
 def test_first_and_last_say_when_they_moved() -> None:
     for which, expected in (("last", [[ID], None, None]), ("first", [[ID], None, None])):
         (way,) = Seen(A, which).inputs(ID)  # type: ignore[arg-type]

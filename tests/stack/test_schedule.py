@@ -1,4 +1,4 @@
-"""The schedule on a real Kafka: it trains on the events topic, and counts churn in the segment topic."""
+"""The schedule beside the running job: it trains on its events, hands it the model, watches it, and counts churn."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ import yaml
 from kafka import KafkaProducer
 from typer.testing import CliRunner
 
+from jobs.audit_topic import audit_of, audit_reader
 from jobs.cli import app
+from jobs.cli.inputs import checked_settings
+from jobs.cli.schedule_work import Work
+from jobs.cli.watching import Read
+from jobs.control_topic import read_history
+from jobs.settings import Settings
 from jobs.stack.stack import Stack
+from segments.audit import Audit, ReleaseDone
+from segments.models.loader import load_models
 from tests.stack.support import Pipeline, pipeline, track
+from training.registry import Registry
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]  # seconds
 
@@ -25,7 +34,7 @@ MODELS = {
             "features": "visitor",
             "anomaly": {"trees": 10},
             "rows": {"every": "1h"},
-            "retrain": {"every": "7d"},
+            "retrain": {"every": "7d", "release": "live"},
         }
     ],
     "churn": {"every": "1h", "limit": 0.5, "least_members": 10},
@@ -42,18 +51,36 @@ def changes(made: Pipeline) -> None:
     producer.close()
 
 
-def test_models_are_trained_and_churn_is_counted_from_the_topics(stack: Stack, tmp_path: Path) -> None:
+def test_models_are_trained_released_and_watched_and_churn_is_counted(stack: Stack, tmp_path: Path) -> None:
     (tmp_path / "models.yaml").write_text(yaml.safe_dump(MODELS))
-    definitions = "segments: [{name: vip, when: {recency: {event: any, within: 1h}}}]\n"
+    definitions = "segments: [{name: buyer, when: {recency: {event: Order Completed, within: 1h}}}]\n"
     with pipeline(stack, tmp_path, definitions) as made:
         made.send(
             track(f"u{user}", "View", T + hour * HOUR, f"{user}-{hour}") for hour in range(5) for user in range(40)
         )
         changes(made)
+        made.submit()
         options = ["--models", tmp_path / "models.yaml", "--registry", tmp_path / "registry"]
         options += ["--state", tmp_path / "state.json", "--metrics", tmp_path / "m.prom", "--settings", made.settings]
         done = CliRunner().invoke(app, ["schedule", "--once", *map(str, options)])
-    assert "retrain odd: version 1 registered" in done.output, done.output
-    assert "ALERT vip: 75% of its 20 members left in the last interval" in done.output
-    assert done.exit_code == 1
-    assert 'segments_churn_rate{segment="vip"} 0.75' in (tmp_path / "m.prom").read_text()
+        assert "retrain odd: version 1 registered" in done.output, done.output
+        assert "released (live)" in done.output
+        assert "ALERT vip: 75% of its 20 members left in the last interval" in done.output
+        assert done.exit_code == 1
+        assert 'segments_churn_rate{segment="vip"} 0.75' in (tmp_path / "m.prom").read_text()
+
+        job, checked = checked_settings(made.settings, None)
+        newest = read_history(job.kafka).current
+        assert newest is not None
+        assert [each.label for each in newest.models] == ["odd:1"]
+        assert any(isinstance(said, ReleaseDone) and said.number == newest.number for said in audits(job))
+        source, registry = Read(None, None, job, checked), Registry(str(tmp_path / "registry"))
+        work = Work(load_models(tmp_path / "models.yaml"), registry, source, None, ())
+        with work.reading(source):
+            assert work.drift("odd").said.startswith("version 1, in force: ")
+
+
+def audits(job: Settings) -> list[Audit | None]:
+    """What the job has said of the releases it was told."""
+    with audit_reader(job.kafka) as reader:
+        return [audit_of(record) for record in reader.to_the_end()]

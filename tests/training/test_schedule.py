@@ -1,5 +1,6 @@
 """The schedule: what is due when, what alarms lead to, and what a failure, a crash or a second process does."""
 
+import socket
 import subprocess
 from functools import partial
 from pathlib import Path
@@ -8,10 +9,12 @@ import pytest
 
 from jobs.cli import schedule_work
 from jobs.cli.watching import Read
+from jobs.models_in_force import InForce, models_in_force
 from jobs.scheduling import AlreadyRunning, LedgerFile, Outcome, Schedule, UnreadableState, Work
-from jobs.settings import DefinitionsSettings, Settings
+from jobs.settings import DefinitionsSettings, KafkaSettings, Settings
 from segments.definitions import parse_definitions
 from segments.models.loader import parse_models
+from segments.models.released import ModelVersion
 from segments.models.watching import Churn
 from training.registry import Registry
 from training.schedule import Done, Kind, Task, due, next_due
@@ -153,3 +156,29 @@ def test_a_new_version_is_released_where_that_is_asked_for(
     assert (outcome.said, outcome.alarms) == (said, alarms)
     assert ran[0][:5] == ["release", "model", "a", "3", "--shadow"]
     assert ran[0][-2:] == ["--registry", "here"]
+
+
+def test_what_scores_in_the_job_is_watched_and_without_a_job_the_newest_of_the_registry() -> None:
+    def version(name: str, number: int, *, challenger: bool = False) -> ModelVersion:
+        return ModelVersion(name, number, "classify", {}, "", "", challenger=challenger)
+
+    known = InForce((version("a", 3), version("a", 5, challenger=True), version("b", 2, challenger=True)))
+    assert known.watched("a", [1, 2, 3, 4, 5, 6]) == [(3, "in force"), (5, "challenger")]
+    assert known.watched("b", [1, 2]) == [(2, "challenger")]
+    assert known.watched("c", [1, 7]) == [(7, "newest of the registry (none is in force in the job)")]
+    assert known.watched("c", []) == []
+
+
+def test_a_kafka_that_does_not_answer_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    found = models_in_force(KafkaSettings(bootstrap_servers=f"127.0.0.1:{port}"))
+    assert found.watched("a", [4]) == [
+        (4, f"newest of the registry (no job is known: Kafka at 127.0.0.1:{port} does not answer)")
+    ]
+
+
+def test_an_old_champion_that_drifts_beside_a_challenger_that_does_not_asks_for_no_training() -> None:
+    old, new = Outcome("3", ("a 3: moved",), train=True, figures=(("f", "3", 1.0),)), Outcome("5")
+    assert schedule_work.together([old, new]) == Outcome("3; 5", ("a 3: moved",), False, (("f", "3", 1.0),))
+    assert schedule_work.together([new, old]).train
