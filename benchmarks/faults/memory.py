@@ -53,8 +53,10 @@ class Sampler:
         except psutil.NoSuchProcess as error:
             failure = self._run.stack.rest.root_exception(self._run.job)
             raise RunError(f"a process of the job has ended: {error}; {failure[-2_000:]}") from error
-        used = (self._told(name) / MIB for name in ("Heap.Used", "NonHeap.Used", "Direct.MemoryUsed"))
-        return Sample((time.monotonic() - self._began) / 3_600, jvm, python, *used, self._run.load.sent)
+        names = ("Heap.Used", "NonHeap.Used", "Direct.MemoryUsed")
+        heap, non_heap, direct = (self._told(name) / MIB for name in names)
+        hours = (time.monotonic() - self._began) / 3_600
+        return Sample(hours, jvm, python, heap, non_heap, direct, self._run.load.sent)
 
     def _told(self, kind: str) -> int:
         return sum(self._run.stack.rest.task_manager_metric(f"Status.JVM.Memory.{kind}"))
