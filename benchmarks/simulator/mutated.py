@@ -14,6 +14,7 @@ STEP_MS = 2_000
 _BASES = 2_000
 _USERS = 1_500
 _DAY = 86_400_000
+_CROWD = 20_000  # records until other users come: who was moved a day ahead once finds all that follows late
 _BYTEWISE = 0.25  # share of the records that are changed in their bytes only
 _TWICE = 0.05  # share of the records that come once more, as they are
 _KEPT = 64  # records of which one may come again
@@ -60,6 +61,8 @@ def mutated(seed: int, events: int, start_ms: int) -> Iterator[Record]:
             continue
         event = copy.deepcopy(source.choice(bases))
         event["messageId"] = f"f{number}"
+        if (crowd := number // _CROWD) and "userId" in event:
+            event["userId"] = f"{event['userId']}-{crowd}"
         event["timestamp"] = now - source.choice((0, 0, 0, 1_000, 60_000, source.randrange(_DAY // 12)))
         bytewise = source.random() < _BYTEWISE
         made = _bytes(source, json.dumps(event).encode()) if bytewise else _structure(source, event)
