@@ -24,8 +24,10 @@ class OnnxModel:
             raise ValueError(f"no ONNX model that can be run: {error}") from None
         if not self._inputs or set(self._inputs) - {"numbers", "categories"}:
             raise ValueError(f"a model takes numbers and categories, this one {', '.join(self._inputs) or 'nothing'}")
-        if len(self._session.get_outputs()) != 2:
-            raise ValueError(f"a model gives a label and scores, this one {len(self._session.get_outputs())} outputs")
+        outputs = [each.name for each in self._session.get_outputs()]
+        if len(outputs) != 2:
+            raise ValueError(f"a model gives a label and scores, this one {len(outputs)} outputs")
+        self._asked = outputs[1:]  # nobody reads the label
 
     @property
     def width(self) -> tuple[int, int]:
@@ -35,6 +37,6 @@ class OnnxModel:
     def scores(self, numbers: Numbers, categories: Categories) -> NDArray[np.float64]:
         """Return the scores of rows: the probability of each class, or one score each."""
         given = {"numbers": numbers, "categories": categories}
-        outputs = self._session.run(None, {name: given[name] for name in self._inputs})
-        found = np.asarray(outputs[1], np.float64)
+        (scores,) = self._session.run(self._asked, {name: given[name] for name in self._inputs})
+        found = np.asarray(scores, np.float64)
         return found[:, 0] if found.shape[1:] == (1,) else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -93,7 +94,7 @@ class ModelScorer:
         return [self._number(score) for score in scores.tolist()]
 
     def _number(self, score: float) -> float | None:
-        if not np.isfinite(score):
+        if not math.isfinite(score):
             self._failed(f"the score is no finite number: {score}")
             return None
         return round(score, _DIGITS)

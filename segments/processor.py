@@ -218,10 +218,12 @@ class Processor:
         outcome = self._outcome()
         recent, let_happen, ahead = self.profiles.recent, self._isolation.let_happen, self._ahead
         self.profiles.reached = max(self.profiles.reached, until)
-        ready = -1  # the instant up to which users were prepared for
+        scores_ahead = ahead.wanted
+        if scores_ahead:
+            ahead.advance(until)
         for user_id, profile in self.profiles.take_due(until):
-            if ahead.wanted and profile.due > ready:
-                ready = ahead.due(user_id, until)
+            if scores_ahead:
+                ahead.due(user_id, profile, until)
             let_happen(user_id, profile, until, outcome.changes)
         if until > self._watermark:
             self._watermark = until

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from segments.models.features import Vector
 from segments.models.scoring import Scoring
+from segments.profile import Profile
 from segments.profiles import Profiles
 from segments.timeline import Timeline
 
 _AT_ONCE = 1_024  # users
-_LEAST_MS, _MOST_MS = 1_000, 15_000  # of event time that is looked ahead, where users are not scored sooner
+_MOST_DECODED = 4_096  # users whose profiles are opened before it is their turn
+_MOST_MS = 15_000  # of event time that is looked ahead, where users are not scored sooner
+_PAGE_BITS = 10  # users who wait are kept by pages of 1,024 ms
 
 
 class ScoringAhead:
-    """Finds out who will be scored, and has the scores ready; who is scored when, and how, does not depend on it."""
+    """Finds out who will be scored, and has the scores ready; who is scored when, and how, does not depend on it.
+
+    Those to whom something happened wait here, by when they are due, and are prepared for while their profiles are
+    decoded. `look` does so as far as events have come, `advance` up to the watermark; `due` finds the others.
+    """
 
     def __init__(self, timeline: Timeline, profiles: Profiles) -> None:
         self._timeline = timeline
         self._profiles = profiles
-        self._looked: int | None = None
-        self._most = 0
-        self.reached = 0  # the instant (ms) up to which scores are ready
+        self._waiting: dict[int, list[str]] = {}
+        self._span = 0
+        self.reached = 0  # the instant (ms) up to which users were scored
         self.wanted = False
         self.follow()
 
@@ -30,7 +36,8 @@ class ScoringAhead:
         """Note that the timeline has other releases."""
         delays = [each.version.delay for each in self._scorings()]
         self.wanted = bool(delays)
-        self._most = min([_MOST_MS, *(delay // 2 for delay in delays)])  # who is touched next falls due after that
+        self._span = min([_MOST_MS, *(delay // 2 for delay in delays)])  # what happens before would be for nothing
+        self._taken(0)
 
     def take_unscored(self) -> list[tuple[str, int, str]]:
         """Return the first users (with instant in ms and version) whom a model failed since this was asked last."""
@@ -41,38 +48,51 @@ class ScoringAhead:
         return found
 
     def look(self, now: int) -> None:
-        """Have scores ready for events like those since this was asked last, from event time `now` (ms) on."""
-        passed = 0 if self._looked is None else now - self._looked
-        span = min(max(_LEAST_MS, 2 * passed), self._most)
-        self._looked = now
-        if now + span // 2 > self.reached:  # else the next time is soon enough
-            outdated = [user_id for scoring in self._scorings() for user_id in scoring.take_outdated()]
-            self.reached = self._prepare(outdated, self.reached, now + span)
+        """Have scores ready for events that come next, at event time `now` (ms) and a while after it."""
+        until = now + self._span
+        self._prepare(self._taken(until >> _PAGE_BITS), until)
 
-    def due(self, user_id: str, instant: int) -> int:
-        """Have scores ready of a user who is due and of those who come next up to `instant` (ms); return how far (ms).
+    def advance(self, until: int) -> None:
+        """Have scores ready of those who wait and are due up to `until` (ms); no older event is expected."""
+        for _ in range(_MOST_DECODED // _AT_ONCE):
+            users = self._taken((until >> _PAGE_BITS) + 1)
+            if not users:
+                break
+            self._prepare(users, until)
+        else:  # who still waits is prepared for when it is their turn
+            self._waiting = {page: users for page, users in self._waiting.items() if page > until >> _PAGE_BITS}
 
-        All who are due are looked at, not only those after `reached`: events of several partitions do not come in order
-        of time, and who was behind may have fallen due before it.
-        """
-        reached = self._prepare([user_id], 0, instant)
-        self.reached = max(self.reached, reached)
-        return reached
+    def _taken(self, before: int) -> Iterable[str]:
+        """Return the users of pages before one, no longer waiting, each once: about so many as are scored at once."""
+        for scoring in self._scorings():
+            for due, user_id in scoring.take_waiting():
+                self._waiting.setdefault(due >> _PAGE_BITS, []).append(user_id)
+        users = dict[str, None]()
+        for page in sorted(page for page in self._waiting if page < before):
+            users |= dict.fromkeys(self._waiting.pop(page))
+            if len(users) >= _AT_ONCE:
+                break
+        return users
 
-    def _prepare(self, users: list[str], after: int, instant: int) -> int:
-        """Prepare users, and those who fall due after one instant (ms) and up to another; return how far (ms)."""
-        due = self._profiles.due_between(after, instant, _AT_ONCE)
-        vectors: dict[Scoring, list[Vector]] = {}
-        for user_id in [*users, *(user_id for _, user_id in due)]:
+    def due(self, user_id: str, profile: Profile, until: int) -> None:
+        """Have scores ready of a user who is due, and if that is not so yet, of all who are due up to `until` (ms)."""
+        scorings = self._timeline.engine(profile.release).scorings if self._timeline.knows(profile.release) else ()
+        if not all(scoring.is_ready(user_id, profile, until) for scoring in scorings):
+            next_ones = self._profiles.due_between(profile.due - 1, until, _AT_ONCE)
+            self._prepare([user_id, *(each for _, each in next_ones)], until)
+
+    def _prepare(self, users: Iterable[str], until: int) -> None:
+        """Prepare users who are to be scored up to an instant (ms)."""
+        used = set[Scoring]()
+        for user_id in users:
             with suppress(Exception):  # whatever it is: it comes again when the user is scored, and is handled there
                 profile = self._profiles.open(user_id)
                 for scoring in self._timeline.engine(profile.release).scorings:
-                    vector = scoring.prepare_ahead(user_id, profile, instant)
-                    if vector is not None:
-                        vectors.setdefault(scoring, []).append(vector)
-        for scoring, found in vectors.items():
-            scoring.ahead(found)
-        return due[-1][0] if len(due) == _AT_ONCE else instant
+                    scoring.prepare_ahead(user_id, profile, until)
+                    used.add(scoring)
+        for scoring in used:
+            scoring.score_ahead()
+        self.reached = max(self.reached, until)
 
     def _scorings(self) -> Iterator[Scoring]:
         return (scoring for plan in self._timeline.plans() for scoring in plan.scorings.values())

@@ -85,8 +85,13 @@ def _distinct(spec: AmountOf, builder: Builder) -> Measured:
         times = sorted(time for time in newest.values() if time >= opened)[-VALUES_KEPT:]
         return Number(len(times), window.leaves(profile, now, times[0])) if times else Number(0)
 
+    def plain(profile: Profile, now: int) -> int:
+        newest: dict[Any, int] = profile.features.get(feature) or {}
+        opened = window.opens(profile, now)
+        return min(sum(time >= opened for time in newest.values()), VALUES_KEPT)
+
     text = f"different {spec.property} of {selector.text} {window.text}"
-    return Measured(text, feature, number, {(feature, ""): RISES, **window.effects})
+    return Measured(text, feature, number, {(feature, ""): RISES, **window.effects}, plain)
 
 
 def _amount(kind: str, spec: AmountOf, builder: Builder) -> Measured:

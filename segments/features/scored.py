@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from segments.events import Event
+from segments.events import ANY_EVENT, Event
 from segments.features.base import Input, States
 from segments.selectors import EventSelector
 
@@ -14,20 +14,31 @@ SCORE, AT, NEXT, BY, SKETCH = range(5)  # places in the state
 Vector = tuple[float | str | None, ...]
 
 
+class Ready(NamedTuple):
+    """What a user will be scored by at an instant (ms) if nothing happens before: the columns, and a list of the score.
+
+    The list is empty until the model has said it.
+    """
+
+    at: int
+    vector: Vector
+    score: list[float | None]
+
+
 class Scored:
     """State: the score (None: none yet), its instant (ms), the next one's, the version that gave it, a sketch.
 
     The sketch is a checksum of the columns at that instant, to the tolerance asked for. An event that reaches what the
     model reads has the user scored `delay` (ms) later, those until then at once with it. What is in `ready` for that
-    user is not true any more then.
+    user is not true any more then. `waiting` holds who is to be prepared for, with when (ms): None where nobody does.
     """
 
     def __init__(self, label: str, delay: int, selectors: Sequence[EventSelector]) -> None:
         self._label = label
         self._delay = delay
-        self._selectors = {selector.text: selector for selector in selectors}
-        self.ready: dict[str, tuple[int, Vector]] = {}  # by user: the columns at an instant (ms) if nothing happens
-        self.outdated: list[str] = []  # users who were ready
+        self._selectors = {selector.text: selector for selector in _needed(selectors)}
+        self.ready: dict[str, Ready] = {}
+        self.waiting: list[tuple[int, str]] | None = None
 
     @property
     def key(self) -> str:
@@ -41,27 +52,33 @@ class Scored:
             yield Input(selector, self._touch(feature_id, selector), always_judged=False)
 
     def _touch(self, feature_id: int, selector: EventSelector) -> Any:
-        matches, delay = selector.matches_routed, self._delay
+        matches, delay, happened = selector.matches_routed, self._delay, self.happened
 
         def touch(states: States, event: Event, time: int) -> None:
             if matches is None or matches(event):
-                score_by(states, feature_id, time + delay)
-                self.outdate(event.user_id)
+                happened(states, feature_id, event.user_id, time + delay)
 
         return touch
 
-    def outdate(self, user_id: str) -> None:
-        """Note that something happened to a user."""
-        if self.ready.pop(user_id, None) is not None:
-            self.outdated.append(user_id)
+    def happened(self, states: States, feature_id: int, user_id: str, due: int) -> None:
+        """Have a user to whom something happened scored at `due` (ms) at the latest."""
+        is_sooner = score_by(states, feature_id, due)
+        was_ready = self.ready.pop(user_id, None) is not None
+        if self.waiting is not None and (is_sooner or was_ready):
+            self.waiting.append((states[feature_id][NEXT], user_id))
 
 
-def score_by(states: States, feature_id: int, due: int) -> None:
-    """Have a user scored at `due` (ms) at the latest.
+def _needed(selectors: Sequence[EventSelector]) -> Sequence[EventSelector]:
+    """Return the selectors without those that another one covers: that of all events."""
+    return [each for each in selectors if ANY_EVENT in each.names and each.matches is None][:1] or selectors
+
+
+def score_by(states: States, feature_id: int, due: int) -> bool:
+    """Have a user scored at `due` (ms) at the latest; returns whether that is sooner than it was to be.
 
     >>> states = {}
-    >>> score_by(states, 3, 20)
-    >>> score_by(states, 3, 30)
+    >>> score_by(states, 3, 20), score_by(states, 3, 30)
+    (True, False)
     >>> states
     {3: [None, 0, 20, 0, 0]}
     """
@@ -70,3 +87,6 @@ def score_by(states: States, feature_id: int, due: int) -> None:
         states[feature_id] = [None, 0, due, 0, 0]
     elif due < score[NEXT]:
         score[NEXT] = due
+    else:
+        return False
+    return True

@@ -36,11 +36,20 @@ class Features:
         self.names = tuple(value.name for value in self.values)
         self.numbers = tuple(value.name for value in self.values if value.kind == "number")
         self.categories = tuple(value.name for value in self.values if value.kind == "category")
-        self._of = tuple(value.of for value in self.values)
+        nobody = Profile()
+        self._columns = tuple(
+            (value.feature, value.of, None if value.feature is None else value.of(nobody, 0)) for value in self.values
+        )
 
     def vector(self, profile: Profile, at: int) -> Vector:
         """Return a user's values at `at` (ms), which is not before the profile's newest event; None is unknown."""
-        return tuple([of(profile, at) for of in self._of])
+        known = profile.features  # most users lack most of what can be known: then nothing needs to be asked
+        return tuple(
+            [
+                of(profile, at) if feature is None or feature in known else nothing
+                for feature, of, nothing in self._columns
+            ]
+        )
 
 
 def compile_features(spec: FeatureSet, builder: Builder) -> Features:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,8 @@ class Inputs:
         given = [name for name in names if name not in self.categories]
         self.numbers = (*given, *(each.name for each in derive))
         self._places = {name: place for place, name in enumerate(names)}
+        self._columns = {name: column for column, name in enumerate(self.numbers)}
+        self._plain = tuple(name for name in given if name not in self._ordered)
         self._check(given)
 
     def _check(self, given: Sequence[str]) -> None:
@@ -66,26 +69,33 @@ class Inputs:
 
     def matrices(self, vectors: Sequence[Vector]) -> tuple[Numbers, Categories]:
         """Return the numbers and the categories of vectors, one row each."""
-        columns: dict[str, NDArray[np.float64]] = {}
-        for name in self.numbers[: len(self.numbers) - len(self._derive)]:
-            place, order = self._places[name], self._ordered.get(name)
-            values = [vector[place] for vector in vectors]
-            columns[name] = np.array(list(map(_number, values))) if order is None else _placed(values, order)
-        for derived in self._derive:
+        numbers = np.empty((len(vectors), len(self.numbers)), np.float64)
+        self._fill(numbers, vectors)
+        for column, derived in enumerate(self._derive, len(self.numbers) - len(self._derive)):
             kind, of = derived.kind()
             if kind == "place":
                 values = [vector[self._places[of.of]] for vector in vectors]
-                columns[derived.name] = _placed(values, _places(of.order))
+                numbers[:, column] = _placed(values, _places(of.order))
             else:
-                columns[derived.name] = _DERIVED[kind]([columns[name] for name in of])
-        numbers = np.empty((len(vectors), len(self.numbers)), np.float32)
-        for place, name in enumerate(self.numbers):
-            numbers[:, place] = np.clip(columns[name], -_LARGEST, _LARGEST)
+                numbers[:, column] = _DERIVED[kind]([numbers[:, self._columns[name]] for name in of])
+        np.clip(numbers, -_LARGEST, _LARGEST, out=numbers)
         categories = np.empty((len(vectors), len(self.categories)), object)
-        for place, name in enumerate(self.categories):
+        for column, name in enumerate(self.categories):
             source = self._places[name]
-            categories[:, place] = [UNKNOWN if vector[source] is None else str(vector[source]) for vector in vectors]
-        return numbers, categories
+            categories[:, column] = [UNKNOWN if vector[source] is None else str(vector[source]) for vector in vectors]
+        return numbers.astype(np.float32), categories
+
+    def _fill(self, numbers: NDArray[np.float64], vectors: Sequence[Vector]) -> None:
+        """Write the columns that are given into the matrix: all plain numbers at once, None becomes NaN."""
+        if self._plain and vectors:
+            rows = list(map(itemgetter(*(self._places[name] for name in self._plain)), vectors))
+            try:
+                found = np.array(rows, np.float64)
+            except (TypeError, ValueError):  # a text among numbers is unknown
+                found = np.array([[_number(vector[self._places[name]]) for name in self._plain] for vector in vectors])
+            numbers[:, [self._columns[name] for name in self._plain]] = found.reshape(len(vectors), -1)
+        for name, order in self._ordered.items():
+            numbers[:, self._columns[name]] = _placed([vector[self._places[name]] for vector in vectors], order)
 
 
 def _places(order: Sequence[str]) -> dict[str, float]:

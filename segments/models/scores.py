@@ -10,6 +10,7 @@ from segments.models.features import Vector
 from segments.models.released import ModelVersion
 
 _KEPT = 16_384  # scores that are remembered
+Cell = list[float | None]  # of one score; empty until the model has said it
 _MOST_AT_ONCE = 1_024
 
 
@@ -56,6 +57,7 @@ class Scores:
     >>> scores = Scores(Sums())
     >>> scores.ahead([(1, 2), (3, 4), (1, 2)])
     2 at once
+    [[3.0], [7.0], [3.0]]
     >>> scores.of((3, 4)), scores.of((5, 5))
     1 at once
     (7.0, 10.0)
@@ -63,25 +65,36 @@ class Scores:
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
-        self._known: dict[Vector, float | None] = {}
+        self._known: dict[Vector, Cell] = {}
 
     def of(self, vector: Vector) -> float | None:
         """Return the score of a vector, None where the model failed."""
-        try:
-            return self._known[vector]
-        except KeyError:
-            self.ahead([vector])
-            return self._known[vector]
+        return self.ahead([vector])[0][0]
 
-    def ahead(self, vectors: Iterable[Vector]) -> None:
-        """Score vectors that will be asked for."""
-        missing = [each for each in dict.fromkeys(vectors) if each not in self._known]
-        if len(self._known) + len(missing) > _KEPT:  # the older half goes: the newest were not asked for yet
-            for each in list(islice(self._known, len(self._known) // 2)):
-                del self._known[each]
-        for first in range(0, len(missing), _MOST_AT_ONCE):
-            some = missing[first : first + _MOST_AT_ONCE]
-            self._known.update(zip(some, self._scorer.scores(some), strict=True))
+    def ahead(self, vectors: Iterable[Vector]) -> list[Cell]:
+        """Score vectors that will be asked for; return for each a list of its score, which others may share."""
+        known, missing, cells, found = self._known, list[Vector](), list[Cell](), list[Cell]()
+        if len(known) > _KEPT:  # the older half goes: the newest were not asked for yet
+            for each in list(islice(known, len(known) // 2)):
+                del known[each]
+        fresh: Cell = []
+        for vector in vectors:
+            cell = known.setdefault(vector, fresh)
+            if cell is fresh:
+                missing.append(vector)
+                cells.append(fresh)
+                fresh = []
+            found.append(cell)
+        try:
+            for first in range(0, len(missing), _MOST_AT_ONCE):
+                scores = self._scorer.scores(missing[first : first + _MOST_AT_ONCE])
+                for cell, score in zip(cells[first : first + _MOST_AT_ONCE], scores, strict=True):
+                    cell.append(score)
+        except BaseException:  # the model is away: what it did not say is not known
+            for vector in missing:
+                del known[vector]
+            raise
+        return found
 
     def each(self, vectors: Sequence[Vector]) -> list[float | None]:
         """Return the scores of vectors that nobody will ask for again."""

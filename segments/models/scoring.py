@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from segments.changes import Share
-from segments.features.scored import AT, BY, NEXT, SCORE, SKETCH, Scored, score_by
+from segments.features.scored import AT, BY, NEXT, SCORE, SKETCH, Ready, Scored
 from segments.models.features import Features, Vector
 from segments.models.scores import InForce, Scores
 from segments.profile import NEVER, Profile
@@ -22,7 +22,6 @@ _SPREAD = 60_000  # ms in which all users are scored anew when a version comes i
 _SHARES_TOLD = 3
 _UNSCORED_TOLD = 10  # of a batch
 _MOST_READY = 16_384  # users
-_NOT_READY: tuple[int, Vector] = (-1, ())
 _DIGITS = 6
 
 
@@ -42,6 +41,7 @@ class Scoring:
         self._features = features
         self._scored = scored
         self._scores = Scores(model.scorer)
+        self._prepared: list[tuple[str, int, Vector]] = []
 
     def compare_with(self, bound: float) -> None:
         """Note that a condition compares scores with a bound."""
@@ -55,14 +55,14 @@ class Scoring:
     def moved(self, user_id: str, profile: Profile, moved: list[int], now: int) -> None:
         """Note that values which are not of events, such as traits, moved at `now` (ms)."""
         if not self.reads.isdisjoint(moved):
-            self._scored.outdate(user_id)
-            score_by(profile.features, self.feature, now + self.version.delay)
+            self._scored.happened(profile.features, self.feature, user_id, now + self.version.delay)
 
     def prepare(self, user_id: str, profile: Profile, now: int) -> None:
         """Have a user scored whose score is of another version than the one that comes into force at `now` (ms)."""
         score = profile.features.get(self.feature)
         if score is None or score[BY] != self.version.version:
-            score_by(profile.features, self.feature, now + 1 + zlib.crc32(user_id.encode()) % _SPREAD)
+            due = now + 1 + zlib.crc32(user_id.encode()) % _SPREAD
+            self._scored.happened(profile.features, self.feature, user_id, due)
 
     def score(self, user_id: str, profile: Profile, now: int) -> bool:
         """Score the user if that is due at `now` (ms); returns whether the score came to stand elsewhere to a bound.
@@ -73,14 +73,15 @@ class Scoring:
         if score is None or score[NEXT] > now:
             return False
         version, longest = self.version, self.version.max_age
-        ready_at, vector = self._scored.ready.pop(user_id, _NOT_READY)
-        if ready_at != now:
-            vector = self._features.vector(profile, now)
+        ready = self._scored.ready.pop(user_id, None)
+        if ready is None or ready.at != now:
+            ready = Ready(now, self._features.vector(profile, now), [])
+        vector = ready.vector
         sketch = _sketch(vector, version.tolerance) if version.tolerance else 0
         if version.tolerance and score[BY] == version.version and sketch == score[SKETCH] and now < score[AT] + longest:
             score[NEXT] = score[AT] + longest
             return False
-        found = self._scores.of(vector)
+        found = ready.score[0] if ready.score else self._scores.of(vector)
         score[NEXT] = now + longest
         if found is None:
             if len(self.unscored) < _UNSCORED_TOLD:
@@ -92,25 +93,31 @@ class Scoring:
             return True
         return bisect_right(bounds, was) != bisect_right(bounds, found)
 
-    def prepare_ahead(self, user_id: str, profile: Profile, until: int) -> Vector | None:
-        """Return what a user will be scored by if nothing happens before, None when that is not due up to `until`."""
-        due, ready = self.due(profile), self._scored.ready
-        if due > until or ready.get(user_id, _NOT_READY)[0] == due:
-            return None
-        vector = self._features.vector(profile, due)
-        if len(ready) >= _MOST_READY:
+    def is_ready(self, user_id: str, profile: Profile, until: int) -> bool:
+        """Say whether a user is prepared for, or need not be: is not to be scored up to `until` (ms)."""
+        due = self.due(profile)
+        ready = self._scored.ready.get(user_id)
+        return due > until or (ready is not None and ready.at == due)
+
+    def prepare_ahead(self, user_id: str, profile: Profile, until: int) -> None:
+        """Have a user scored ahead with the next ones, if that is due up to `until` (ms) and was not done."""
+        if not self.is_ready(user_id, profile, until):
+            due = self.due(profile)
+            self._prepared.append((user_id, due, self._features.vector(profile, due)))
+
+    def score_ahead(self) -> None:
+        """Score together those who are prepared for."""
+        ready, prepared = self._scored.ready, self._prepared
+        if len(ready) + len(prepared) > _MOST_READY:
             ready.clear()
-        ready[user_id] = (due, vector)
-        return vector
+        scores = self._scores.ahead(vector for _, _, vector in prepared)
+        for (user_id, due, vector), score in zip(prepared, scores, strict=True):
+            ready[user_id] = Ready(due, vector, score)
+        prepared.clear()
 
-    def ahead(self, vectors: list[Vector]) -> None:
-        """Score vectors together that will be asked for."""
-        self._scores.ahead(vectors)
-
-    def take_outdated(self) -> list[str]:
-        """Return the users who were prepared for and to whom something happened, since this was asked last."""
-        found = list(dict.fromkeys(self._scored.outdated))
-        self._scored.outdated.clear()
+    def take_waiting(self) -> list[tuple[int, str]]:
+        """Return who is to be prepared for since this was asked last, with when (ms) they are due, some twice."""
+        found, self._scored.waiting = self._scored.waiting or [], []
         return found
 
     def shares(self, profile: Profile, now: int) -> list[Share]:

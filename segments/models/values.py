@@ -28,13 +28,14 @@ Scalar = float | str | None
 class Value(NamedTuple):
     """One column of a model's input; `of` gives a number, a text or None (unknown) at an instant (ms).
 
-    `moves` says that time alone moves it.
+    `moves` says that time alone moves it. While a profile has no state of `feature`, the value is that of nobody.
     """
 
     name: str
     kind: As
     of: Callable[[Profile, int], Scalar]
     moves: bool = False
+    feature: int | None = None
 
 
 def compile_feature(spec: FeatureSpec, builder: Builder) -> Iterator[Value]:
@@ -42,7 +43,7 @@ def compile_feature(spec: FeatureSpec, builder: Builder) -> Iterator[Value]:
     kind, arguments = spec.kind()
     if kind in MEASURES:
         measured = compile_measure(Measure.model_validate({kind: arguments}), builder)
-        yield Value(spec.name, "number", measured.value(), kind != "lifetime")
+        yield Value(spec.name, "number", measured.value(), kind != "lifetime", measured.feature)
     else:
         yield from _KINDS[kind](spec.name, arguments, builder)
 
@@ -54,7 +55,7 @@ def _recency(name: str, spec: RecencyOf, builder: Builder) -> Iterator[Value]:
         seen = profile.features.get(feature)
         return None if seen is None else (at - seen) / DAY_MS
 
-    yield Value(name, "number", days, moves=True)
+    yield Value(name, "number", days, moves=True, feature=feature)
 
 
 def _score(name: str, spec: PointsOf, builder: Builder) -> Iterator[Value]:
@@ -68,7 +69,7 @@ def _score(name: str, spec: PointsOf, builder: Builder) -> Iterator[Value]:
             return float(score[0] / MICROS)
         return float(score[0] * 2.0 ** ((score[1] - at) / half_life))
 
-    yield Value(name, "number", points, moves=half_life is not None)
+    yield Value(name, "number", points, moves=half_life is not None, feature=feature)
 
 
 def _session(name: str, spec: SessionOf, builder: Builder) -> Iterator[Value]:
@@ -79,7 +80,7 @@ def _session(name: str, spec: SessionOf, builder: Builder) -> Iterator[Value]:
         return None if span is None else float((span[2] - span[1]) / MINUTE_MS)
 
     if spec.event is None:
-        yield Value(name, "number", minutes)
+        yield Value(name, "number", minutes, feature=session)
         return
     if spec.property:
         builder.number(spec.property)
@@ -92,7 +93,7 @@ def _session(name: str, spec: SessionOf, builder: Builder) -> Iterator[Value]:
             return 0.0
         return float(counted[1] if counting else counted[2] / MICROS)
 
-    yield Value(name, "number", total)
+    yield Value(name, "number", total, feature=feature)
 
 
 def _trait(name: str, spec: Known, builder: Builder) -> Iterator[Value]:
@@ -105,7 +106,7 @@ def _context(name: str, spec: Known, builder: Builder) -> Iterator[Value]:
 
 def _latest(name: str, latest: Latest, kind: As, builder: Builder) -> Value:
     feature, read = builder.feature(latest), category if kind == "category" else _as_number
-    return Value(name, kind, lambda profile, at: read(profile.features.get(feature)))
+    return Value(name, kind, lambda profile, at: read(profile.features.get(feature)), feature=feature)
 
 
 def category(value: Any) -> str | None:
@@ -150,12 +151,16 @@ def _rfm(name: str, spec: Rfm, builder: Builder) -> Iterator[Value]:
 
         return value
 
-    yield Value(f"{name}_frequency", "number", of(lambda known, _: repeats(known), 0.0))
-    yield Value(f"{name}_recency", "number", of(lambda known, _: (known[1] - known[0]) / DAY_MS, None))
-    yield Value(f"{name}_since", "number", of(since, None), moves=True)
-    yield Value(f"{name}_tenure", "number", of(lambda known, at: (at - known[0]) / DAY_MS, None), moves=True)
+    columns: list[tuple[str, Callable[[list[int], int], float], float | None, bool]] = [
+        ("frequency", lambda known, _: repeats(known), 0.0, False),
+        ("recency", lambda known, _: (known[1] - known[0]) / DAY_MS, None, False),
+        ("since", since, None, True),
+        ("tenure", lambda known, at: (at - known[0]) / DAY_MS, None, True),
+    ]
     if spec.property:
-        yield Value(f"{name}_monetary", "number", of(lambda known, _: monetary(known), None))
+        columns.append(("monetary", lambda known, _: monetary(known), None, False))
+    for column, measure, nothing, moves in columns:
+        yield Value(f"{name}_{column}", "number", of(measure, nothing), moves, feature)
 
 
 def _holds(name: str, spec: Any, builder: Builder) -> Iterator[Value]:

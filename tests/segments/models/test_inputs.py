@@ -37,3 +37,9 @@ def test_a_place_can_be_reckoned_with() -> None:
 def test_what_is_not_there_is_told(given: dict[str, object], expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         Inputs(["month", "pages"], ["month"], derive=[derived(**given)])
+
+
+def test_what_is_no_number_among_numbers_is_unknown() -> None:
+    numbers, _ = Inputs(["pages", "price"], []).matrices([("many", 2), (None, 1e300), (True, -1e300)])
+    expected = np.array([[np.nan, 2.0], [np.nan, 1e30], [1.0, -1e30]], np.float32)
+    assert np.array_equal(numbers, expected, equal_nan=True)

@@ -18,8 +18,9 @@ from segments.engine import Engine
 from segments.features.scored import AT, BY, NEXT, SCORE
 from segments.models.features import Vector
 from segments.models.released import ModelVersion
-from segments.models.scores import Scorer
+from segments.models.scores import Scorer, Scores
 from segments.processor import Processor
+from segments.profile import Profile
 from segments.profiles import Profiles
 from segments.replay import Replay, replay
 from segments.shadow import plan_of
@@ -301,6 +302,42 @@ def test_those_of_a_partition_that_is_behind_are_scored_together_too() -> None:
     job.advance(START + DELAY * 2)
     assert sum(scorer.calls) == users
     assert len(scorer.calls) < 4
+
+
+def test_those_of_a_partition_that_is_behind_who_have_events_first_are_scored_together_too() -> None:
+    scorer = Formula()
+    job = running(scorer, typical={})
+    users = 600
+    job.process([event(DELAY * 9, "Order", "first")], [None])
+    job.process([event(each, "Order", f"u{each}", f"tier {each}") for each in range(users)], [None] * users)
+    job.process([event(DELAY + 1_000 + each, "View", f"u{each}") for each in range(users)], [None] * users)
+    assert sum(scorer.calls) == users
+    assert len(scorer.calls) < 10
+
+
+def test_who_waits_to_be_scored_is_noted_only_where_somebody_asks() -> None:
+    engine = Engine(plan_of(release(), scorers=lambda _: Formula()))
+    profile = Profile()
+    for each in range(3):
+        engine.apply(profile, engine.plan.decoder.decode(event(each, "View")), [])
+    (scoring,) = engine.scorings
+    assert scoring.take_waiting() == []
+    engine.apply(profile, engine.plan.decoder.decode(event(DELAY + 1, "View")), [])
+    assert scoring.take_waiting() == [(START + 2 * DELAY + 1, "u")]
+
+
+def test_what_a_model_that_was_away_did_not_score_is_asked_again() -> None:
+    class Away:
+        def scores(self, vectors: Sequence[Vector]) -> list[float | None]:
+            if vectors[0] == (2.0,):
+                raise OSError("away")
+            return [1.0] * len(vectors)
+
+    scores = Scores(Away())
+    for _ in range(2):
+        with pytest.raises(OSError, match="away"):
+            scores.ahead([(2.0,), (3.0,)])
+    assert (scores.of((3.0,)), scores.ahead([(3.0,), (4.0,)])) == (1.0, [[1.0], [1.0]])
 
 
 def test_a_user_is_scored_again_when_the_score_is_old_and_not_before() -> None:
