@@ -232,18 +232,22 @@ class Engine:
     ) -> None:
         """Judge rules in dependency order; a rule that changed has its dependents judged too."""
         members, features, first = profile.members, profile.features, len(changes)
+        nothing_is_due = profile.due > now  # then no membership's own instant needs to be read from far-off memory
         pending = iter(judged)
         while True:
-            for segment_id, effect, guard, ask, rule in pending:
+            for segment_id, effect, guard, wanted, ask, rule in pending:
                 member = members.get(segment_id)
                 if member is None:
                     if effect == FALLS or (guard is not None and guard not in features):
                         continue  # false for ever, and the event cannot make it true
+                    if wanted is not None and features.get(wanted[0]) != wanted[1]:
+                        continue  # as above
                     inside = since = 0
                 else:
-                    inside, since, due = member
-                    if due > now and effect == (RISES if inside else FALLS):
+                    inside = member[0]
+                    if effect == (RISES if inside else FALLS) and (nothing_is_due or member[2] > now):
                         continue  # the event only confirms what is known and does not bring the next change nearer
+                    since = member[1]
                 holds, due = ask(profile, now) if ask is not None else rule.decide(profile, inside == 1, since, now)
                 if holds or due != NEVER:
                     members[segment_id] = (1, since if inside else now, due) if holds else (0, 0, due)

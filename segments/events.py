@@ -162,7 +162,7 @@ class EventDecoder:
             raise RejectedEvent("too_large", f"{len(payload)} bytes are more than the {self._max_bytes} allowed")
         time = raw.timestamp
         if type(time) is not int:
-            time = _time(time)
+            time = _time_of_text(time) if type(time) is str else _time(time)
         ahead = 0 if written_at is None else time - written_at
         if not (_OLDEST <= time < _NEWEST and self._oldest_ahead <= ahead <= self._newest_ahead):
             raise _implausible(time, ahead)
@@ -233,6 +233,24 @@ def _name(call: str, event: str | None) -> str:
     if not event:
         raise RejectedEvent("no_event_name", "a track call needs 'event'")
     raise RejectedEvent("reserved_name", f"'{event}' is a name that only the engine gives")
+
+
+_SECONDS_KEPT = 4_096
+_FRACTIONS = {f".{ms:03}Z": ms for ms in range(1_000)}
+_seconds: dict[str, int] = {}  # texts up to the second that were found to be times before, in ms
+
+
+def _time_of_text(text: str) -> int:
+    """Return `_time`, faster for what JavaScript writes: of `2026-11-22T10:00:00.250Z` the second is mostly known."""
+    ms, second = _FRACTIONS.get(text[19:]), text[:19]
+    if ms is None:
+        return _time(text)
+    start = _seconds.get(second)
+    if start is None:
+        if len(_seconds) >= _SECONDS_KEPT:
+            _seconds.clear()
+        start = _seconds[second] = _time(text) - ms
+    return start + ms
 
 
 def _time(value: float | str | None) -> int:

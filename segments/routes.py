@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from segments.conditions.base import UNKNOWN, Ask
+from segments.conditions.base import UNKNOWN, Ask, Wanted
 from segments.events import ANY_EVENT, SESSION_STARTED, Event
 from segments.features.base import Input, Update
 from segments.fields import Getter, getter
@@ -15,8 +15,8 @@ _ROUTES_KEPT = 100_000
 _MERGED_KEPT = 1_000
 
 # Rules in dependency order: id of the segment, how the event can move it, a feature without whose state nobody enters,
-# its plain condition if that is all, the rule.
-Judged = tuple[tuple[int, int, int | None, Ask | None, Rule], ...]
+# one without whose value nobody does, its plain condition if that is all, the rule.
+Judged = tuple[tuple[int, int, int | None, Wanted | None, Ask | None, Rule], ...]
 Pairs = Sequence[tuple[Rule, int]]
 Place = tuple[int, Input]  # a feature's id and one of its inputs; they are updated in the order of registration
 
@@ -110,7 +110,7 @@ class Router:
         self._at_session_start: Pairs = []
         self._for_new_user: Pairs = []
         self.session_started = self._build(self._indexes.get(SESSION_STARTED, _EventIndex()).base)
-        self._at_session_start = [(rule, effect) for _, effect, _, _, rule in self.session_started.judged]
+        self._at_session_start = [(rule, effect) for _, effect, *_, rule in self.session_started.judged]
         self._for_new_user = [(rule, UNKNOWN) for rule in interesting_from_the_start]
 
     def route(self, event: Event) -> Route:
@@ -168,9 +168,9 @@ class Router:
 
 def merge_judged(judged: Judged, more: Iterable[tuple[Rule, int]]) -> Judged:
     """Return both in dependency order, each rule once; a rule in both may be moved either way."""
-    merged = {rule.index: (rule, effect) for _, effect, _, _, rule in judged}
+    merged = {rule.index: (rule, effect) for _, effect, *_, rule in judged}
     for rule, effect in more:
         known = merged.get(rule.index)
         merged[rule.index] = (rule, effect if known is None or known[1] == effect else UNKNOWN)
     pairs = [merged[index] for index in sorted(merged)]
-    return tuple((rule.segment_id, effect, rule.guard, rule.plain, rule) for rule, effect in pairs)
+    return tuple((rule.segment_id, effect, rule.guard, rule.wanted, rule.plain, rule) for rule, effect in pairs)

@@ -15,6 +15,7 @@ from segments.conditions.base import (
     Check,
     Fact,
     Value,
+    Wanted,
     decay_time,
     first_false,
     number_text,
@@ -106,6 +107,7 @@ class Rule:
         self._score = next((fact for fact in when.facts if fact.is_score), None)
         self._enter, self._leave = _enter_and_leave(checks)
         self.needs = self._enter.needs
+        self.wanted: Wanted | None = next(iter(self._enter.wants), None)  # without this value nobody enters
         simple = exit_when is None and confidence is None and not self._dwell
         self.effects = when.effects if simple else combine_all([self._enter, negate(self._leave)]).effects
         self.plain: Ask | None = self._enter.ask if simple else None
@@ -219,7 +221,7 @@ class WarmingRule(Rule):
 
     def __init__(self, segment: Segment, segment_id: int, index: int, checks: Checks) -> None:
         super().__init__(segment, segment_id, index, checks)
-        self.effects, self.needs, self.plain, self.has_detail = {}, (), None, False
+        self.effects, self.needs, self.wanted, self.plain, self.has_detail = {}, (), None, None, False
         self._when_facts, self._exit_facts = _told(checks.parent.facts if checks.parent else ()), ()
 
     def decide(self, profile: Profile, inside: bool, since: int, now: int) -> Judgement:  # noqa: ARG002 - as every rule

@@ -35,6 +35,7 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 SYMBOL = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "="}
 
 
+Wanted = tuple[int, str | None]  # a feature's id and its value; None: no state
 Value = Callable[[Profile, int], Any]
 Bound = Callable[[int], str]  # what a value is compared with at an instant (ms), where that moves
 
@@ -59,16 +60,25 @@ class Fact(NamedTuple):
 class Check:
     """A compiled condition. `ask` may name an instant that is too early (it is asked again then), never too late.
 
-    `needs` are features without a state of each of which it is false for ever: it need not be asked then.
+    `needs` are features without a state of each of which it is false for ever: it need not be asked then. `wants` are
+    features with the value of each without which that is so, too.
     """
 
-    __slots__ = ("ask", "effects", "facts", "needs")
+    __slots__ = ("ask", "effects", "facts", "needs", "wants")
 
-    def __init__(self, ask: Ask, effects: Effects, facts: tuple[Fact, ...], needs: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        effects: Effects,
+        facts: tuple[Fact, ...],
+        needs: tuple[int, ...] = (),
+        wants: tuple[Wanted, ...] = (),
+    ) -> None:
         self.ask = ask
         self.effects = effects
         self.facts = facts
         self.needs = needs
+        self.wants = wants
 
 
 class Builder(Protocol):

@@ -26,7 +26,8 @@ def combine_all(checks: Sequence[Check]) -> Check:
         return True, until
 
     needs = tuple(dict.fromkeys(feature for check in checks for feature in check.needs))
-    return Check(ask, _merge(checks), tuple(iterate_facts(list(checks))), needs)
+    wants = tuple(wanted for check in checks for wanted in check.wants)
+    return Check(ask, _merge(checks), tuple(iterate_facts(list(checks))), needs, wants)
 
 
 def combine_any(checks: Sequence[Check]) -> Check:
@@ -45,7 +46,8 @@ def combine_any(checks: Sequence[Check]) -> Check:
         return False, until
 
     needs = tuple(feature for feature in checks[0].needs if all(feature in check.needs for check in checks))
-    return Check(ask, _merge(checks), tuple(iterate_facts(list(checks))), needs)
+    wants = tuple(wanted for wanted in checks[0].wants if all(wanted in check.wants for check in checks))
+    return Check(ask, _merge(checks), tuple(iterate_facts(list(checks))), needs, wants)
 
 
 def negate(check: Check) -> Check:

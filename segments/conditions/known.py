@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from segments.conditions.base import NO, UNKNOWN, YES, Answer, Builder, Check, Fact, needed_by
+from segments.conditions.base import NO, UNKNOWN, YES, Answer, Builder, Check, Fact, Wanted, needed_by
 from segments.definitions.model import Context, Trait
 from segments.features.latest import Latest
 from segments.profile import Profile
@@ -31,4 +31,14 @@ def _compile(latest: Latest, text: str, spec: Trait | Context, builder: Builder)
 
     expected = " and ".join(f"{operator} {bound}" for operator, bound in spec.operators().items())
     fact = Fact(text, expected, value, ask)
-    return Check(ask, {(feature, ""): UNKNOWN}, (fact,), needed_by(ask, feature))
+    return Check(ask, {(feature, ""): UNKNOWN}, (fact,), needed_by(ask, feature), _wants(feature, spec))
+
+
+def _wants(feature: int, spec: Trait | Context) -> tuple[Wanted, ...]:
+    """Return the only value for which the test passes, if there is one that Python compares as JSON does."""
+    match list(spec.operators().items()):
+        case [("eq", str(text))]:
+            return ((feature, text),)
+        case [("exists", False)]:
+            return ((feature, None),)
+    return ()

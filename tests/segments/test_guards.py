@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from segments.changes import Change
+from segments.conditions.base import Answer
 from segments.definitions import load_definitions, parse_definitions
+from segments.engine import Engine
 from segments.plan import Plan
 from segments.profile import NEVER, Profile
 
@@ -61,3 +64,43 @@ def test_without_a_state_of_the_guard_a_shipped_rule_stays_false(name: str) -> N
 )
 def test_only_a_condition_that_needs_a_rare_feature_has_a_guard(condition: str, expected: bool) -> None:
     assert guarded(condition) is expected
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("{context: {path: device.type, eq: mobile}}", "mobile"),
+        ("{trait: {name: t, exists: false}}", None),
+        ("{trait: {name: t, exists: true}}", "nothing"),
+        ("{trait: {name: t, eq: 1}}", "nothing"),  # True is equal to it in Python
+        ("{trait: {name: t, eq: a, ne: b}}", "nothing"),
+        ("{trait: {name: t, in: [a]}}", "nothing"),
+        ("{not: {trait: {name: t, eq: a}}}", "nothing"),
+        ("{all: [{recency: {event: any, within: 1h}}, {trait: {name: t, eq: a}}]}", "a"),
+        ("{any: [{recency: {event: any, within: 1h}}, {trait: {name: t, eq: a}}]}", "nothing"),
+        ("{any: [{trait: {name: t, eq: a}}, {all: [{trait: {name: t, eq: a}}, {trait: {name: u, eq: a}}]}]}", "a"),
+    ],
+)
+def test_only_a_condition_that_one_value_makes_true_wants_it(condition: str, expected: str | None) -> None:
+    (rule,) = Plan(parse_definitions(f"segments: [{{name: s, when: {condition}}}]")).rules
+    assert (rule.wanted[1] if rule.wanted else "nothing") == expected
+
+
+def test_a_rule_is_not_asked_about_who_has_another_value() -> None:
+    condition = "{all: [{context: {path: device.type, eq: mobile}}, {lifetime: {of: count, event: any, gte: 2}}]}"
+    plan = Plan(parse_definitions(f"segments: [{{name: s, when: {condition}}}]"))
+    (rule,) = plan.rules
+    asked, changes, profile, ask = list[int](), list[Change](), Profile(), rule.plain
+    assert ask is not None
+
+    def noting(profile: Profile, now: int) -> Answer:
+        asked.append(now)
+        return ask(profile, now)
+
+    rule.plain = noting
+    engine = Engine(plan)
+    for second, device in enumerate(("desktop", "desktop", "mobile", "mobile", "desktop", "desktop"), 1_795_341_600):
+        event = b'{"type": "page", "userId": "u", "timestamp": %d000, "context": {"device": {"type": "%b"}}}'
+        engine.apply(profile, plan.decoder.decode(event % (second, device.encode())), changes)
+    assert [(each.action, each.at // 1_000 - 1_795_341_600) for each in changes] == [("entered", 2), ("exited", 4)]
+    assert [now // 1_000 - 1_795_341_600 for now in asked] == [2, 4]
