@@ -280,7 +280,7 @@ class Engine:
         known = cause if isinstance(cause, Cause) else Cause("event", cause)
         if known is TIMER and rule.moved_at(now):
             known = THRESHOLD
-        elif known is TIMER and rule.was_scored_at(profile, now):
+        elif known is TIMER and rule.follows and rule.was_scored_at(profile, now):
             known = MODEL
         changes.append(self.change(user_id, profile, rule, "entered" if entered else "exited", now, known))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 
 import msgspec
 
@@ -152,9 +153,13 @@ class Profiles:
 
     def settle(self) -> None:
         """Turn decoded profiles back into bytes and mark those that differ as changed."""
+        self._settle(len(self.decoded))
+
+    def _settle(self, count: int) -> None:
+        """Settle so many profiles, those that have been decoded for longest."""
         decoded, blobs, is_changed, encode = self.decoded, self._blobs, self._is_changed, self._encode
-        while decoded:
-            user_id, profile = decoded.popitem()  # one by one: what was just encoded is freed from warm caches
+        for user_id in list(islice(decoded, count)):
+            profile = decoded.pop(user_id)  # one by one: what was just encoded is freed from warm caches
             if not profile.newest and not profile.clock:
                 if user_id in self._numbers:
                     self._forget(user_id, self.reached)
@@ -173,9 +178,9 @@ class Profiles:
                     self._mark_changed(number)
 
     def settle_if_many(self) -> None:
-        """Settle when more than 8,192 profiles are decoded."""
+        """Settle all but the last 4,096 when more than 8,192 profiles are decoded: those may be due soon."""
         if len(self.decoded) > _DECODED_KEPT:
-            self.settle()
+            self._settle(len(self.decoded) - _DECODED_KEPT // 2)
 
     def changed(self, shard: int) -> int:
         """Return how many users changed since the last `take_changed`, apart from what is still decoded."""

@@ -77,9 +77,11 @@ class ScoringAhead:
     def due(self, user_id: str, profile: Profile, until: int) -> None:
         """Have scores ready of a user who is due, and if that is not so yet, of all who are due up to `until` (ms)."""
         scorings = self._timeline.engine(profile.release).scorings if self._timeline.knows(profile.release) else ()
-        if not all(scoring.is_ready(user_id, profile, until) for scoring in scorings):
-            next_ones = self._profiles.due_between(profile.due - 1, until, _AT_ONCE)
-            self._prepare([user_id, *(each for _, each in next_ones)], until)
+        for scoring in scorings:
+            if not scoring.is_ready(user_id, profile, until):
+                next_ones = self._profiles.due_between(profile.due - 1, until, _AT_ONCE)
+                self._prepare([user_id, *(each for _, each in next_ones)], until)
+                return
 
     def _prepare(self, users: Iterable[str], until: int) -> None:
         """Prepare users who are to be scored up to an instant (ms)."""

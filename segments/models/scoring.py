@@ -95,9 +95,11 @@ class Scoring:
 
     def is_ready(self, user_id: str, profile: Profile, until: int) -> bool:
         """Say whether a user is prepared for, or need not be: is not to be scored up to `until` (ms)."""
-        due = self.due(profile)
+        score = profile.features.get(self.feature)
+        if score is None or score[NEXT] > until:
+            return True
         ready = self._scored.ready.get(user_id)
-        return due > until or (ready is not None and ready.at == due)
+        return ready is not None and ready.at == score[NEXT]
 
     def prepare_ahead(self, user_id: str, profile: Profile, until: int) -> None:
         """Have a user scored ahead with the next ones, if that is due up to `until` (ms) and was not done."""

@@ -130,13 +130,23 @@ def test_whoever_is_due_comes_and_nobody_else(seed: int, monkeypatch: pytest.Mon
     assert sorted(dues) == sorted(user_id for _, user_id in taken(profiles, NEVER - 1))
 
 
+def test_who_came_last_stays_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_DECODED_KEPT", 4)
+    profiles = Profiles()
+    for user_id in "abcde":
+        touch(profiles, user_id, NEVER)
+    profiles.settle_if_many()
+    assert list(profiles.decoded) == ["d", "e"]
+    assert [decode_profile(profiles.settled(each)).newest for each in "abc"] == [1 << 40] * 3
+
+
 def test_settling_keeps_what_was_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_DECODED_KEPT", 10)
     profiles = Profiles()
     for number in range(11):
         touch(profiles, f"u{number}", 100 + number)
     profiles.settle_if_many()
-    assert not profiles.decoded
+    assert len(profiles.decoded) == 5
     assert [profiles.open(f"u{number}").due for number in range(11)] == list(range(100, 111))
     profiles.settle_if_many()
     assert len(profiles) == 11
