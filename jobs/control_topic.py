@@ -90,8 +90,12 @@ def read_history(kafka: KafkaSettings) -> History:
 
 
 def answers(kafka: KafkaSettings) -> bool:
-    """Say whether anything listens at the first address: a Kafka client would try for half a minute."""
-    host, _, port = kafka.bootstrap_servers.split(",", maxsplit=1)[0].rpartition(":")
+    """Say whether anything listens at one of the addresses: a Kafka client would try for half a minute."""
+    return any(map(_listens, kafka.bootstrap_servers.split(",")))
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.strip().rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=1.0).close()
     except (OSError, ValueError):

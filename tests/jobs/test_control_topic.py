@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from jobs import control_topic
@@ -85,6 +87,12 @@ def test_of_two_who_release_at_once_the_second_is_told(monkeypatch: pytest.Monke
 def test_where_nothing_listens_nobody_waits() -> None:
     assert not control_topic.answers(KafkaSettings(bootstrap_servers="127.0.0.1:1"))
     assert not control_topic.answers(KafkaSettings(bootstrap_servers="nonsense"))
+
+
+def test_one_broker_of_several_is_enough_to_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        address = f"127.0.0.1:{there.getsockname()[1]}"
+        assert control_topic.answers(KafkaSettings(bootstrap_servers=f"127.0.0.1:1, {address}"))
 
 
 def test_a_rebuild_is_told_the_bounds_of_all_times(topic: Topic) -> None:
