@@ -8,8 +8,6 @@ from collections.abc import Container
 from segments.log_segment import LogSegment, encode_segment
 from segments.profile import Layout
 
-_SEGMENT_BYTES = 32  # at most, of one that names nobody
-
 
 class Forgotten:
     """Of a worker's users by shard: all of it is bounded by how many users a shard had at once.
@@ -60,11 +58,6 @@ class Forgotten:
     def until_of(self, shard: int) -> int:
         """Return how far event time (ms) had come when a user of the shard was forgotten last, 0 when none was."""
         return self._until.get(shard, 0)
-
-    def size_of(self, shard: int) -> int:
-        """Return about how many bytes `take_gone` adds to a log, never fewer."""
-        gone = self._gone.get(shard, ())
-        return _SEGMENT_BYTES + sum(4 * len(user_id) + 5 for user_id in gone) if gone else 0
 
     def take_gone(self, shard: int, known: Container[str]) -> list[bytes]:
         """Return a segment of the log: users forgotten since the last call whom the log has and nobody knows now."""

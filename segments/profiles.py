@@ -24,7 +24,6 @@ from segments.watcher import Watcher
 __all__ = ["Profiles", "shard_of", "user_checksum"]
 _DECODED_KEPT = 8_192
 _PROFILES_A_SEGMENT = 10_000
-_ENTRY_BYTES = 8  # at most, what MessagePack adds to a user id and a profile
 
 
 class Profiles:
@@ -190,10 +189,6 @@ class Profiles:
         """Return how many users of a shard have a number."""
         return len(self._of_shard.get(shard, ()))
 
-    def changed_size(self, shard: int) -> int:
-        """Return about how many bytes `take_changed` would return of what is settled, never fewer."""
-        return self._size(self._changed.get(shard, ())) + self.forgotten.size_of(shard)
-
     def take_changed(self, shard: int) -> list[bytes]:
         """Return segments of the shard's log: all profiles changed since the last call, by release."""
         self.settle()
@@ -202,16 +197,19 @@ class Profiles:
 
     def take_settled(self, shard: int) -> list[bytes]:
         """Return segments as `take_changed` does, but only of users whose profiles are settled."""
-        changed, decoded, users = self._forget_changed(shard), self.decoded, self._users
-        for number in changed:
-            if users[number] in decoded:
-                self._mark_changed(number)
+        changed = self._forget_changed(shard)
+        self._mark_decoded(changed)
         return self._segments(number for number in changed if not self._is_changed[number])
 
     def all_of(self, shard: int) -> Iterator[bytes]:
         """Return all profiles of a shard as segments of at most 10,000; nothing of it counts as changed any more."""
         self.settle()
+        yield from self.all_settled(shard)
+
+    def all_settled(self, shard: int) -> Iterator[bytes]:
+        """Return segments as `all_of` does, of profiles as they were settled last; those in use count as changed."""
         self._forget_changed(shard)
+        self._mark_decoded(self._of_shard.get(shard, ()))
         yield from self.forgotten.rewritten(shard)
         numbers = self._of_shard.get(shard, array("I"))
         for first in range(0, len(numbers), _PROFILES_A_SEGMENT):
@@ -310,6 +308,13 @@ class Profiles:
             self._is_changed[number] = False
         return changed
 
+    def _mark_decoded(self, numbers: Iterable[int]) -> None:
+        """Have those be written again whose profiles are not settled now."""
+        decoded, users = self.decoded, self._users
+        for number in numbers:
+            if users[number] in decoded:
+                self._mark_changed(number)
+
     def _segments(self, numbers: Iterable[int]) -> list[bytes]:
         together: dict[Written, dict[str, bytes]] = {}
         for number in numbers:
@@ -327,8 +332,3 @@ class Profiles:
     def _segment(self, release: int, layout: Layout, profiles: dict[str, bytes]) -> bytes:
         recent = {user_id: kept for user_id in profiles if (kept := self.recent.encode(user_id)) is not None}
         return encode_segment(LogSegment(release, layout, profiles, recent))
-
-    def _size(self, numbers: Iterable[int]) -> int:
-        users, blobs = self._users, self._blobs
-        size = self.recent.size
-        return sum(len(blobs[n]) + 4 * len(users[n]) + _ENTRY_BYTES + size(users[n]) for n in numbers)

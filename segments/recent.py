@@ -11,7 +11,6 @@ from segments.profile import Profile, decode_profile, open_from, profile_encoder
 
 _EVENTS_A_STRETCH = 8
 _STRETCHES_KEPT = 128
-_STRETCH_BYTES = 48  # at most, what MessagePack adds to a stretch
 _PAGE_BITS = 16  # users are forgotten by pages of 65,536 ms
 
 
@@ -145,12 +144,6 @@ class RecentEvents:
         """Return what is kept of a user as bytes, None when there is nothing."""
         stretch = self._users.get(user_id)
         return None if stretch is None else _encode(stretch)
-
-    def size(self, user_id: str) -> int:
-        """Return about how many bytes a user adds to what is written, never fewer."""
-        stretches = self.get(user_id)
-        kept = sum(len(stretch.base) + len(stretch.events) + _STRETCH_BYTES for stretch in stretches)
-        return kept + 4 * len(user_id) + _STRETCH_BYTES if stretches else 0
 
     def load(self, user_id: str, blob: bytes | None) -> None:
         """Take in what `encode` returned."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Protocol
 
 from segments.profiles import Profiles
 
 _SLACK = 256 * 1024
-_WRITTEN_AHEAD = 128  # users of a shard at least, or the call costs more than their bytes
-_CALM = 4  # a shard is written ahead when fewer than one in so many of its users changed between two checkpoints
+_WORTH_IT = 32  # users of a shard at least, or a call costs more than their bytes
+_GROWN = 2  # times its size when it was written anew: then a log is, between two checkpoints
+_OVERGROWN = 3  # times that size: then at a checkpoint, which waits for it
 
 
 class SegmentState(Protocol):
@@ -36,8 +37,7 @@ class ProfileLog:
         self._segments: dict[int, list[int]] = {}
         self._bytes: dict[int, int] = {}
         self._bytes_when_full: dict[int, int] = {}
-        self._ahead: dict[int, int] = {}  # users written since the last checkpoint
-        self._calm: set[int] = set()
+        self._ahead: set[int] = set()  # shards written since the last checkpoint
 
     def load(self, shard: int, state: SegmentState) -> None:
         """Read a shard's profiles, once after each start."""
@@ -47,47 +47,47 @@ class ProfileLog:
         self._profiles.load(shard, (entries[number] for number in sorted(entries)))
 
     def due_ahead(self, shards: Iterable[int]) -> list[int]:
-        """Return the shards of which `append_ahead` spares the next checkpoint much, and writes little twice."""
-        changed, calm = self._profiles.changed, self._calm
-        return [shard for shard in shards if shard in calm and changed(shard) >= _WRITTEN_AHEAD]
+        """Return the shards of which the next checkpoint is spared something, each once between two."""
+        changed, done = self._profiles.changed, self._ahead
+        return [shard for shard in shards if shard not in done and changed(shard) >= _WORTH_IT]
+
+    def grown(self, shards: Iterable[int]) -> int | None:
+        """Return a shard whose log should be written anew, None when there is none."""
+        return next((shard for shard in shards if self._has_grown(shard, _GROWN)), None)
 
     def append_ahead(self, shard: int, state: SegmentState) -> int:
         """Write the users that changed and are at rest, between two checkpoints; returns the bytes written."""
-        before = self._profiles.changed(shard)
-        written = self._append(shard, state, self._profiles.take_settled)
-        self._ahead[shard] = self._ahead.get(shard, 0) + before - self._profiles.changed(shard)
-        return written
+        self._ahead.add(shard)
+        return self._put_all(shard, state, self._profiles.take_settled(shard))
 
     def append(self, shard: int, state: SegmentState) -> int:
         """Write all that changed since the last call, for a checkpoint; returns the bytes written."""
-        self._profiles.settle()
-        changed = self._profiles.changed(shard) + self._ahead.pop(shard, 0)
-        if changed * _CALM < self._profiles.of_shard(shard):
-            self._calm.add(shard)
-        else:
-            self._calm.discard(shard)
-        return self._append(shard, state, self._profiles.take_changed)
+        self._ahead.discard(shard)
+        if self._has_grown(shard, _OVERGROWN):
+            self._profiles.settle()
+            return self.rewrite(shard, state)
+        return self._put_all(shard, state, self._profiles.take_changed(shard))
 
-    def _append(self, shard: int, state: SegmentState, take: Callable[[int], list[bytes]]) -> int:
-        grown = self._bytes.get(shard, 0) + self._profiles.changed_size(shard)
-        if grown > 2 * self._bytes_when_full.get(shard, 0) + _SLACK:
-            return self._rewrite(shard, state)
-        segments = take(shard)
-        for segment in segments:
-            self._put(shard, state, segment)
-        return sum(map(len, segments))
+    def _has_grown(self, shard: int, times: int) -> bool:
+        return self._bytes.get(shard, 0) > times * self._bytes_when_full.get(shard, 0) + (times - 1) * _SLACK
 
-    def _rewrite(self, shard: int, state: SegmentState) -> int:
+    def rewrite(self, shard: int, state: SegmentState) -> int:
+        """Write a shard's log anew, users as they were settled last; returns the bytes written."""
         old = self._segments.get(shard, [])
         self._segments[shard] = old[-1:]  # numbers go on: an old number is never used for new content
         self._bytes[shard] = 0
-        for segment in self._profiles.all_of(shard):
+        for segment in self._profiles.all_settled(shard):
             self._put(shard, state, segment)
         for number in old:
             state.remove(number)
         self._segments[shard] = [number for number in self._segments[shard] if number not in old]
         self._bytes_when_full[shard] = self._bytes[shard]
         return self._bytes[shard]
+
+    def _put_all(self, shard: int, state: SegmentState, segments: list[bytes]) -> int:
+        for segment in segments:
+            self._put(shard, state, segment)
+        return sum(map(len, segments))
 
     def _put(self, shard: int, state: SegmentState, segment: bytes) -> None:
         numbers = self._segments.setdefault(shard, [])

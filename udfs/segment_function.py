@@ -42,7 +42,7 @@ from udfs.frames import (
 from udfs.function_options import FunctionOptions
 from udfs.handed_log import HandedLog
 from udfs.keyed_state import ShardKeys
-from udfs.memory import collect, collect_only_on_demand
+from udfs.memory import Collector, collect_only_on_demand
 from udfs.metrics import WorkerMetrics
 from udfs.model_watch import ModelWatch
 from udfs.profile_log import ProfileLog
@@ -50,9 +50,9 @@ from udfs.redis_users import ProfileUsers, RedisGap
 from udfs.redis_writer import RedisWriter
 from udfs.releases import IDLE_SLICE_S, SLICE_S, Releases
 from udfs.told import Told
+from udfs.write_ahead import WriteAhead
 
 _log = logging.getLogger(__name__)
-_AHEAD_S = 0.02  # after one batch, for writing state before it must be: the next batch waits no longer
 T = TypeVar("T", Change, Memberships)
 
 
@@ -81,6 +81,8 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         self._handed = HandedLog(self._processor)
         self._is_first = context.get_index_of_this_subtask() == 0
         self._keys = ShardKeys(context)
+        self._ahead = WriteAhead(self._log, self._keys)
+        self._garbage = Collector()
         self._state = context.get_map_state(
             MapStateDescriptor("profiles", Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE()))
         )
@@ -108,7 +110,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             yield from self._events(EventFrame(frame))
             yield from self._follow(SLICE_S)
             yield from self._census.report(watermark_of(frame))
-            self._save_ahead()
+            self._metrics.written.inc(self._ahead.write(self._releases.shards, self._state))
             self._mend_redis(SLICE_S)
         elif kind == Kind.TICK:
             yield from self._tick(watermark_of(frame))
@@ -219,20 +221,8 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
                 self._metrics.written.inc(written + self._handed.save(shard, self._state))
         self._metrics.forgotten.inc(self._profiles.forgotten.take_users())
         self._swept = False
-        collect()  # now, when all profiles are bytes
-
-    def _save_ahead(self) -> None:
-        """Write part of what changed before the marker comes, at which all events wait."""
-        shards = self._log.due_ahead(self._releases.shards)
-        if not shards:
-            return
-        until = time.perf_counter() + _AHEAD_S
-        with self._keys.writing_together():
-            for shard in shards:
-                self._keys.turn_to(shard)
-                self._metrics.written.inc(self._log.append_ahead(shard, self._state))
-                if time.perf_counter() > until:
-                    return
+        self._ahead.marked()
+        self._garbage.collect()  # now, when all profiles are bytes
 
     def _events(self, frame: EventFrame) -> Iterator[bytes]:
         suspects = frame.suspects() if any(frame.faults) else None

@@ -216,15 +216,20 @@ def test_a_profile_that_was_only_looked_at_has_not_changed() -> None:
     assert list(again.users()) == ["b"]
 
 
-def test_the_size_of_what_changed_is_known_before_it_is_written() -> None:
+def test_profiles_in_use_are_written_as_they_were_settled_and_count_as_changed() -> None:
     profiles = Profiles()
-    assert profiles.changed_size(0) == 0
-    for number in range(1_000):
-        touch(profiles, f"\N{SNOWMAN}{number}", 1 << 41)
+    touch(profiles, "a", 1 << 41)
+    touch(profiles, "b", 1 << 41)
     profiles.settle()
-    size = profiles.changed_size(0)
-    segment = profiles.take_changed(0)[0]
-    assert len(segment) <= size <= 2 * len(segment)
+    profiles.open("a").clock = 7
+    segments = list(profiles.all_settled(0))
+    assert profiles.changed(0) == 1
+    again = Profiles()
+    again.load(0, segments)
+    before = profiles.peek(0).clock
+    assert [again.peek(number).clock for number in (0, 1)] == [before, before]
+    again.load(0, profiles.take_changed(0))
+    assert [again.peek(number).clock for number in (0, 1)] == [7, before]
 
 
 def test_another_layout_is_translated_and_what_it_does_not_name_is_forgotten() -> None:

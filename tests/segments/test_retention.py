@@ -405,7 +405,7 @@ def lengths(worker: Processor, state: State) -> dict[str, int]:
         "recent": len(profiles.recent),
         "recent pages": sum(map(len, profiles.recent._pages.values())),
         "of shards": sum(map(len, profiles._of_shard.values())),
-        "gone": profiles.forgotten.size_of(0),
+        "gone": len(profiles.forgotten._gone.get(0, ())),
         "free": profiles.forgotten.free,
         "log": max(10_000, sum(map(len, state.values()))),
     }
@@ -416,7 +416,7 @@ def test_a_replay_keeps_nothing_of_who_is_gone() -> None:
     traffic = [track(START + number * 10 * MINUTE, f"user-{number}") for number in range(30_000)]
     changes = list(run.run(records(traffic)))
     assert run.processor.profiles.numbered <= 10_000, "those of two days, and who is decoded"
-    assert run.processor.profiles.forgotten.size_of(0) == 0
+    assert not run.processor.profiles.forgotten._gone
     again = list(Replay([Release(1, 0, FORGETTING)]).run(records(traffic)))
     assert list(map(encode_change, again)) == list(map(encode_change, changes))
 

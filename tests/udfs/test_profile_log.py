@@ -116,7 +116,7 @@ def test_rewriting_bounds_the_state(state: RecordingState) -> None:
     for clock in range(2, 200):
         touch(profiles, USERS[clock % len(USERS)], clock)
         log.append(0, state)
-        assert state.size() <= 2 * full + full / 10
+        assert state.size() <= 3 * full + full / 10
     assert content(started(state)[0]) == content(profiles)
 
 
@@ -150,23 +150,14 @@ def test_a_restart_at_any_append_changes_nothing(state: RecordingState, seed: in
     assert {user_id: profiles.open(user_id).clock for user_id in expected} == expected
 
 
-@pytest.fixture
-def calm(state: RecordingState) -> tuple[Profiles, ProfileLog]:
-    """A shard of many users of which few change, and which is written ahead from one user on."""
+def test_between_checkpoints_users_at_rest_are_written_once(
+    state: RecordingState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profile_log, "_WORTH_IT", 2)
     profiles, log = started(state)
     for user_id in USERS:
         touch(profiles, user_id, 1)
     log.append(0, state)
-    touch(profiles, USERS[0], 2)
-    log.append(0, state)
-    return profiles, log
-
-
-def test_between_checkpoints_users_at_rest_are_written(
-    state: RecordingState, calm: tuple[Profiles, ProfileLog], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(profile_log, "_WRITTEN_AHEAD", 2)
-    profiles, log = calm
     touch(profiles, USERS[1], 7)
     assert log.due_ahead([0, 1]) == []
     touch(profiles, USERS[2], 7)
@@ -174,30 +165,49 @@ def test_between_checkpoints_users_at_rest_are_written(
     touch(profiles, USERS[2], 8)  # in use again
     assert log.due_ahead([0, 1]) == [0]
     assert log.append_ahead(0, state) > 0
-    assert log.due_ahead([0, 1]) == []
     again, _ = started(state)
     assert [again.open(user_id).clock for user_id in USERS[1:3]] == [7, 1]
+    touch(profiles, USERS[3], 8)
+    profiles.settle()
+    assert profiles.changed(0) == 2
+    assert log.due_ahead([0, 1]) == [], "once between two checkpoints"
     log.append(0, state)
     again, _ = started(state)
-    assert [again.open(user_id).clock for user_id in USERS[1:3]] == [7, 8]
+    assert [again.open(user_id).clock for user_id in USERS[1:4]] == [7, 8, 8]
 
 
-def test_a_shard_whose_users_change_again_and_again_is_written_at_checkpoints_only(
-    state: RecordingState, calm: tuple[Profiles, ProfileLog], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(profile_log, "_WRITTEN_AHEAD", 2)
-    profiles, log = calm
-    for half in (USERS[:10], USERS[10:20]):
-        for user_id in half:
-            touch(profiles, user_id, 3)
-        profiles.settle()
-        assert log.due_ahead([0]) == [0]
-        log.append_ahead(0, state)
-    log.append(0, state)  # nothing is left for it, but what was written ahead counts
-    touch(profiles, USERS[1], 4)
-    touch(profiles, USERS[2], 4)
-    profiles.settle()
-    assert log.due_ahead([0]) == []
+@pytest.mark.usefixtures("no_slack")
+def test_a_log_that_has_grown_is_written_anew_between_checkpoints_and_else_at_one(state: RecordingState) -> None:
+    profiles, log = started(state)
+    for user_id in USERS:
+        touch(profiles, user_id, 1)
+    log.append(0, state)
+    log.rewrite(0, state)
+    full = state.size()
+    clock = 1
+
+    def grow(until: float) -> None:
+        nonlocal clock
+        while state.size() <= until * full:
+            clock += 1
+            touch(profiles, USERS[clock % len(USERS)], clock)
+            log.append(0, state)
+
+    grow(1.9)
+    assert log.grown([1, 0]) is None
+    grow(2)
+    assert log.grown([1, 0]) == 0
+    touch(profiles, USERS[0], clock)
+    log.rewrite(0, state)
+    assert log.grown([1, 0]) is None
+    assert state.size() <= full * 1.1
+    log.append(0, state)
+    assert content(started(state)[0]) == content(profiles), "whose profile was in use is written at the checkpoint"
+    grow(3)
+    touch(profiles, USERS[0], clock + 1)
+    log.append(0, state)
+    assert state.size() <= full * 1.1
+    assert content(started(state)[0]) == content(profiles)
 
 
 @pytest.mark.usefixtures("no_slack")
@@ -217,6 +227,8 @@ def test_a_restart_after_any_writing_ahead_loses_only_what_came_after_the_checkp
             profiles.settle()
         if rng.random() < 0.2:
             log.append_ahead(0, state)
+        if rng.random() < 0.05:
+            log.rewrite(0, state)
         if rng.random() < 0.1:
             log.append(0, state)
             checkpoint, held = RecordingState(state), dict(now)

@@ -1,0 +1,125 @@
+"""When state is written between checkpoints; what is written is told in test_profile_log.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import pytest
+
+from udfs.keyed_state import ShardKeys
+from udfs.profile_log import ProfileLog, SegmentState
+from udfs.write_ahead import WriteAhead
+
+SHARDS = range(3)
+
+
+class Keys:
+    """The current key."""
+
+    def __init__(self) -> None:
+        self.shard: int | None = None
+
+    def turn_to(self, shard: int) -> None:
+        self.shard = shard
+
+    @contextmanager
+    def writing_together(self) -> Iterator[None]:
+        yield
+        self.shard = None
+
+
+class Log:
+    """A log that notes what was written; each write takes so long on the clock."""
+
+    def __init__(self, keys: Keys, takes: float = 0.0) -> None:
+        self._keys = keys
+        self.now = 100.0
+        self.takes = takes
+        self.due: list[int] = []
+        self.large: list[int] = []
+        self.appended: list[int] = []
+        self.rewritten: list[int] = []
+
+    def due_ahead(self, _: object) -> list[int]:
+        return list(self.due)
+
+    def grown(self, _: object) -> int | None:
+        return self.large[0] if self.large else None
+
+    def append_ahead(self, shard: int, _: object) -> int:
+        return self._write(shard, self.due, self.appended)
+
+    def rewrite(self, shard: int, _: object) -> int:
+        return self._write(shard, self.large, self.rewritten)
+
+    def _write(self, shard: int, waiting: list[int], done: list[int]) -> int:
+        assert self._keys.shard == shard, "state of another shard"
+        waiting.remove(shard)
+        done.append(shard)
+        self.now += self.takes
+        return 5
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log(Keys())
+
+
+@pytest.fixture
+def ahead(log: Log) -> WriteAhead:
+    return WriteAhead(cast(ProfileLog, log), cast(ShardKeys, log._keys), clock=lambda: log.now)
+
+
+def write(ahead: WriteAhead) -> int:
+    return ahead.write(SHARDS, cast(SegmentState, None))
+
+
+def test_users_are_written_when_the_next_checkpoint_is_near(log: Log, ahead: WriteAhead) -> None:
+    log.due = [0, 1]
+    assert write(ahead) == 0, "nobody knows yet when the next one comes"
+    ahead.marked()
+    log.now += 8
+    assert write(ahead) == 0
+    log.now += 2
+    ahead.marked()
+    log.now += 7.4
+    assert write(ahead) == 0, "what is written now may change again before the checkpoint"
+    log.now += 0.2
+    assert write(ahead) == 10
+    assert log.appended == [0, 1]
+
+
+def test_a_slice_ends_after_a_while_and_the_next_one_waits(log: Log, ahead: WriteAhead) -> None:
+    ahead.marked()
+    log.now += 10
+    ahead.marked()
+    log.now += 9
+    log.takes, log.due = 0.015, [0, 1, 2]
+    assert write(ahead) == 10, "20 ms were over after the second shard"
+    assert write(ahead) == 0, "batches come first"
+    log.now += 0.121
+    assert write(ahead) == 5
+    assert log.appended == [0, 1, 2]
+
+
+def test_logs_are_written_anew_at_any_time_one_after_the_other(log: Log, ahead: WriteAhead) -> None:
+    log.takes, log.large = 0.05, [2, 0]
+    assert write(ahead) == 5
+    assert write(ahead) == 0
+    log.now += 0.201
+    assert write(ahead) == 5
+    assert log.rewritten == [2, 0]
+
+
+def test_what_a_checkpoint_waits_for_comes_first(log: Log, ahead: WriteAhead) -> None:
+    ahead.marked()
+    log.now += 10
+    ahead.marked()
+    log.now += 9
+    log.due, log.large = [0], [1]
+    assert write(ahead) == 5
+    assert (log.appended, log.rewritten) == ([0], [])
+    assert write(ahead) == 5
+    assert log.rewritten == [1]
