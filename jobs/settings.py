@@ -152,7 +152,7 @@ class BatchingSettings(Section):
     max_events: Annotated[int, Field(ge=1, le=1_000_000)] = 4_000
     max_bytes: Bytes = 1_048_576
     min_linger: Milliseconds = 2
-    max_linger: Milliseconds = 200
+    max_linger: Milliseconds = 10
     max_event_bytes: Bytes = 1_048_576
 
     @model_validator(mode="after")

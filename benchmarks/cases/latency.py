@@ -65,7 +65,8 @@ def _play(context: Context, load: Load) -> Numbers:
         end = begin + load.events / load.rate
         changes = output_topic(NAME, "changes")
         in_kafka = reader.submit(latency_readers.read_changes, stack.bootstrap_servers, changes, end, end + _BEHIND_S)
-        in_redis = poller.submit(latency_readers.poll_redis, stack.redis_url, probes, end + _BEHIND_S)
+        gap = load.probe_every / load.rate
+        in_redis = poller.submit(latency_readers.poll_redis, stack.redis_url, probes, begin, gap, end + _BEHIND_S)
         context.say(f"sends {load.rate:,.0f} events/s for {end - begin:.0f} s, the first {warm_up} s of it as warm-up")
         sent = sender.submit(latency_load.send, begin).result()
         kafka, found = in_kafka.result(), in_redis.result()

@@ -68,23 +68,28 @@ def event_number(change: bytes) -> int | None:
     return int(change[start : start + _MESSAGE_ID_LENGTH][_NUMBER], 16)
 
 
-def poll_redis(url: str, probes: int, deadline: float) -> Arrivals:
-    """Ask Redis every 5 ms for the probes not seen yet, 64 at a time, until all are there or until `deadline`."""
-    missing, upcoming = list(range(min(_PROBES_ASKED, probes))), _PROBES_ASKED
+def poll_redis(url: str, probes: int, begin: float, gap: float, deadline: float) -> Arrivals:
+    """Ask Redis every 5 ms for the probes that were due to be sent and are not seen yet, at most 64 at a time.
+
+    The first is due at `begin` (s since 1970), each other `gap` (s) later. Ends with the last one, or at `deadline`.
+    """
+    missing: list[int] = []
+    upcoming = 0
     numbers, times = array("q"), array("d")
     with redis.Redis.from_url(url) as client:
-        while missing and time.time() < deadline:
+        while (missing or upcoming < probes) and (now := time.time()) < deadline:
+            due = range(upcoming, min(probes, int((now - begin) / gap) + 1, upcoming + _PROBES_ASKED - len(missing)))
+            missing += due
+            upcoming += len(due)
             pipeline = client.pipeline(transaction=False)
             for number in missing:
                 pipeline.hget(f"seg:{probe_user(number)}", "_seq")
             answers = pipeline.execute()
             now = time.time()
-            seen = [number for number, seq in zip(missing, answers, strict=True) if seq is not None]
-            for number in seen:
-                numbers.append(number)
-                times.append(now)
+            for number, seq in zip(missing, answers, strict=True):
+                if seq is not None:
+                    numbers.append(number)
+                    times.append(now)
             missing = [number for number, seq in zip(missing, answers, strict=True) if seq is None]
-            missing += range(upcoming, min(upcoming + len(seen), probes))
-            upcoming += len(seen)
             time.sleep(_POLL_S)
     return Arrivals(numbers, times)
