@@ -66,9 +66,14 @@ class Isolation:
         if event.message_id is not None:
             forget_newest(profile, event.message_id)
 
-    def let_happen(self, user_id: str, profile: Profile, until: int, changes: list[Change]) -> None:
-        """Let everything happen that happens by itself up to `until`; what fails is put off and told."""
-        self._profiles.recent.note_time(user_id, profile, until)
+    def let_happen(
+        self, user_id: str, profile: Profile, until: int, changes: list[Change], settled: bytes | None = None
+    ) -> None:
+        """Let everything happen that happens by itself up to `until`; what fails is put off and told.
+
+        `settled` are the profile's bytes, where nothing has happened to it since it was made of them.
+        """
+        self._profiles.recent.note_time(user_id, profile, until, settled)
         was = mark(profile, changes)
         before = None if profile.release == self._timeline.newest else encode_profile(profile)
         try:

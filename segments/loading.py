@@ -1,15 +1,22 @@
-"""A segment of a shard's log, read again: each profile as today's definitions have it, or put aside."""
+"""A segment of a shard's log, made of profiles and read again: each as today's definitions have it, or put aside."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from segments.log_segment import LogSegment, translator
+from segments.log_segment import LogSegment, encode_segment, translator
 from segments.profile import UNJUDGED, Layout, check_profile
 from segments.recent import RecentEvents
 from segments.unreadable import Unreadable
+
+
+def segment_of(release: int, layout: Layout, profiles: Iterable[tuple[str, bytes]], recent: RecentEvents) -> bytes:
+    """Return a segment of profiles by user, all of one release, with their recent events."""
+    by_user = dict(profiles)
+    kept = {user_id: blob for user_id in by_user if (blob := recent.encode(user_id)) is not None}
+    return encode_segment(LogSegment(release, layout, by_user, kept))
 
 
 def profiles_in(

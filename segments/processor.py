@@ -164,8 +164,10 @@ class Processor:
                 time = event.time
                 if not holds_from <= time < holds_until:
                     event = timeline.decoder_at(time).decode(payload, written_at[place])
-                user_id = event.user_id
-                profile = decoded.get(user_id) or profiles.open(user_id)
+                user_id, settled = event.user_id, None
+                profile = decoded.get(user_id)
+                if profile is None:
+                    profile, settled = profiles.open_settled(user_id)
                 if over and user_id in over:
                     self._hot.check(user_id, time, profile.newest)
                 if profile.newest == 0 and self._is_too_old(event, profile):
@@ -186,7 +188,7 @@ class Processor:
                     outcome.duplicates += 1
                 else:
                     if keeps and profile.release == release and time < holds_until:
-                        note(user_id, profile, time, pack(event))
+                        note(user_id, profile, time, pack(event), settled)
                         step(profile, event, changes)
                     else:
                         self._slow.step(profile, event, changes)
@@ -221,10 +223,10 @@ class Processor:
         scores_ahead = ahead.wanted
         if scores_ahead:
             ahead.advance(until)
-        for user_id, profile in self.profiles.take_due(until):
+        for user_id, profile, settled in self.profiles.take_due(until):
             if scores_ahead:
                 ahead.due(user_id, profile, until)
-            let_happen(user_id, profile, until, outcome.changes)
+            let_happen(user_id, profile, until, outcome.changes, settled)
         if until > self._watermark:
             self._watermark = until
             self._reach()

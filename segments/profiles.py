@@ -9,12 +9,11 @@ from itertools import islice
 
 import msgspec
 
-from segments.due_order import DueOrder
 from segments.events import RejectedEvent
 from segments.failures import failure
-from segments.forgotten import Forgotten
-from segments.loading import profiles_in
-from segments.log_segment import LogSegment, decode_segment, encode_segment
+from segments.loading import profiles_in, segment_of
+from segments.log_segment import LogSegment, decode_segment
+from segments.numbered_users import NumberedUsers
 from segments.profile import NEVER, UNJUDGED, Layout, Profile, decode_profile, due_of, profile_encoder, release_of
 from segments.recent import RecentEvents
 from segments.sharding import shard_of, user_checksum
@@ -26,29 +25,19 @@ _DECODED_KEPT = 8_192
 _PROFILES_A_SEGMENT = 10_000
 
 
-class Profiles:
+class Profiles(NumberedUsers):
     """Profiles by user. Bytes are the truth; up to 8,192 decoded profiles lie above them until `settle`.
 
-    Users are numbered as they come: what is kept of each lies in columns, by number. `layouts` says by release what the
-    ids in profiles stand for; profiles of other definitions are translated into the newest ones as they are loaded.
-    The numbers of users who were forgotten are given out again in their shard. `reached` is event time (ms).
+    `layouts` says by release what the ids in profiles stand for; profiles of other definitions are translated into the
+    newest ones as they are loaded. `reached` is event time (ms).
     """
 
     def __init__(self, shards: int = 1, layouts: dict[int, Layout] | None = None) -> None:
-        self._shards = shards
+        super().__init__(shards, self._due_of)
         self._encode = profile_encoder()
         self.layouts = layouts or {}
         self.recent = RecentEvents(name_of=self._name_of)
-        self._numbers: dict[str, int] = {}
-        self._users: list[str] = []
-        self._blobs: list[bytes] = []
-        self._shard = array("H")
-        self._is_changed, self._in_log = bytearray(), bytearray()
-        self.forgotten = Forgotten()
         self.reached = 0
-        self._changed: dict[int, array[int]] = {}
-        self._of_shard: dict[int, array[int]] = {}
-        self._due = DueOrder(self._users, self._due_of)
         self._owned: set[int] = set()
         self.decoded: dict[str, Profile] = {}
         self.unreadable = Unreadable()
@@ -58,26 +47,24 @@ class Profiles:
         self.settle()
         return len(self._users) - self.forgotten.free
 
-    @property
-    def numbered(self) -> int:
-        """How many users have a number: all but those that came since `settle` and are not due."""
-        return len(self._users)
-
     def open(self, user_id: str) -> Profile:
         """Return the user's profile to be changed; a new one for a new user. Raises RejectedEvent if unreadable."""
-        profile = self.decoded.get(user_id)
-        if profile is None:
-            number = self._numbers.get(user_id)
-            profile = Profile() if number is None else self._decode(number)
-            self.decoded[user_id] = profile
-            if self.watcher is not None and number is not None:
-                self.watcher.opened(number, profile)
-        return profile
+        return self.open_settled(user_id)[0]
 
-    def settled(self, user_id: str) -> bytes:
-        """Return the user's profile as it was settled last, as bytes; none for a user who has none yet."""
+    def open_settled(self, user_id: str) -> tuple[Profile, bytes | None]:
+        """Return what `open` does, and its bytes where nothing has happened to it since it was made of them."""
+        profile = self.decoded.get(user_id)
+        if profile is not None:
+            return profile, None
         number = self._numbers.get(user_id)
-        return b"" if number is None else self._blobs[number]
+        if number is None:
+            profile = self.decoded[user_id] = Profile()
+            return profile, b""
+        profile = self.decoded[user_id] = self._decode(number)
+        if self.watcher is None:
+            return profile, self._blobs[number]
+        self.watcher.opened(number, profile)  # which may move it
+        return profile, None
 
     @property
     def owned(self) -> Collection[int]:
@@ -88,17 +75,9 @@ class Profiles:
         """Take shards over, before or with what is loaded of them."""
         self._owned.update(shards)
 
-    def user(self, number: int) -> str:
-        """Return the user of a number (from 0, below `numbered`)."""
-        return self._users[number]
-
     def peek(self, number: int) -> Profile:
         """Return a copy of a profile as it was settled last."""
         return decode_profile(self._blobs[number])
-
-    def blob(self, number: int) -> bytes:
-        """Return a profile's bytes as it was settled last; none for a user who has no profile yet."""
-        return self._blobs[number]
 
     def look(self, user_id: str) -> Profile | None:
         """Return a user's profile to be read only, None when there is none; nothing happens to it."""
@@ -132,18 +111,23 @@ class Profiles:
 
     def mark_changed(self, user_id: str) -> None:
         """Have `take_changed` return the user: its recent events changed, if not its profile."""
-        self._mark_changed(self._number(user_id))
+        number = self._number(user_id)
+        self._changed.mark(number, self._shard[number])
 
     def schedule(self, user_id: str, due: int) -> None:
         """Have `take_due` return the user at `due` (ms)."""
         self._due.schedule(self._number(user_id), due)
 
-    def take_due(self, until: int) -> Iterator[tuple[str, Profile]]:
-        """Return the users that are due up to `until` (ms), in order of time, each once for each time."""
+    def take_due(self, until: int) -> Iterator[tuple[str, Profile, bytes | None]]:
+        """Return the users that are due up to `until` (ms), in order of time, each once for each time.
+
+        Each comes as `open_settled` returns it.
+        """
         for number in self._due.take(until):
             user_id = self._users[number]
             with suppress(RejectedEvent):
-                yield user_id, self.open(user_id)
+                profile, settled = self.open_settled(user_id)
+                yield user_id, profile, settled
             self.settle_if_many()
 
     def due_between(self, after: int, until: int, most: int) -> list[tuple[int, str]]:
@@ -156,7 +140,7 @@ class Profiles:
 
     def _settle(self, count: int) -> None:
         """Settle so many profiles, those that have been decoded for longest."""
-        decoded, blobs, is_changed, encode = self.decoded, self._blobs, self._is_changed, self._encode
+        decoded, blobs, changed, encode = self.decoded, self._blobs, self._changed, self._encode
         for user_id in list(islice(decoded, count)):
             profile = decoded.pop(user_id)  # one by one: what was just encoded is freed from warm caches
             if not profile.newest and not profile.clock:
@@ -173,8 +157,8 @@ class Profiles:
                 blobs[number] = blob
                 if self.watcher is not None:
                     self.watcher.settled(number, profile)
-                if not is_changed[number]:
-                    self._mark_changed(number)
+                if not changed.marks[number]:
+                    changed.mark(number, self._shard[number])
 
     def settle_if_many(self) -> None:
         """Settle all but the last 4,096 when more than 8,192 profiles are decoded: those may be due soon."""
@@ -183,23 +167,20 @@ class Profiles:
 
     def changed(self, shard: int) -> int:
         """Return how many users changed since the last `take_changed`, apart from what is still decoded."""
-        return len(self._changed.get(shard, ()))
-
-    def of_shard(self, shard: int) -> int:
-        """Return how many users of a shard have a number."""
-        return len(self._of_shard.get(shard, ()))
+        return len(self._changed.of(shard))
 
     def take_changed(self, shard: int) -> list[bytes]:
         """Return segments of the shard's log: all profiles changed since the last call, by release."""
         self.settle()
         gone = self.forgotten.take_gone(shard, self._numbers)
-        return gone + self._segments(self._forget_changed(shard))
+        return gone + self._segments(self._changed.take(shard))
 
     def take_settled(self, shard: int) -> list[bytes]:
         """Return segments as `take_changed` does, but only of users whose profiles are settled."""
-        changed = self._forget_changed(shard)
-        self._mark_decoded(changed)
-        return self._segments(number for number in changed if not self._is_changed[number])
+        changed = self._changed
+        taken = changed.take(shard)
+        self._mark_decoded(taken)
+        return self._segments(number for number in taken if not changed.marks[number])
 
     def all_of(self, shard: int) -> Iterator[bytes]:
         """Return all profiles of a shard as segments of at most 10,000; nothing of it counts as changed any more."""
@@ -208,7 +189,7 @@ class Profiles:
 
     def all_settled(self, shard: int) -> Iterator[bytes]:
         """Return segments as `all_of` does, of profiles as they were settled last; those in use count as changed."""
-        self._forget_changed(shard)
+        self._changed.take(shard)
         self._mark_decoded(self._of_shard.get(shard, ()))
         yield from self.forgotten.rewritten(shard)
         numbers = self._of_shard.get(shard, array("I"))
@@ -259,41 +240,10 @@ class Profiles:
             if user_id in self._numbers:
                 self._forget(user_id, read.forgotten_until)
 
-    def _name_of(self, user_id: str) -> str:
-        number = self._numbers.get(user_id)
-        return user_id if number is None else self._users[number]
-
-    def _number(self, user_id: str) -> int:
-        """Return the user's number; a new user gets the next one."""
-        number = self._numbers.get(user_id)
-        if number is None:
-            shard = shard_of(user_id, self._shards)
-            number = self.forgotten.number(shard)
-            if number is not None:
-                self._numbers[user_id], self._users[number] = number, user_id
-                return number
-            number = self._numbers[user_id] = len(self._users)
-            self._users.append(user_id)
-            self._blobs.append(b"")
-            self._shard.append(shard)
-            self._is_changed.append(False)
-            self._in_log.append(False)
-            self._of_shard.setdefault(shard, array("I")).append(number)
-            self._due.add()
-        return number
-
     def _forget(self, user_id: str, reached: int) -> None:
-        """Let go of a user, at event time `reached` (ms); the number is free for another one of the shard."""
-        number = self._numbers.pop(user_id)
         if self.watcher is not None:
-            self.watcher.settled(number, Profile())
-        self.forgotten.add(self._shard[number], number, user_id, in_log=bool(self._in_log[number]), reached=reached)
-        self._users[number], self._blobs[number], self._in_log[number] = "", b"", False
-
-    def _mark_changed(self, number: int) -> None:
-        if not self._is_changed[number]:
-            self._is_changed[number] = True
-            self._changed.setdefault(self._shard[number], array("I")).append(number)
+            self.watcher.settled(self._numbers[user_id], Profile())
+        super()._forget(user_id, reached)
 
     def _due_of(self, number: int) -> int:
         user_id, blob = self._users[number], self._blobs[number]
@@ -302,21 +252,15 @@ class Profiles:
             return profile.due
         return NEVER if not blob or user_id in self.unreadable else due_of(blob)
 
-    def _forget_changed(self, shard: int) -> array[int]:
-        changed = self._changed.pop(shard, array("I"))
-        for number in changed:
-            self._is_changed[number] = False
-        return changed
-
     def _mark_decoded(self, numbers: Iterable[int]) -> None:
         """Have those be written again whose profiles are not settled now."""
         decoded, users = self.decoded, self._users
         for number in numbers:
             if users[number] in decoded:
-                self._mark_changed(number)
+                self._changed.mark(number, self._shard[number])
 
     def _segments(self, numbers: Iterable[int]) -> list[bytes]:
-        together: dict[Written, dict[str, bytes]] = {}
+        together: dict[Written, list[tuple[str, bytes]]] = {}
         for number in numbers:
             blob, user_id = self._blobs[number], self._users[number]
             if not blob:
@@ -326,9 +270,5 @@ class Profiles:
             if written is None:
                 release = release_of(blob)
                 written = release, self.layouts.get(release & ~UNJUDGED, Layout())
-            together.setdefault(written, {})[user_id] = blob
-        return [self._segment(*written, profiles) for written, profiles in together.items()]
-
-    def _segment(self, release: int, layout: Layout, profiles: dict[str, bytes]) -> bytes:
-        recent = {user_id: kept for user_id in profiles if (kept := self.recent.encode(user_id)) is not None}
-        return encode_segment(LogSegment(release, layout, profiles, recent))
+            together.setdefault(written, []).append((user_id, blob))
+        return [segment_of(*written, profiles, self.recent) for written, profiles in together.items()]

@@ -65,11 +65,14 @@ class RecentEvents:
         """Whether anybody will ask for events."""
         return self.allowed_lateness > 0 or self.keep_from is not None
 
-    def note(self, user_id: str, profile: Profile, time: int, packed: bytes) -> None:
-        """Keep an event (packed, at `time` in ms) that is about to be applied to the profile."""
+    def note(self, user_id: str, profile: Profile, time: int, packed: bytes, settled: bytes | None = None) -> None:
+        """Keep an event (packed, at `time` in ms) that is about to be applied to the profile.
+
+        `settled` are the profile's bytes, where nothing has happened to it since it was made of them.
+        """
         stretch = self._users.get(user_id)
         if stretch is None:
-            stretch = self._begin(user_id, profile, time)
+            stretch = self._begin(user_id, profile, time, settled)
         elif not stretch.count:
             stretch.began = time
         elif stretch.count >= _EVENTS_A_STRETCH or time - stretch.began > self.allowed_lateness:
@@ -79,13 +82,16 @@ class RecentEvents:
         if time > stretch.happened:  # noqa: PLR1730 - on the hot path a call of max costs more
             stretch.happened = time
 
-    def note_time(self, user_id: str, profile: Profile, until: int) -> None:
-        """Keep the profile as it is before time alone changes it, up to `until` (ms); nothing of who was forgotten."""
+    def note_time(self, user_id: str, profile: Profile, until: int, settled: bytes | None = None) -> None:
+        """Keep the profile as it is before time alone changes it, up to `until` (ms); nothing of who was forgotten.
+
+        `settled` is as `note` has it.
+        """
         if not profile.newest:
             return
         stretch = self._users.get(user_id)
         if stretch is None:
-            self._begin(user_id, profile, until)
+            self._begin(user_id, profile, until, settled)
         elif until > stretch.happened:
             stretch.happened = until
 
@@ -160,8 +166,9 @@ class RecentEvents:
         self._users[user_id] = stretch
         self._pages.setdefault(stretch.happened >> _PAGE_BITS, []).append(user_id)
 
-    def _begin(self, user_id: str, profile: Profile, time: int) -> Stretch:
-        stretch = Stretch(self.snapshot(profile), time, time)
+    def _begin(self, user_id: str, profile: Profile, time: int, settled: bytes | None = None) -> Stretch:
+        """Begin a user's first stretch; bytes that are there already need not be made, and take no further memory."""
+        stretch = Stretch(self.snapshot(profile) if settled is None else settled, time, time)
         self._keep(self._name_of(user_id), stretch)
         return stretch
 

@@ -18,7 +18,7 @@ def touch(profiles: Profiles, user_id: str, due: int, newest: int = 1 << 40) -> 
 def taken(profiles: Profiles, until: int, then: int = NEVER) -> list[tuple[int, str]]:
     """Take what is due, give each user its next due, and return the dues in the order they came."""
     found = []
-    for user_id, profile in profiles.take_due(until):
+    for user_id, profile, _ in profiles.take_due(until):
         found.append((profile.due, user_id))
         profile.due = then
     return found
@@ -68,7 +68,7 @@ def test_a_user_that_is_due_again_comes_again() -> None:
     profiles = Profiles()
     touch(profiles, "a", 10)
     found = []
-    for _, profile in profiles.take_due(100):
+    for _, profile, _ in profiles.take_due(100):
         found.append(profile.due)
         profile.due += 40
     assert found == [10, 50, 90]

@@ -193,3 +193,38 @@ def test_a_user_is_listed_once_who_stands_in_a_log_many_times() -> None:
     assert sum(map(len, recent._pages.values())) == 1
     recent.forget(T + 27 * MINUTE + HOUR + 65_536)
     assert len(recent) == 0
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_the_profile_before_a_users_first_recent_event_is_as_it_was_then(settled: bool) -> None:
+    running = processor(definitions="segments: [{name: third, when: {lifetime: {of: count, event: any, gte: 3}}}]")
+    take(running, page("u", T))
+    running.advance(T + 3 * HOUR)
+    assert not running.profiles.recent.get("u")
+    if settled:
+        running.profiles.settle()
+    take(running, page("u", T + 3 * HOUR + MINUTE))
+    outcome = take(running, page("u", T + 3 * HOUR))
+    assert told(outcome) == [("third", "entered", 3 * HOUR + MINUTE)]
+
+
+def test_the_profile_before_a_users_first_recent_event_takes_no_further_memory() -> None:
+    running = processor(definitions="segments: [{name: third, when: {lifetime: {of: count, event: any, gte: 3}}}]")
+    take(running, page("u", T, "m1"))
+    running.advance(T + 3 * HOUR)
+    running.profiles.settle()
+    before = running.profiles.settled("u")
+    take(running, page("u", T + 3 * HOUR + MINUTE, "m2"))
+    assert running.profiles.recent.get("u")[0].base is before
+    running.profiles.settle()
+    assert running.profiles.settled("u") != before
+
+
+def test_so_does_the_profile_before_time_alone_changes_it() -> None:
+    running = processor(definitions="segments: [{name: seen, when: {recency: {event: any, within: 5h}}}]")
+    take(running, page("u", T))
+    running.advance(T + 3 * HOUR)
+    running.profiles.settle()
+    before = running.profiles.settled("u")
+    assert told(running.advance(T + 6 * HOUR)) == [("seen", "exited", 5 * HOUR)]
+    assert running.profiles.recent.get("u")[0].base is before
