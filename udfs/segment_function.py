@@ -41,6 +41,7 @@ from udfs.frames import (
 )
 from udfs.function_options import FunctionOptions
 from udfs.handed_log import HandedLog
+from udfs.huge_pages import keep_on_huge_pages
 from udfs.keyed_state import ShardKeys
 from udfs.memory import Collector, collect_only_on_demand
 from udfs.metrics import WorkerMetrics
@@ -67,6 +68,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         options = self._options
         collect_only_on_demand()
         beam_sampler.switch_off()
+        keep_on_huge_pages()
         self._told = Told(options.told)
         self._profiles = Profiles(options.shards)
         models = scorers(options.model_folder)

@@ -19,6 +19,7 @@ from segments.plan import Plan
 from segments.processor import Processor
 from segments.profiles import Profiles
 from udfs.frames import OutputFrame
+from udfs.huge_pages import keep_on_huge_pages
 from udfs.memory import collect_only_on_demand
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +54,8 @@ class Worker:
     """The shipped settings and, unless others are given, the shipped definitions; `models` score its users."""
 
     def __init__(self, definitions: Definitions | None = None, models: Iterable[InForce] = ()) -> None:
-        collect_only_on_demand()  # as the job's workers do
+        collect_only_on_demand()  # as the job's workers do, and so is the next line
+        keep_on_huge_pages()
         settings = load_settings(SETTINGS_PATH, {})
         times = settings.event_time
         shipped = settings.definitions.path

@@ -3,7 +3,8 @@
 The engine is the same, and so is what goes out: changes, the compacted membership topic, Redis. With a recovery folder
 it also keeps its state as the job does, every 10 s, by Bytewax's own snapshots; `light` leaves out both snapshots and
 memberships. No timers either way: Bytewax has none in event time. The user is read from the record's key, so that
-nothing is parsed twice; garbage is collected as in the job's workers, never in between.
+nothing is parsed twice; garbage is collected as in the job's workers, never in between, and
+memory lies on huge pages as theirs does.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from segments.definitions import load_definitions
 from segments.engine import Engine
 from segments.plan import Plan
 from segments.profile import Profile, decode_profile, encode_profile
+from udfs.huge_pages import keep_on_huge_pages
 from udfs.memory import collect_only_on_demand
 
 _BATCH = 2_000
@@ -107,6 +109,7 @@ def build(
 ) -> Dataflow:
     """Return the flow; the process writes its trace when it ends. No `memberships` topic: they are not published."""
     collect_only_on_demand()
+    keep_on_huge_pages()
     engine, trace = Engine(Plan(load_definitions(Path(definitions)))), Trace()
     atexit.register(trace.write, Path(trace_path))
     flow = Dataflow("segments")
