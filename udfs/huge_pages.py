@@ -52,6 +52,13 @@ def keep_on_huge_pages(system: Path = _SYSTEM) -> threading.Thread | None:
     return thread
 
 
+def move_all() -> None:
+    """Move all of this process's large memory now: what the thread comes to within minutes, for measurements."""
+    page = _page_size(_SYSTEM)
+    if page is not None:
+        move(_own_regions(), page, system_collapse(), lambda: 0.0)
+
+
 def move(regions: Iterable[Region], page: int, collapse: Collapse, clock: Callable[[], float]) -> bool:
     """Move what is not on huge pages of `page` bytes yet; returns False when this Linux refuses each time.
 
@@ -93,11 +100,14 @@ def regions_of(lines: Iterable[str]) -> Iterator[Region]:
 def _keep(page: int) -> None:
     collapse, stopped = system_collapse(), threading.Event()  # which is never set: the thread ends with the process
     while not stopped.wait(_EVERY_S):
-        with _REGIONS.open() as lines:
-            regions = list(regions_of(lines))
-        if not move(regions, page, collapse, time.thread_time):
+        if not move(_own_regions(), page, collapse, time.thread_time):
             _log.info("this Linux does not move memory to huge pages (6.1 does): a step takes up to a tenth longer")
             return
+
+
+def _own_regions() -> list[Region]:
+    with _REGIONS.open() as lines:
+        return list(regions_of(lines))
 
 
 def _page_size(system: Path) -> int | None:

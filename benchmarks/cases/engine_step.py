@@ -10,6 +10,7 @@ import orjson
 from benchmarks.cases.case import BenchmarkError, Context, Numbers
 from benchmarks.cases.fresh import in_fresh_process
 from benchmarks.cases.worker import BATCH, Batch, Worker, load
+from udfs.huge_pages import move_all
 
 USERS = 8_000  # as many as a worker keeps decoded (8,192), so no step pays for turning a profile into bytes and back
 HISTORY = 30  # events a user has on average before anything is measured
@@ -28,6 +29,7 @@ def run(events: int) -> Numbers:
     stream = load(USERS, HISTORY * USERS + ROUNDS * size * BATCH)
     worker = Worker()
     worker.run(islice(stream, HISTORY * USERS // BATCH))
+    move_all()  # as a worker that has run for minutes
     changes, steps, parses = worker.changes, [], []
     for _ in range(ROUNDS):
         batches = list(islice(stream, size))

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from udfs.huge_pages import Region, keep_on_huge_pages, move, regions_of, system_collapse
+from udfs import huge_pages
+from udfs.huge_pages import Region, keep_on_huge_pages, move, move_all, regions_of, system_collapse
 
 PAGE = 2 * 1024 * 1024
 SYSTEM = Path("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -116,3 +117,12 @@ def test_linux_moves_what_it_is_asked_to() -> None:
     if not moved:
         pytest.skip("this Linux is older than 6.1, or no huge page is free")
     assert sum(region.huge for region in own_regions()) > sum(region.huge for region in before)
+
+
+def test_for_a_measurement_all_is_moved_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Kernel(takes=0.03)
+    monkeypatch.setattr(huge_pages, "_page_size", lambda _: PAGE)
+    monkeypatch.setattr(huge_pages, "_own_regions", lambda: [Region(0, 100 * PAGE, 100 * PAGE, 0)])
+    monkeypatch.setattr(huge_pages, "system_collapse", lambda: kernel.collapse)
+    move_all()
+    assert len(kernel.asked) == 100
