@@ -48,10 +48,6 @@ class NumberedUsers:
         number = self._numbers.get(user_id)
         return b"" if number is None else self._blobs[number]
 
-    def of_shard(self, shard: int) -> int:
-        """Return how many users of a shard have a number."""
-        return len(self._of_shard.get(shard, ()))
-
     def _name_of(self, user_id: str) -> str:
         """Return the id in an object that is kept anyway."""
         number = self._numbers.get(user_id)

@@ -157,8 +157,7 @@ class Profiles(NumberedUsers):
                 blobs[number] = blob
                 if self.watcher is not None:
                     self.watcher.settled(number, profile)
-                if not changed.marks[number]:
-                    changed.mark(number, self._shard[number])
+                changed.mark(number, self._shard[number])
 
     def settle_if_many(self) -> None:
         """Settle all but the last 4,096 when more than 8,192 profiles are decoded: those may be due soon."""

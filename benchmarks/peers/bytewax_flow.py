@@ -3,8 +3,8 @@
 The engine is the same, and so is what goes out: changes, the compacted membership topic, Redis. With a recovery folder
 it also keeps its state as the job does, every 10 s, by Bytewax's own snapshots; `light` leaves out both snapshots and
 memberships. No timers either way: Bytewax has none in event time. The user is read from the record's key, so that
-nothing is parsed twice; garbage is collected as in the job's workers, never in between, and
-memory lies on huge pages as theirs does.
+nothing is parsed twice; garbage is collected as in the job's workers, never in between, and memory lies on huge pages
+as theirs does.
 """
 
 from __future__ import annotations
