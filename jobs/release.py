@@ -15,6 +15,7 @@ from segments.audit import Audit, ReleaseDone, refusals
 from segments.control import Release, ReleaseAction
 from segments.definitions import parse_definitions
 from segments.history import History, same_meaning, same_release
+from segments.models.health import before_without_failed, failed_versions
 from segments.models.released import ModelVersion
 from segments.models.releasing import (
     Versions,
@@ -165,10 +166,10 @@ def _withdraw(_: History, current: Release, __: Intent) -> _Content:
 
 
 def _rollback(history: History, current: Release, intent: Intent) -> _Content:
-    target = history.before(current) if intent.to is None else history.release(intent.to)
+    target = before_without_failed(history, current) if intent.to is None else history.release(intent.to)
     if target is None:
         missing = (
-            "there is no release before with other definitions or models"
+            "there is no release before with other definitions or models that did not fail"
             if intent.to is None
             else "there is no such release"
         )
@@ -201,11 +202,33 @@ _CONTENT: dict[ReleaseAction, Callable[[History, Release, Intent], _Content]] = 
 }
 
 
-def plan_release(kafka: KafkaSettings, intent: Intent) -> tuple[Release | None, Release]:
-    """Return the release in force and the one to be written; raises ReleaseError, TopicError."""
+class Planned(NamedTuple):
+    """The release in force, the one to be written, and what is to be said of versions of models that failed before."""
+
+    before: Release | None
+    release: Release
+    warnings: list[str]
+
+
+def plan_release(kafka: KafkaSettings, intent: Intent) -> Planned:
+    """Return what an intent leads to; raises ReleaseError, TopicError."""
     history = read_history(kafka)
     newest = newest_event(kafka) if intent.at is None else None
-    return history.current, planned(history, intent, int(time.time() * 1_000), newest)
+    release = planned(history, intent, int(time.time() * 1_000), newest)
+    return Planned(history.current, release, failed_again(history, release))
+
+
+def failed_again(history: History, release: Release) -> list[str]:
+    """Return a sentence for each version that a release brings back after the job took it out of force by itself."""
+    known = {(each.name, each.version) for each in history.current.models} if history.current else set()
+    coming = ((each.name, each.version) for each in release.models)
+    failed = failed_versions(history)
+    return [
+        f"{name}:{version} was taken out by the job once: release {failed[name, version].number},"
+        f" {failed[name, version].note}"
+        for name, version in coming
+        if (name, version) in failed and (name, version) not in known
+    ]
 
 
 def in_force(kafka: KafkaSettings) -> Release:

@@ -118,11 +118,21 @@ class Schedule:
         if outcome.train and spec is not None and spec.retrain is not None:
             known = self.ledger.get(training, Done(0, fine=True, said="never"))
             self.ledger[training] = replace(known, wanted=True)
-        self._file.write(self.ledger)
-        self._write_metrics()
-        for alarm in outcome.alarms:
+        alarms = [*outcome.alarms, *self._kept()]
+        for alarm in alarms:
             self._alert(alarm)
-        return not outcome.alarms
+        return not alarms
+
+    def _kept(self) -> Iterator[str]:
+        """Write down what was done; yields what could not be: this process knows it all the same, and goes on."""
+        try:
+            self._file.write(self.ledger)
+        except OSError as error:
+            yield f"the state could not be written, and what was done is due again after a restart: {error}"
+        try:
+            self._write_metrics()
+        except OSError as error:
+            yield f"the metrics could not be written: {error}"
 
     def _write_metrics(self) -> None:
         if self._metrics is None:

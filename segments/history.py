@@ -105,15 +105,18 @@ class History:
             models=scoring,
         )
 
-    def before(self, release: Release) -> Release | None:
+    def before(self, release: Release, older_than: int | None = None) -> Release | None:
         """Return the newest release before one whose definitions or models were others, None when there is none.
+
+        Those from the number `older_than` on are left out.
 
         >>> history = History([Release(1, 0, "segments: []"), Release(2, 0, "version: 2")])
         >>> history.before(history.releases[1]).number
         1
         """
+        newest = release.number if older_than is None else older_than
         for each in reversed(self.releases):
-            used = each.number < release.number and each.number not in self.refused
+            used = each.number < newest and each.number not in self.refused
             if used and not same_release(each, release):
                 return each
         return None

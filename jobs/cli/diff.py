@@ -66,11 +66,13 @@ def _compared(kafka: KafkaSettings, history: History, name: str | None, sample: 
 
 
 def shadow_since(history: History) -> int:
-    """Return from when on (ms) the definitions in the shadow are evaluated beside those that are live now."""
-    releases = history.releases
-    since = releases[-1].effective_at
+    """Return from when on (ms) what is in the shadow is evaluated beside what is live now, models included."""
+    releases = [release for release in history.releases if release.number not in history.refused]
+    newest = releases[-1]
+    since = newest.effective_at
     for release in reversed(releases):
-        if (release.definitions, release.shadow) != (releases[-1].definitions, releases[-1].shadow):
+        alike = (release.definitions, release.shadow, release.models)
+        if alike != (newest.definitions, newest.shadow, newest.models):
             break
         since = release.effective_at
     return since

@@ -195,11 +195,13 @@ def tell(job: Settings, intent: Intent, wait: bool | None, *, dry_run: bool = Fa
     from jobs.release import plan_release, write_release
 
     with explained():
-        before, planned = plan_release(job.kafka, intent)
+        before, planned, warnings = plan_release(job.kafka, intent)
         if planned.shadow is not None:
             live, shadow = parse_definitions(planned.definitions), parse_definitions(planned.shadow, "the shadow")
             refuse_harm(live, shadow, planned.models)
         show(before, planned)
+        for warning in warnings:
+            typer.echo(f"warning: {warning}", err=True)
         if dry_run:
             typer.echo("nothing was released (--dry-run)")
             return

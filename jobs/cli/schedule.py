@@ -100,7 +100,7 @@ def _run(planned: Schedule, work: Work, source: Read) -> None:
 
 
 def _round(planned: Schedule, work: Work, source: Read) -> bool:
-    """Do what is due now; the topics are read once for all of it, and only if something is."""
+    """Do what is due now; the events topics are read once for all of it, and only if something asks for them."""
     at = planned.next_due()
     if at is None or at > _now():
         return True

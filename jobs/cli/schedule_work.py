@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Protocol
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -27,22 +27,12 @@ from training.schedule import Kind
 if TYPE_CHECKING:
     from jobs.models_in_force import Watched
     from jobs.scheduling import Work as Doing
+    from training.contest import Contest
+    from training.train import Trained
 
 _ALERT_S = 60
 _RELEASE_S = 900
 _NEVER = 2**62  # an instant after all events
-
-
-class Lines(Protocol):
-    """A file that lines are written to."""
-
-    def write(self, line: bytes, /) -> object:
-        """Write a line."""
-        ...
-
-    def flush(self) -> None:
-        """Write what is still held back."""
-        ...
 
 
 class Alerts:
@@ -80,6 +70,7 @@ class Work:
         self._reports = reports
         self._options = options
         self._changes = changes
+        self._unread: Read | None = None  # topics that nothing in this round has asked for yet
         self._trouble: str | None = None
 
     def by_kind(self) -> Mapping[Kind, Doing]:
@@ -88,13 +79,12 @@ class Work:
 
     @contextmanager
     def reading(self, source: Read) -> Iterator[None]:
-        """Read the events topics into a file for a round, where no file is given."""
+        """Have the events topics read into a file in this round, once something asks for them."""
         if source.file is not None:
             yield
             return
-        with NamedTemporaryFile(prefix="segments-schedule-", suffix=".ndjson") as out:
-            self._read = replace(source, file=Path(out.name), mapping=None)
-            self._trouble = _write_events(source, out)
+        with TemporaryDirectory(prefix="segments-schedule-") as folder:
+            self._read, self._unread = replace(source, file=Path(folder) / "events.ndjson", mapping=None), source
             yield
 
     def churn(self, _: str) -> Outcome:
@@ -115,8 +105,13 @@ class Work:
         from jobs.models_in_force import models_in_force
 
         spec = self._ready(model)
-        found = models_in_force(self._read.job.kafka).watched(spec.name, self._registry.versions(spec.name))
-        return together([self._drift_of(spec, each) for each in found]) if found else Outcome("no version yet")
+        registered = self._registry.versions(spec.name)
+        found = models_in_force(self._read.job.kafka).watched(spec.name, registered)
+        if not found:
+            return Outcome(
+                "every version failed in the job: there is none to watch" if registered else "no version yet"
+            )
+        return together([self._drift_of(spec, each) for each in found])
 
     def _drift_of(self, spec: ModelSpec, watched: Watched) -> Outcome:
         from training.exposition import of_drift, write_whole
@@ -138,13 +133,13 @@ class Work:
 
     def retrain(self, model: str) -> Outcome:
         """Train a model on its newest window; one that passes its gates and loses to nobody is registered."""
-        from training.contest import contest
         from training.package import publish
         from training.train import train
 
         spec = self._ready(model)
         assert spec.retrain is not None  # noqa: S101 - only such models have this task
         window = spec.retrain.window
+        self._registry.prepare()
         with bars() as shown:
             data, origin = data_of(
                 spec, self._models, self._read.file, False, self._read.mapping, self._read.job,
@@ -157,13 +152,25 @@ class Work:
         if failed:
             why = "; ".join(failed)
             return Outcome(f"not registered: {why}", (f"{spec.name} trained anew is not good enough: {why}",))
-        versions = self._registry.versions(spec.name)
-        result = contest(self._registry, versions[-1] if versions else None, trained, origin.feature_hash)
+        result = self._contest(spec, trained, origin.feature_hash)
         if not result.won:
             return Outcome(f"not registered: {result.text()}")
         version = publish(self._registry, trained, origin)
         said = f"version {version} registered ({result.text()})"
         return self.released(spec, version, said)
+
+    def _contest(self, spec: ModelSpec, trained: Trained, feature_hash: str) -> Contest:
+        """Compare a model with the version in force in the job, or else with the newest that never failed there."""
+        from jobs.models_in_force import models_in_force
+        from training.contest import Contest, contest
+
+        registered = self._registry.versions(spec.name)
+        known = models_in_force(self._read.job.kafka)
+        champion = known.champion(spec.name, registered)
+        if champion is None:
+            failed = "every version in the registry failed in the job: there is no champion to compare it with"
+            return Contest(None, None, failed) if registered else Contest(None, None)
+        return contest(self._registry, champion.version, trained, feature_hash, champion.why)
 
     def released(self, spec: ModelSpec, version: int, said: str) -> Outcome:
         """Hand a new version to the job, where `retrain.release` asks for it."""
@@ -184,6 +191,9 @@ class Work:
 
     def _ready(self, model: str) -> ModelSpec:
         """Return a model, once the events are there; raises Failed."""
+        if self._unread is not None and self._read.file is not None:
+            self._trouble = _write_events(self._unread, self._read.file)
+            self._unread = None
         if self._trouble is not None:
             raise Failed(self._trouble)
         spec = self._models.model(model)
@@ -202,16 +212,18 @@ def together(found: Sequence[Outcome]) -> Outcome:
     return Outcome("; ".join(each.said for each in found), alarms, found[-1].train, figures)
 
 
-def _write_events(source: Read, out: Lines) -> str | None:
-    """Write what the events topics hold; return why it could not be done."""
+def _write_events(source: Read, file: Path) -> str | None:
+    """Write what the events topics hold to a file; return why it could not be done."""
     from jobs.backfill.events import EventFilter
     from jobs.topics import TopicError, TopicReader
 
     kafka, lateness = source.job.kafka, source.job.event_time.allowed_lateness
     try:
-        with TopicReader(kafka.bootstrap_servers, kafka.events_topics, properties=kafka.consumer_properties) as reader:
+        with (
+            file.open("wb") as out,
+            TopicReader(kafka.bootstrap_servers, kafka.events_topics, properties=kafka.consumer_properties) as reader,
+        ):
             EventFilter(_NEVER, None, lateness, source.job.plausibility).write(reader.to_the_end(), out)
-        out.flush()
-    except TopicError as error:
+    except (TopicError, OSError) as error:  # of the disk too
         return f"the events could not be read: {error}"
     return None

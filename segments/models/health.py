@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
 from segments.control import Release
 from segments.history import History
 from segments.models.released import ModelVersion
-from segments.models.releasing import Versions, challengers, champions, with_champion
+from segments.models.releasing import Versions, challengers, champions, pinned, with_champion
 
 BY_ITSELF = "the job"  # who released what no person did
 _AT_LEAST = 20  # failures
@@ -85,8 +83,9 @@ class ModelHealth:
 def without(history: History, name: str, version: int, why: str, *, at: int, now: int) -> Release | None:
     """Return the release that takes a version out of force at `at` (ms, event time), None when it is not in force.
 
-    A challenger leaves the shadow. For a champion the one before it comes back; what the job itself took out of force
-    does not. Where there is none, the model has no version. The definitions stay. `now` (ms) is the wall clock's time.
+    A challenger leaves the shadow, others stay. For a champion the one before it comes back; what the job itself took
+    out of force does not. Where there is none, the model has no version. The definitions stay. `now` (ms) is the wall
+    clock's time.
     """
     current = history.current
     if current is None:
@@ -98,7 +97,9 @@ def without(history: History, name: str, version: int, why: str, *, at: int, now
         shadow = current.shadow
         becomes = "no version scores" if champion is None else f"back to {champion.label}"
     elif _version(challengers(current.models), name) == version:
-        models, shadow = tuple(each for each in current.models if not each.challenger), None
+        models = tuple(each for each in current.models if not (each.challenger and each.name == name))
+        tried = challengers(models)
+        shadow = pinned(current.definitions, tried) if tried else None
         becomes = "withdrawn"
     else:
         return None
@@ -114,26 +115,49 @@ def without(history: History, name: str, version: int, why: str, *, at: int, now
     )
 
 
+def failed_versions(history: History) -> dict[tuple[str, int], Release]:
+    """Return by name and number the versions that the job took out of force by itself, with the release that did.
+
+    >>> bad = ModelVersion("churn", 2, "classify", {}, "", "")
+    >>> history = History([Release(1, 0, "", models=(bad,)), Release(2, 5, "", action="rollback", by=BY_ITSELF)])
+    >>> list(failed_versions(history))
+    [('churn', 2)]
+    """
+    found: dict[tuple[str, int], Release] = {}
+    before: Versions = ()
+    for release in history.followed:
+        if isinstance(release, Release):
+            if release.by == BY_ITSELF and release.action == "rollback":
+                left = {(each.name, each.version) for each in release.models}
+                gone = ((each.name, each.version) for each in before)
+                found |= {key: release for key in gone if key not in left}
+            before = release.models
+    return found
+
+
+def before_without_failed(history: History, release: Release) -> Release | None:
+    """Return the release that a rollback goes back to: the newest before with other definitions or models.
+
+    One is passed over that would put a version in force which the job took out by itself.
+    """
+    failed = failed_versions(history).keys() - _in_force(release)
+    found = history.before(release)
+    while found is not None and failed & _in_force(found):
+        found = history.before(release, older_than=found.number)
+    return found
+
+
+def _in_force(release: Release) -> set[tuple[str, int]]:
+    return {(each.name, each.version) for each in champions(release.models).values()}
+
+
 def _champion_before(history: History, current: Release, name: str) -> ModelVersion | None:
-    bad = {_version(champions(current.models), name), *_taken_out(history.releases, name)}
+    bad = {(name, _version(champions(current.models), name)), *failed_versions(history)}
     for release in reversed(history.releases):
         known = champions(release.models).get(name)
-        if known is not None and known.version not in bad and release.number not in history.refused:
+        if known is not None and (name, known.version) not in bad and release.number not in history.refused:
             return known
     return None
-
-
-def _taken_out(releases: Iterable[Release], name: str) -> set[int | None]:
-    """Return the versions of a model that the job took out of force by itself."""
-    found: set[int | None] = set()
-    before: Versions = ()
-    for release in releases:
-        if release.by == BY_ITSELF and release.action == "rollback":
-            was = _version(champions(before), name)
-            if was != _version(champions(release.models), name):
-                found.add(was)
-        before = release.models
-    return found
 
 
 def _version(versions: dict[str, ModelVersion], name: str) -> int | None:

@@ -4,11 +4,12 @@ import pytest
 
 from jobs.cli.diff import shadow_since
 from jobs.cli.history import history_report
-from jobs.release import Intent, ReleaseError, planned, progress_of
+from jobs.release import Intent, ReleaseError, failed_again, planned, progress_of
 from segments.audit import ReleaseDone, ReleaseRefused, refusals
 from segments.control import Release
 from segments.definitions import parse_definitions
 from segments.history import History, first_release
+from segments.models.health import without
 from segments.models.released import ModelVersion
 from segments.models.releasing import asked_by, with_challenger
 from segments.release_diff import release_diff
@@ -135,6 +136,23 @@ def test_a_model_that_makes_no_sense_is_refused(history: History, intent: Intent
         planned(history, intent, NOW, None)
 
 
+def test_a_version_that_failed_comes_back_only_where_somebody_names_it_and_that_is_said() -> None:
+    history = told(Release(2, 1, LEAVING, models=(CHURN[1],)), Release(3, 2, LEAVING, models=(CHURN[2],)))
+    back = without(history, "churn", 2, "failed for 30 of 100 scores", at=9, now=NOW)
+    assert back is not None
+    history.add(back)
+    assert released(history, Intent("rollback")).models == (), "to release 1, not to churn:2"
+    named = planned(history, Intent("rollback", to=3), NOW, None)
+    assert named.models == (CHURN[2],)
+    assert failed_again(history, named) == [
+        "churn:2 was taken out by the job once: release 4, churn:2 failed for 30 of 100 scores: back to churn:1"
+    ]
+    assert failed_again(history, planned(history, Intent("release", model=CHURN[2]), NOW, None)) != []
+    assert failed_again(history, planned(history, Intent("release", model=CHURN[3]), NOW, None)) == []
+    history.add(named)
+    assert failed_again(history, planned(history, Intent("release", BUYER), NOW, None)) == [], "said once"
+
+
 def test_history_says_which_versions_came() -> None:
     history = told(Release(2, 1, LEAVING, models=(CHURN[1],)), Release(3, 2, LEAVING, models=(CHURN[2],)))
     assert [each.models for each in history_report(history).releases] == [
@@ -202,6 +220,10 @@ def test_a_shadow_runs_beside_the_live_definitions_since_the_later_of_the_two() 
     releases = [first_release(BUYER), Release(2, 5, BUYER, LOYAL), Release(3, 9, BUYER, LOYAL, note="again")]
     assert shadow_since(History(releases)) == 5
     assert shadow_since(History([*releases, Release(4, 12, BUYER.replace("1", "2"), LOYAL)])) == 12
+    assert shadow_since(History([*releases, Release(4, 12, BUYER, LOYAL, models=(CHURN[1],))])) == 12
+    refused = History([*releases, Release(4, 12, BUYER.replace("1", "2"), LOYAL)])
+    refused.refused = {4}
+    assert shadow_since(refused) == 5
 
 
 def test_a_difference_is_told_in_the_words_of_the_file() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,13 @@ from jobs.settings import Settings, load_settings
 from jobs.stack.stack import Stack
 from scoring.source import scorers
 from segments.audit import ModelFailed
-from segments.changes import encode_change
+from segments.changes import decode_change, encode_change
 from segments.control import Release
 from segments.definitions import parse_definitions
 from segments.models.health import BY_ITSELF
 from segments.models.loader import load_models
 from segments.replay import Replay
+from segments.shadow_names import in_shadow
 from tests.scoring.onnx_made import FEATURES, publish, square_root
 from tests.scoring.onnx_made import identity as first_model
 from tests.stack.support import Pipeline, pipeline
@@ -37,6 +39,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]  # seconds; each test
 T = 1_764_000_000_000
 MINUTE = 60_000
 USERS = 60
+TRAINED_AT = "2026-11-22T10:00:00"  # of all that `publish` makes
 LEAVING = "  - {name: leaving, when: {model: {name: churn_risk, gte: 0.5, calibrated: true}}}\n"
 DEFINITIONS = f"segments:\n{LEAVING}  - {{name: buyer, when: {{recency: {{event: Order Completed, within: 1d}}}}}}\n"
 MODELS = {
@@ -81,10 +84,14 @@ class Scene:
         self.made.send(payload for payload, _ in listed_ones)
         heartbeat(self.made.stack.bootstrap_servers, self.made.topics["events"], until + OUT_OF_ORDERNESS + 1)
 
+    def release(self, *arguments: str) -> str:
+        """Release a model, waiting for nobody; returns what the command says."""
+        common = ["--models", str(self.models), "--registry", self.registry.url, "--no-wait"]
+        return self.command("release", "model", *arguments, *common)
+
     def command(self, *arguments: str) -> str:
         """Run a command of the CLI; returns what it says."""
-        common = ["--models", str(self.models), "--registry", self.registry.url]
-        done = CliRunner().invoke(app, [*arguments, *common, "--no-wait", "--settings", str(self.made.settings)])
+        done = CliRunner().invoke(app, [*arguments, "--settings", str(self.made.settings)])
         return f"{done.exit_code}: {done.output}"
 
     @property
@@ -105,7 +112,7 @@ class Scene:
         return {each.model_version for own in made for each in own if each.segment == "leaving"}
 
 
-def test_a_swap_under_load_and_a_version_that_fails(stack: Stack, tmp_path: Path) -> None:
+def test_a_challenger_its_swap_under_load_and_its_failure(stack: Stack, tmp_path: Path) -> None:
     with pipeline(stack, tmp_path, DEFINITIONS, REPLAYED) as made:
         scene = Scene(made, tmp_path)
         job = made.submit()
@@ -114,19 +121,29 @@ def test_a_swap_under_load_and_a_version_that_fails(stack: Stack, tmp_path: Path
         assert publish(scene.registry, "churn_risk", square_root(), "other features") == 3
         scene.send(orders(range(USERS), T, 0.3), T + MINUTE)
         made.await_changes(f"u{USERS - 1}", 1)
-        assert "3 must not be released: its features are other features" in scene.command(
-            "release", "model", "churn_risk", "3"
-        )
-        assert "model     churn_risk: none -> 1" in scene.command("release", "model", "churn_risk", "1")
+        assert "3 must not be released: its features are other features" in scene.release("churn_risk", "3")
+        assert "model     churn_risk: none -> 1" in scene.release("churn_risk", "1")
         scene.followed()
-        scene.send(orders(range(30), T + 4 * MINUTE, 0.6), T + 6 * MINUTE)
+        more, less = orders(range(30), T + 4 * MINUTE, 0.6), orders(range(30, USERS), T + 4 * MINUTE, 0.3)
+        scene.send(chain(more, less), T + 6 * MINUTE)
         made.await_changes("u29", 2)
         assert scene.of_versions() == {"churn_risk:1"}
 
-        assert "model     churn_risk: 1 -> 2" in scene.command("release", "model", "churn_risk", "2")
-        scene.send(orders(range(30, 40), T + 6 * MINUTE + 10_000, 0.001), T + 7 * MINUTE)  # while it is taken in
+        assert "challenger churn_risk: none -> 2" in scene.release("churn_risk", "2", "--shadow")
         scene.followed()
-        scene.send(orders(range(USERS), T + 10 * MINUTE, 0.3), T + 12 * MINUTE)  # the root of 0.3 is above 0.5
+        scene.send(iter(()), T + 8 * MINUTE)  # all are scored by it within a minute; the root of 0.3 is above 0.5
+        made.wait_for(lambda: len(made.read("shadow_changes")) == USERS, "the challenger's scores")
+        tried = [decode_change(each.value) for each in made.read("shadow_changes")]
+        assert {(each.segment, each.model_version) for each in tried} == {("leaving", "churn_risk:2")}
+        assert [each.score for each in tried if each.user_id == "u40"] == [pytest.approx(0.34**0.5, abs=1e-5)]
+        (compared,) = json.loads(scene.command("diff", "--format", "json").partition(": ")[2])["segments"]
+        assert [compared[each] for each in ("live", "shadow", "both")] == [30, USERS, 30]
+        assert scene.of_versions() == {"churn_risk:1"}, "nobody sees the challenger"
+
+        assert "model     churn_risk: 1 -> 2" in scene.command("promote", "--no-wait")
+        scene.send(orders(range(30, 40), T + 9 * MINUTE, 0.001), T + 9 * MINUTE + 30_000)  # while it is taken in
+        scene.followed()
+        scene.send(orders(range(USERS), T + 10 * MINUTE, 0.3), T + 12 * MINUTE)
         made.await_changes("u59", 2)
         assert scene.of_versions() == {"churn_risk:1", "churn_risk:2"}
 
@@ -135,6 +152,7 @@ def test_a_swap_under_load_and_a_version_that_fails(stack: Stack, tmp_path: Path
         made.wait_for(lambda: scene.newest.by == BY_ITSELF, "the version to be taken out of force")
         assert [each.version for each in scene.newest.models] == [1]
         scene.followed()
+        assert listed_as(scene) == {"1": "in force", "2": "failed", "3": ""}
         scene.send(iter(()), T + 20 * MINUTE)
         made.await_changes("u49", 3)
         stack.stop_with_savepoint(job)
@@ -146,12 +164,21 @@ def test_a_swap_under_load_and_a_version_that_fails(stack: Stack, tmp_path: Path
         assert dead == {b"failed_model"}
 
 
+def listed_as(scene: Scene) -> dict[str, str]:
+    """What `segments models list` says of each version in the job."""
+    lines = scene.command("models", "list", "--registry", scene.registry.url).splitlines()[1:]
+    before = [line.partition(TRAINED_AT)[0].split(maxsplit=2) for line in lines]
+    return {words[1]: words[2].strip() if len(words) > 2 else "" for words in before}
+
+
 def compare(scene: Scene, end: int) -> None:
     """What the job wrote must be what a replay of the same releases says: no event is lost, each score is the same."""
     told = read_history(scene.settings.kafka).followed
     run = Replay(told, out_of_orderness=OUT_OF_ORDERNESS, scorers=scorers())
     expected: dict[str, list[bytes]] = {}
     for change in run.run(scene.sent, end):
+        if in_shadow(change.segment):
+            continue
         expected.setdefault(change.user_id, []).append(encode_change(change))
     found = by_user(scene.made)
     found.pop(HEARTBEAT_USER, None)

@@ -1,22 +1,13 @@
 """The schedule: what is due when, what alarms lead to, and what a failure, a crash or a second process does."""
 
-import socket
-import subprocess
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from jobs.cli import schedule_work
-from jobs.cli.watching import Read
-from jobs.models_in_force import InForce, models_in_force
 from jobs.scheduling import AlreadyRunning, LedgerFile, Outcome, Schedule, UnreadableState, Work
-from jobs.settings import DefinitionsSettings, KafkaSettings, Settings
-from segments.definitions import parse_definitions
 from segments.models.loader import parse_models
-from segments.models.released import ModelVersion
 from segments.models.watching import Churn
-from training.registry import Registry
 from training.schedule import Done, Kind, Task, due, next_due
 
 HOUR, DAY = 3_600_000, 86_400_000
@@ -125,60 +116,18 @@ def test_churn_is_a_task_of_its_own_where_it_is_asked_for() -> None:
     assert next_due(asked, {task.key: Done(DAY, True, "") for task in (churn, DRIFT_A, TRAIN_A, DRIFT_B)}) == 30 * HOUR
 
 
-ASKED = parse_models("""
-feature_sets: {s: {features: [{name: pages, count: {event: any, within: 7d}}]}}
-models: [{name: a, features: s, cluster: {}, retrain: {release: shadow}}]
-""")
-
-
-@pytest.mark.parametrize(
-    ("code", "said", "alarms"),
-    [
-        (0, "version 3 registered; released (shadow)", ()),
-        (1, "version 3 registered; not released", ("a 3 could not be released: no Kafka",)),
-    ],
-)
-def test_a_new_version_is_released_where_that_is_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, said: str, alarms: tuple[str, ...]
-) -> None:
-    ran = list[list[str]]()
-
-    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        ran.append(command[3:])
-        return subprocess.CompletedProcess(command, code, "", "no Kafka\n")
-
-    monkeypatch.setattr(subprocess, "run", run)
-    definitions = parse_definitions("segments: [{name: seen, when: {recency: {event: any, within: 1h}}}]")
-    job = Settings(definitions=DefinitionsSettings(path=tmp_path / "segments.yaml"))
-    read = Read(tmp_path / "events.ndjson", None, job, definitions)
-    work = schedule_work.Work(ASKED, Registry(str(tmp_path)), read, None, ("--registry", "here"))
-    outcome = work.released(ASKED.models[0], 3, "version 3 registered")
-    assert (outcome.said, outcome.alarms) == (said, alarms)
-    assert ran[0][:5] == ["release", "model", "a", "3", "--shadow"]
-    assert ran[0][-2:] == ["--registry", "here"]
-
-
-def test_what_scores_in_the_job_is_watched_and_without_a_job_the_newest_of_the_registry() -> None:
-    def version(name: str, number: int, *, challenger: bool = False) -> ModelVersion:
-        return ModelVersion(name, number, "classify", {}, "", "", challenger=challenger)
-
-    known = InForce((version("a", 3), version("a", 5, challenger=True), version("b", 2, challenger=True)))
-    assert known.watched("a", [1, 2, 3, 4, 5, 6]) == [(3, "in force"), (5, "challenger")]
-    assert known.watched("b", [1, 2]) == [(2, "challenger")]
-    assert known.watched("c", [1, 7]) == [(7, "newest of the registry (none is in force in the job)")]
-    assert known.watched("c", []) == []
-
-
-def test_a_kafka_that_does_not_answer_is_said() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    found = models_in_force(KafkaSettings(bootstrap_servers=f"127.0.0.1:{port}"))
-    assert found.watched("a", [4]) == [
-        (4, f"newest of the registry (no job is known: Kafka at 127.0.0.1:{port} does not answer)")
+def test_a_disk_that_is_full_is_told_and_ends_nothing(shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    shop.metrics = tmp_path / "file" / "models.prom"
+    assert shop.run() == (False, ["drift a", "drift b", "retrain a"])
+    assert len(shop.alerts) == 3
+    assert shop.alerts[0].startswith("the metrics could not be written: ")
+    shop.alerts.clear()
+    steady: dict[Kind, Work] = {"drift": lambda _: Outcome("steady")}
+    planned = Schedule(MODELS, LedgerFile(tmp_path / "gone/state.json"), steady, shop.alerts.append, lambda: 0)
+    (tmp_path / "gone").write_text("")  # no folder
+    assert not planned._run(DRIFT_A, lambda _: None)
+    assert [each.partition(":")[0] for each in shop.alerts] == [
+        "the state could not be written, and what was done is due again after a restart"
     ]
-
-
-def test_an_old_champion_that_drifts_beside_a_challenger_that_does_not_asks_for_no_training() -> None:
-    old, new = Outcome("3", ("a 3: moved",), train=True, figures=(("f", "3", 1.0),)), Outcome("5")
-    assert schedule_work.together([old, new]) == Outcome("3; 5", ("a 3: moved",), False, (("f", "3", 1.0),))
-    assert schedule_work.together([new, old]).train
+    assert planned.ledger["drift a"].fine

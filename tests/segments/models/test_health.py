@@ -2,11 +2,19 @@
 
 from segments.control import Release
 from segments.history import History
-from segments.models.health import BY_ITSELF, ModelHealth, ModelScores, without
+from segments.models.health import (
+    BY_ITSELF,
+    ModelHealth,
+    ModelScores,
+    before_without_failed,
+    failed_versions,
+    without,
+)
 from segments.models.released import ModelVersion
-from segments.models.releasing import with_challenger
+from segments.models.releasing import champions, pinned, with_challenger
 
 BUYER = "segments: [{name: buyer, when: {lifetime: {of: count, event: Order Completed, gte: 1}}}]"
+BOTH = "segments: [{name: a, when: {model: {name: churn, gte: 1}}}, {name: b, when: {model: {name: odd, lt: 0}}}]"
 CHURN = {number: ModelVersion("churn", number, "classify", {}, "", str(number)) for number in (1, 2, 3)}
 ODD = ModelVersion("odd", 1, "anomaly", {}, "", "")
 
@@ -57,6 +65,43 @@ def test_a_challenger_leaves_the_shadow_and_the_champion_stays() -> None:
     found = taken_out(history, 2)
     assert found is not None
     assert (found.models, found.shadow, found.note) == ((CHURN[1], ODD), None, "churn:2 fails: withdrawn")
+
+
+def test_a_challenger_that_fails_is_known_to_have_failed_and_another_models_challenger_stays() -> None:
+    odd, tried = ModelVersion("odd", 2, "anomaly", {}, "", "", challenger=True), with_challenger((CHURN[1],), CHURN[2])
+    history = History([Release(1, 0, BOTH, pinned(BOTH, {"churn": CHURN[2], "odd": odd}), models=(*tried, ODD, odd))])
+    found = taken_out(history, 2)
+    assert found is not None
+    assert found.models == (CHURN[1], ODD, odd)
+    assert found.shadow == pinned(BOTH, {"odd": odd})
+    history.add(found)
+    assert {key: release.number for key, release in failed_versions(history).items()} == {("churn", 2): 2}
+
+
+def test_who_was_refused_or_taken_back_by_a_person_did_not_fail() -> None:
+    history = released(1, 2, 3)
+    history.refused = {3}
+    history.add(Release(4, 40, BUYER, action="rollback", by="ada", models=(CHURN[1], ODD)))
+    history.add(Release(5, 50, BUYER, action="release", by=BY_ITSELF, models=(CHURN[1], ODD)))
+    assert failed_versions(history) == {}
+
+
+def test_a_rollback_passes_over_a_version_that_failed() -> None:
+    history = released(1, 2)
+    back = taken_out(history, 2)
+    assert back is not None
+    history.add(back)
+    other = Release(4, 200, BUYER.replace("gte: 1", "gte: 2"), models=back.models)
+    history.add(other)
+    found = before_without_failed(history, other)
+    assert found == back, "not release 2, whose churn:2 failed"
+    assert before_without_failed(history, back) is None, "release 1 says the same, release 2 put churn:2 in force"
+    again = Release(5, 300, BUYER, models=(CHURN[2], ODD), by="ada")
+    history.add(again)
+    following = Release(6, 400, other.definitions, models=again.models)
+    history.add(following)
+    assert before_without_failed(history, following) == again, "somebody wanted churn:2 all the same"
+    assert champions(again.models)["churn"] == CHURN[2]
 
 
 def test_few_failures_of_many_scores_are_no_reason() -> None:
