@@ -31,6 +31,13 @@ class Watched:
     scores: NDArray[np.float64]
     judged: Dataset | None = None  # rows whose label has come; none where nothing is foretold
 
+    def judged_scores(self) -> tuple[Dataset, NDArray[np.int8], NDArray[np.float64]] | None:
+        """Return the rows whose label has come, their labels and scores; None where nothing is foretold or none has."""
+        judged = self.judged
+        if self.manifest["task"] != "classify" or judged is None or judged.labels is None or not len(judged):
+            return None
+        return judged, judged.labels, membership(self.scorer.scores(judged.numbers, judged.categories))
+
     @property
     def threshold(self) -> float:
         """From which score on a user is in; 0.5 where the model names none."""
@@ -40,7 +47,7 @@ class Watched:
 def watched(
     registry: Registry, name: str, version: int, data: Dataset, feature_hash: str, judged: Dataset | None = None
 ) -> Watched:
-    """Score rows with a version; raises RegistryError when it reads other features than these.
+    """Score rows with a version; raises RegistryError when it reads other features or columns than these.
 
     `judged` are rows whose label has come, without it all rows.
     """
@@ -49,6 +56,8 @@ def watched(
         raise RegistryError(
             f"version {version} of {name} reads other features than the definitions make now: train it anew"
         )
+    if manifest.get("columns") != data.columns():  # what is derived does not count for the hash
+        raise RegistryError(f"version {version} of {name} has other columns than models.yaml makes now: train it anew")
     try:
         reference = Reference.from_json(json.loads(registry.read(name, version, "reference.json")))
         scorer = OnnxModel(registry.read(name, version, "model.onnx"))
@@ -79,9 +88,9 @@ def measure(now: Watched, limits: Limits = Limits()) -> Drift:  # noqa: B008 - f
     draw = np.random.default_rng(0)
     sample = data.take(draw.permutation(len(data))[:_SHUFFLED_ROWS])
     parts = [found, importance_shift(now.reference.importances, shuffled_effect(now.scorer, sample, draw), limits)]
-    judged = now.judged
-    if now.manifest["task"] == "classify" and judged is not None and judged.labels is not None:
-        scores = membership(now.scorer.scores(judged.numbers, judged.categories))
-        parts.append(against_labels(judged.labels, scores, now.threshold, limits))
+    known = now.judged_scores()
+    if known is not None:
+        _, labels, scores = known
+        parts.append(against_labels(labels, scores, now.threshold, limits))
     confidence = float(np.mean(np.abs(now.scores - 0.5)) * 2)
     return in_one([*parts, Drift(0, [], {"confidence": confidence} if now.manifest["task"] == "classify" else {})])

@@ -18,7 +18,7 @@ from rich.table import Table
 from jobs.cli.errors import BadInput, Failed, for_people
 from jobs.cli.inputs import DefinitionsOption, MappingOption, SettingsOption, checked_settings
 from jobs.cli.reports import ReportFormat
-from jobs.cli.train import MODELS, REGISTRY, ModelsOption, RegistryOption, model_named, require_training
+from jobs.cli.train import MODELS, REGISTRY, ModelsOption, RegistryOption, model_named, one_source, require_training
 from jobs.cli.watching import Read, duration, print_drift, read_churn, watched_of
 from jobs.recording import NoEvents
 from segments.models.model import ModelSpec
@@ -32,6 +32,7 @@ Version = Annotated[int, typer.Argument(min=1, help="Its version in the registry
 EventsOption = Annotated[Path | None, typer.Option(help="Recorded events of now: NDJSON or CSV, .gz or not.")]
 TableOption = Annotated[Path | None, typer.Option(help="A CSV file, for a model that reads a table.")]
 FormatOption = Annotated[ReportFormat, typer.Option("--format", help="For people or for machines.")]
+_WIDTH = 160
 
 
 @for_people()
@@ -93,6 +94,9 @@ def fairness(
     events: EventsOption = None,
     table: TableOption = None,
     mapping: MappingOption = None,
+    least_rows: Annotated[
+        int, typer.Option(min=1, help="Groups of fewer rows are shown, and left out of the disparity ratios.")
+    ] = 30,
     models: ModelsOption = MODELS,
     registry: RegistryOption = REGISTRY,
     format: FormatOption = ReportFormat.text,  # noqa: A002 - the option's name
@@ -106,13 +110,12 @@ def fairness(
     Exit codes: 0 done, 1 no event could be read, 2 wrong input or configuration.
     """
     watched, _ = _watched(name, version, events, table, mapping, models, registry, definitions, settings)
-    from training.fairness import fairness_by
+    from training.fairness import fairness_of
 
-    data = watched.data
-    if by not in data.inputs.categories:
-        raise BadInput(f"--by takes a category of the model: {', '.join(data.inputs.categories) or 'it has none'}")
-    groups = data.categories[:, data.inputs.categories.index(by)]
-    found = fairness_by(groups, watched.scores, watched.threshold, data.labels)
+    try:
+        found = fairness_of(watched, by, least_rows)
+    except ValueError as error:
+        raise BadInput(f"{name} {version}: {error}") from None
     if format == ReportFormat.json:
         typer.echo(json.dumps(asdict(found), indent=2))
     else:
@@ -120,12 +123,14 @@ def fairness(
 
 
 def _print_fairness(found: Fairness, by: str) -> None:
-    shown = Table(by, "users", "members", "mean score", "wrongly in", "wrongly out", box=None)
+    shown = Table(by, "rows", "members", "mean score", "judged", "wrongly in", "wrongly out", box=None)
     for group in found.groups:
         rates = (group.membership, group.false_positive, group.false_negative)
         texts = ["" if rate is None else f"{rate.rate:.1%} ({rate.low:.1%} to {rate.high:.1%})" for rate in rates]
-        shown.add_row(group.group or "(unknown)", f"{group.rows:,}", texts[0], f"{group.mean_score:.3f}", *texts[1:])
-    console = Console(file=sys.stdout, markup=False, highlight=False)
+        score = f"{group.mean_score.rate:.3f} ({group.mean_score.low:.3f} to {group.mean_score.high:.3f})"
+        counts = f"{group.rows:,}", f"{group.judged:,}"
+        shown.add_row(group.group or "(unknown)", counts[0], texts[0], score, counts[1], *texts[1:])
+    console = Console(file=sys.stdout, markup=False, highlight=False, width=_WIDTH)
     console.print(shown)
     for what, ratio in found.disparity.items():
         console.print(f"{what}: the least is {ratio:.2f} of the most")
@@ -148,6 +153,7 @@ def _watched(
     from training.dataset import BadData
     from training.registry import Registry, RegistryError
 
+    one_source(events, table)
     spec, known = model_named(name, models)
     job, checked = checked_settings(settings, definitions)
     over = spec.drift.window if window is None else window

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from scoring.onnx_model import OnnxModel
 from segments.models.inputs import Inputs
+from tests.scoring.onnx_made import identity
 from training.dataset import Dataset
 from training.drift import Drift, Limits, against_labels, drift, importance_shift
-from training.fairness import fairness_by
+from training.fairness import Judged, fairness_by, fairness_of
 from training.reference import Reference, reference_of, shares_by_bin
+from training.watch import Watched
 
 INPUTS = Inputs(["views", "age", "device"], ["device"])
 
@@ -91,10 +94,13 @@ def test_importances_that_change_places_are_an_alarm() -> None:
 
 def test_groups_are_compared() -> None:
     groups = np.array(["a"] * 4 + ["b"] * 2, object)
-    result = fairness_by(groups, np.array([0.9, 0.8, 0.2, 0.1, 0.9, 0.1]), 0.5, np.array([1, 0, 0, 1, 1, 0]))
+    scores = np.array([0.9, 0.8, 0.2, 0.1, 0.9, 0.1])
+    judged = Judged(groups, scores, np.array([1, 0, 0, 1, 1, 0]))
+    result = fairness_by(groups, scores, 0.5, judged, least=2)
     first, second = result.groups
-    assert (first.group, first.rows, first.membership.rate) == ("a", 4, 0.5)
-    assert first.mean_score == pytest.approx(0.5)
+    assert (first.group, first.rows, first.judged, first.membership.rate) == ("a", 4, 4, 0.5)
+    assert first.mean_score.rate == pytest.approx(0.5)
+    assert 0.0 <= first.mean_score.low < 0.5 < first.mean_score.high <= 1.0
     assert first.false_positive is not None
     assert first.false_negative is not None
     assert (first.false_positive.rate, first.false_negative.rate) == (0.5, 0.5)
@@ -102,3 +108,34 @@ def test_groups_are_compared() -> None:
     assert second.false_positive.rate == 0.0
     assert result.disparity == {"membership": 1.0, "wrongly in": 0.0, "wrongly out": 0.0}
     assert first.membership.low < 0.5 < first.membership.high
+
+
+def test_a_group_of_few_rows_is_shown_and_says_nothing_of_disparity() -> None:
+    groups = np.array(["a"] * 4 + ["b"] * 4 + ["c"], object)
+    result = fairness_by(groups, np.array([0.9, 0.9, 0.1, 0.1] * 2 + [0.1]), 0.5, least=4)
+    assert [(each.group, each.rows) for each in result.groups] == [("a", 4), ("b", 4), ("c", 1)]
+    assert result.disparity == {"membership": 1.0}
+    assert fairness_by(groups, np.array([0.9, 0.9, 0.1, 0.1] * 2 + [0.1]), 0.5, least=1).disparity["membership"] == 0.0
+
+
+def of_groups(labels: list[int], yes: float) -> Dataset:
+    """Rows of two groups, for whom `identity` says yes with one probability."""
+    numbers = np.array([[1 - yes, yes]] * len(labels), np.float32)
+    groups = np.array([["a"], ["b"]] * (len(labels) // 2), object)
+    nobody = np.array([], object), np.array([], np.int64)
+    return Dataset(Inputs(["no", "yes", "device"], ["device"]), numbers, groups, np.array(labels, np.int8), *nobody, "")
+
+
+def test_errors_are_those_of_rows_whose_label_has_come() -> None:
+    newest, judged = of_groups([0, 0, 0, 0], 0.9), of_groups([1, 1], 0.8)  # of the newest none can have come true yet
+    manifest = {"task": "classify", "found": {"threshold": 0.5}}
+    scores = np.array([0.9] * 4)
+    watched = Watched(manifest, reference(), OnnxModel(identity()), newest, scores, judged)
+    result = fairness_of(watched, "device", 1)
+    assert [(each.rows, each.judged, each.membership.rate) for each in result.groups] == [(2, 1, 1.0), (2, 1, 1.0)]
+    assert [each.false_positive for each in result.groups] == [None, None]
+    assert [each.false_negative.rate for each in result.groups if each.false_negative] == [0.0, 0.0]
+    with pytest.raises(ValueError, match="--by takes a category of the model: device"):
+        fairness_of(watched, "yes", 1)
+    with pytest.raises(ValueError, match="foretells nothing"):
+        fairness_of(Watched({"task": "cluster", "found": {}}, reference(), watched.scorer, newest, scores), "device", 1)
