@@ -30,13 +30,19 @@ def moves_of_topic(kafka: KafkaSettings) -> Iterator[Move]:
 
 
 def _moves(lines: Iterable[bytes], where: str) -> Iterator[Move]:
+    """Yield entries and exits; what was written twice, after a failure of the job, counts once: by the user's `seq`."""
+    newest: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             change = orjson.loads(line)
             segment, action, at = str(change["segment"]), change["action"], int(change["at"])
+            user, seq = str(change["user_id"]), int(change["seq"])
         except (ValueError, KeyError, TypeError) as error:
             raise BadChanges(f"{where}{number} is no change of a segment (docs/changes.md): {error}") from None
+        if seq <= newest.get(user, 0):
+            continue
+        newest[user] = seq
         if action in ("entered", "exited"):
             yield segment, action == "entered", at

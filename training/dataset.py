@@ -50,6 +50,11 @@ class Dataset:
             at=self.at[places] if len(self.at) else self.at,
         )
 
+    def columns(self) -> dict[str, list[str]]:
+        """Return the columns by what they are, as a manifest names them."""
+        inputs = self.inputs
+        return {"given": [*inputs.names], "numbers": [*inputs.numbers], "categories": [*inputs.categories]}
+
     def matrix(self) -> NDArray[np.object_]:
         """Return numbers and categories side by side, as the pipelines take them."""
         return joined(self.numbers, self.categories)
@@ -73,15 +78,7 @@ def from_rows(rows: Sequence[Row], columns: Columns, spec: ModelSpec) -> Dataset
 
 def from_table(path: Path, table: Table, spec: ModelSpec, identity: str) -> Dataset:
     """Return the data of a CSV file; raises BadData when a column is missing or a number is none, OSError."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        wanted = [*table.numbers, *table.categories, *([table.label] if table.label else [])]
-        missing = [name for name in wanted if name not in (reader.fieldnames or ())]
-        if missing:
-            raise BadData(
-                f"{path} has no column {', '.join(missing)}; its columns are {', '.join(reader.fieldnames or ())}"
-            )
-        rows = list(reader)
+    rows = _rows_of(path, [*table.numbers, *table.categories, *([table.label] if table.label else [])])
     if not rows:
         raise BadData(f"{path} has no rows")
     inputs = inputs_of(spec, [*table.numbers, *table.categories], table.categories)
@@ -89,6 +86,22 @@ def from_table(path: Path, table: Table, spec: ModelSpec, identity: str) -> Data
     numbers, categories = inputs.matrices(vectors)
     labels = None if table.label is None else np.array([row[table.label] in table.positive for row in rows], np.int8)
     return Dataset(inputs, numbers, categories, labels, np.array([], object), np.array([], np.int64), identity)
+
+
+def _rows_of(path: Path, wanted: Sequence[str]) -> list[dict[str, str]]:
+    """Return the rows of a CSV file that has these columns; raises BadData, OSError."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            known = reader.fieldnames or ()
+            missing = [name for name in wanted if name not in known]
+            if missing:
+                raise BadData(f"{path} has no column {', '.join(missing)}; its columns are {', '.join(known)}")
+            return list(reader)
+    except UnicodeDecodeError as error:
+        raise BadData(f"{path} is no text in UTF-8: {error}") from None
+    except csv.Error as error:
+        raise BadData(f"{path} is no CSV file: {error}") from None
 
 
 def inputs_of(spec: ModelSpec, names: Sequence[str], categories: Sequence[str]) -> Inputs:

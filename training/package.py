@@ -51,7 +51,7 @@ def publish(registry: Registry, trained: Trained, origin: Origin) -> int:
 
 def manifest_of(trained: Trained, origin: Origin) -> Manifest:
     """Return what a registry says of a model."""
-    inputs, spec = trained.learnt.held_out.inputs, trained.spec
+    spec = trained.spec
     return {
         "task": spec.task,
         "model": spec.name,
@@ -65,11 +65,7 @@ def manifest_of(trained: Trained, origin: Origin) -> Manifest:
             "rows_seen": origin.rows_seen,
         },
         "feature_hash": origin.feature_hash,
-        "columns": {
-            "given": list(inputs.names),
-            "numbers": list(inputs.numbers),
-            "categories": list(inputs.categories),
-        },
+        "columns": trained.learnt.held_out.columns(),
         "spec": spec.model_dump(mode="json", exclude_none=True, by_alias=True),
         "seed": spec.seed,
         "metrics": trained.metrics,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +57,7 @@ class Proof:
 def train(data: Dataset, spec: ModelSpec, bar: Bar) -> Trained:
     """Train a model; the same data and seed give the same model. `bar` begins a progress bar.
 
-    Raises BadData when there is nothing to learn from.
+    Raises BadData when there is nothing to learn from, or ONNX has no score where scikit-learn has one.
     """
     gap = spec.classify.label.within if spec.classify and spec.classify.label else 0
     learnt_from, held_out = parted(data, spec, gap)
@@ -65,6 +66,8 @@ def train(data: Dataset, spec: ModelSpec, bar: Bar) -> Trained:
     onnx = to_onnx(learnt.pipeline, len(data.inputs.numbers), len(data.inputs.categories))
     proof = _proof(learnt.pipeline, held_out)
     difference = largest_difference(proof.scores, OnnxModel(onnx).scores(proof.numbers, proof.categories))
+    if not math.isfinite(difference):
+        raise BadData(f"model '{spec.name}' cannot be served: on some rows one of scikit-learn and ONNX has no number")
     parity = {"max_difference": difference, "tolerance": spec.parity, "rows": len(proof.numbers)}
     importances = _importances(onnx, held_out, spec)
     held_scores = membership(proof.scores[: proof.held_out])

@@ -5,9 +5,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -17,6 +15,10 @@ from jobs.cli.errors import Failed, for_people
 from jobs.cli.inputs import DefinitionsOption, SettingsOption, checked_settings, settings_only
 from jobs.cli.train import MODELS, REGISTRY, ModelsOption, RegistryOption, identity, model_named, require_training
 
+if TYPE_CHECKING:
+    from training.registry import Registry
+
+_WIDTH = 160
 models = typer.Typer(help="Versions of models in the registry.", no_args_is_help=True)
 
 
@@ -27,41 +29,34 @@ def list_(registry: RegistryOption = REGISTRY, settings: SettingsOption = None) 
 
     Example: segments models list --registry s3://bucket/models
     """
+    from jobs.models_in_force import models_in_force
     from training.registry import Registry, RegistryError
 
     shown = Table("model", "version", "in the job", "trained at", "metrics", "gates", box=None)
-    scoring = _in_the_job(settings)
+    job = models_in_force(settings_only(settings).kafka)
     try:
         known = Registry(registry)
         for name in known.names():
             for version in known.versions(name):
-                manifest = known.manifest(name, version)
-                metrics = ", ".join(f"{metric} {value:.4g}" for metric, value in manifest["metrics"].items())
-                gates = f"{len(manifest['failed_gates'])} failed" if manifest["failed_gates"] else "passed"
-                shown.add_row(
-                    name, str(version), scoring.get((name, version), ""), manifest["trained_at"], metrics, gates
-                )
+                shown.add_row(name, str(version), job.role(name, version), *_said_of(known, name, version))
     except RegistryError as error:
         raise Failed(str(error)) from None
-    Console(file=sys.stdout, markup=False, highlight=False).print(shown)
+    Console(file=sys.stdout, markup=False, highlight=False, width=_WIDTH).print(shown)
 
 
-def _in_the_job(settings: Path | None) -> dict[tuple[str, int], str]:
-    """Return by name and version how it scores; nothing where no Kafka answers, or no job was ever started."""
-    from jobs.control_topic import answers, releases_told
-    from jobs.topics import TopicError
+def _said_of(registry: Registry, name: str, version: int) -> tuple[str, str, str]:
+    """Return when a version was trained, its metrics and gates; tell why one cannot be read."""
+    from training.registry import RegistryError
 
-    kafka = settings_only(settings).kafka
-    if not answers(kafka):
-        return {}
-    with suppress(TopicError):
-        newest = releases_told(kafka)[-1:]
-        return {
-            (each.name, each.version): "in the shadow" if each.challenger else "in force"
-            for release in newest
-            for each in release.models
-        }
-    return {}
+    try:
+        manifest = registry.manifest(name, version)
+        metrics = ", ".join(f"{metric} {value:.4g}" for metric, value in manifest["metrics"].items())
+        gates = f"{len(manifest['failed_gates'])} failed" if manifest["failed_gates"] else "passed"
+        return manifest["trained_at"], metrics, gates
+    except (RegistryError, KeyError) as error:
+        why = f"its manifest does not say its {error.args[0]}" if isinstance(error, KeyError) else str(error)
+        typer.echo(f"{name} {version} cannot be read: {why}", err=True)
+        return "", "cannot be read", ""
 
 
 @models.command()

@@ -60,18 +60,26 @@ def train(
     from training.registry import Registry, RegistryError
     from training.train import train as learn
 
+    one_source(events, table)
     spec, known = model_named(name, models)
     job, checked = checked_settings(settings, definitions)
     try:
+        to = Registry(registry)
+        to.prepare()
         with bars() as shown:
             data, origin = data_of(spec, known, events or table, events is None, mapping, job, checked, workers, shown)
             trained = learn(data, spec, shown.add)
-        to = Registry(registry)
         version = publish(to, trained, origin)
     except (NoEvents, BadData, RegistryError) as error:
         raise Failed(str(error)) from None
     typer.echo(to.read(name, version, SUMMARY).decode(), nl=False)
     typer.echo(f"version {version}: {to.place(name, version, 'report.html')}")
+
+
+def one_source(events: Path | None, table: Path | None) -> None:
+    """Raise BadInput when both are given: one of them would be left out silently."""
+    if events is not None and table is not None:
+        raise BadInput("give either --events FILE or --table CSV, as the model asks for")
 
 
 def require_training() -> None:

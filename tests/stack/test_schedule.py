@@ -46,7 +46,8 @@ def changes(made: Pipeline) -> None:
     moves = [("entered", T, user) for user in range(20)] + [("exited", T + HOUR, user) for user in range(15)]
     producer = KafkaProducer(bootstrap_servers=made.stack.bootstrap_servers, acks="all")
     for action, at, user in [*moves, ("entered", T + 2 * HOUR, 99)]:
-        line = f'{{"user_id":"u{user}","segment":"vip","action":"{action}","at":{at},"seq":1}}'
+        seq = 2 if action == "exited" else 1
+        line = f'{{"user_id":"u{user}","segment":"vip","action":"{action}","at":{at},"seq":{seq}}}'
         producer.send(made.topics["changes"], line.encode(), key=f"u{user}".encode())
     producer.close()
 

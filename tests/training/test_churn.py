@@ -1,5 +1,6 @@
 """Churn of segments: exits per member, members that were there before, alarms, and records that are none."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,13 +30,24 @@ def test_a_segment_that_loses_too_many_is_an_alarm() -> None:
     assert 'segments_churn_members{segment="vip"} 300.0' in exposition(of_churn(found))
 
 
+def change(user: str, seq: int, action: str, at: int) -> str:
+    return json.dumps({"user_id": user, "seq": seq, "segment": "vip", "action": action, "at": at}) + "\n"
+
+
 def test_changes_are_read_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "changes.ndjson"
-    path.write_text(
-        '{"segment":"vip","action":"entered","at":5}\n\n{"segment":"vip","action":"updated","at":6}\n'
-        '{"segment":"vip","action":"exited","at":7}\n'
-    )
+    entered, exited = change("a", 1, "entered", 5), change("a", 3, "exited", 7)
+    path.write_text(f"{entered}\n{change('a', 2, 'updated', 6)}{exited}")
     assert list(moves_of_file(path)) == [("vip", True, 5), ("vip", False, 7)]
-    path.write_text('{"segment":"vip","action":"entered","at":5}\n{"type":"track"}\n')
+    path.write_text(f'{entered}{{"type":"track"}}\n')
     with pytest.raises(BadChanges, match=r"changes.ndjson:2 is no change of a segment"):
         list(moves_of_file(path))
+
+
+def test_what_was_written_twice_counts_once(tmp_path: Path) -> None:
+    path = tmp_path / "changes.ndjson"
+    written = [change("a", 1, "entered", 5), change("b", 1, "entered", 6), change("a", 2, "exited", 7)]
+    path.write_text("".join([*written, *written, change("b", 2, "exited", 9)]))
+    assert list(moves_of_file(path)) == [
+        ("vip", True, 5), ("vip", True, 6), ("vip", False, 7), ("vip", False, 9)
+    ]  # fmt: skip

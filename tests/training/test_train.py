@@ -197,12 +197,17 @@ def test_a_batch_scores_as_one_row_does(folder: Path) -> None:
         (["train", "no_such"], 2, "has no model 'no_such' (there are: buyer, voted"),
         (["train", "buyer"], 2, "model 'buyer' reads a table: give --table CSV"),
         (["train", "buyer", "--table", "TABLE"], 1, "has no column device"),
+        (["train", "buyer", "--table", "LATIN"], 1, "is no text in UTF-8"),
+        (["train", "buyer", "--table", "TABLE", "--events", "TABLE"], 2, "give either --events FILE or --table CSV"),
+        (["drift", "buyer", "1", "--table", "TABLE", "--events", "TABLE"], 2, "give either --events FILE or --table"),
         (["models", "check", "no_such", "1"], 2, "has no model 'no_such'"),
     ],
 )
 def test_mistakes(folder: Path, tmp_path: Path, arguments: list[str], code: int, expected: str) -> None:
     (tmp_path / "t.csv").write_text("views,spent,age,bought\n1,2,3,yes\n")
-    given = [str(tmp_path / "t.csv") if each == "TABLE" else each for each in arguments]
+    (tmp_path / "latin.csv").write_bytes("views,spent,age,device,bought\n1,2,3,caf\xe9,yes\n".encode("latin-1"))
+    files = {"TABLE": str(tmp_path / "t.csv"), "LATIN": str(tmp_path / "latin.csv")}
+    given = [files.get(each, each) for each in arguments]
     found, said = segments(folder, *given)
     assert (found, expected in said) == (code, True), said
 
@@ -262,13 +267,22 @@ def test_what_it_was_trained_on_has_not_drifted_and_what_changed_has(folder: Pat
     assert "views has moved" not in said
 
 
+def test_a_version_of_other_columns_is_told_apart_from_drift(folder: Path, tmp_path: Path) -> None:
+    trained(folder, "buyer")
+    more = [*MODELS[0]["derive"], {"name": "age_a_view", "ratio": ["age", "views"]}]
+    (tmp_path / "models.yaml").write_text(yaml.safe_dump({"models": [{**MODELS[0], "derive": more}]}))
+    (tmp_path / "registry").symlink_to(folder / "registry")
+    code, said = segments(tmp_path, "drift", "buyer", "1", "--table", str(folder / "table.csv"))
+    assert (code, said) == (1, "version 1 of buyer has other columns than models.yaml makes now: train it anew\n")
+
+
 def test_a_check_leaves_a_page_and_figures_with_the_churn_of_segments(folder: Path, tmp_path: Path) -> None:
     trained(folder, "buyer")
-    lines = [f'{{"segment":"vip","action":"entered","at":{HOUR + user}}}' for user in range(250)]
-    lines += [f'{{"segment":"vip","action":"exited","at":{2 * HOUR + user}}}' for user in range(200)]
-    (tmp_path / "changes.ndjson").write_text(
-        "\n".join([*lines, f'{{"segment":"b","action":"entered","at":{4 * HOUR}}}'])
-    )
+    moves = [(user, 1, "vip", "entered", HOUR + user) for user in range(250)]
+    moves += [(user, 2, "vip", "exited", 2 * HOUR + user) for user in range(200)]
+    names = ("user_id", "seq", "segment", "action", "at")
+    lines = [json.dumps(dict(zip(names, move, strict=True))) for move in [*moves, (0, 3, "b", "entered", 4 * HOUR)]]
+    (tmp_path / "changes.ndjson").write_text("\n".join(lines))
     more = ["--changes", str(tmp_path / "changes.ndjson"), "--interval", "2h", "--churn-limit", "0.7"]
     more += ["--report", str(tmp_path / "drift.html"), "--metrics", str(tmp_path / "drift.prom")]
     code, said = segments(folder, "drift", "buyer", "1", "--table", str(folder / "table.csv"), *more)
@@ -288,13 +302,23 @@ def test_a_new_model_must_be_as_good_as_the_champion(folder: Path) -> None:
     registry = Registry(str(folder / "registry"))
     same = learn(from_table(folder / "table.csv", spec.table, spec, ""), spec, lambda *_: lambda _: None)
     known = registry.manifest("buyer", 1)["feature_hash"]
-    equal = contest(registry, 1, same, known)
+    equal = contest(registry, 1, same, known, "in force")
     assert equal.champion == pytest.approx(same.metrics["roc_auc"])
     assert equal.won
+    assert equal.text().startswith("roc_auc on the newest rows: champion (version 1, in force) 0.")
+    assert contest(registry, 1, same, "other").text() == (
+        "version 1 (champion) reads other features: they cannot be compared"
+    )
     worse = replace(same, metrics={**same.metrics, "roc_auc": same.metrics["roc_auc"] - 0.01})
     assert not contest(registry, 1, worse, known).won
     assert contest(registry, 1, worse, "other features").won
     assert contest(registry, None, worse, known).won
+
+
+def test_a_model_that_has_no_number_in_onnx_is_no_version(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.train.largest_difference", lambda *_: float("inf"))
+    code, said = segments(folder, "train", "odd", "--table", str(folder / "table.csv"))
+    assert (code, "model 'odd' cannot be served: on some rows" in said) == (1, True), said
 
 
 def test_the_schedule_trains_what_is_due_once(tmp_path: Path) -> None:
