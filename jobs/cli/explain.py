@@ -27,6 +27,7 @@ from jobs.cli.inputs import (
     events_of,
     parse_instant,
 )
+from jobs.cli.release_model import VersionsOption, versions_in_registry
 from jobs.cli.reports import ReportFormat, print_json
 from jobs.cli.submit import KAFKA, addresses
 from jobs.cli.train import MODELS, REGISTRY, ModelsOption, RegistryOption
@@ -37,7 +38,6 @@ from segments.definitions.model import Definitions
 from segments.explain import UnknownUser
 from segments.explain import explain as explain_user
 from segments.explanation import Explanation
-from segments.models.released import ModelVersion
 from segments.record_times import with_record_times
 
 
@@ -55,10 +55,7 @@ def explain(
         str | None, typer.Option(help="Kafka, host:port.", show_default="that of the settings")
     ] = None,
     run: Annotated[str | None, typer.Option("--run", help="Use Kafka of this local stack.")] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="With a file: a version of a model to score with, such as churn_risk:3; may be given again."),
-    ] = None,
+    model: VersionsOption = None,
     models: ModelsOption = MODELS,
     registry: RegistryOption = REGISTRY,
     definitions: DefinitionsOption = None,
@@ -94,7 +91,7 @@ def explain(
             allowed_lateness=job.event_time.allowed_lateness,
             plausibility=job.plausibility,
             scorers=scorers(job.scoring.cache_dir),
-            models=_versions(model, models, registry),
+            models=versions_in_registry(model, models, registry),
             handed=_handed(job, told),
             found=_bounds(job, checked, _from_file(events, mapping, order)) if events is not None else (),
         )
@@ -106,15 +103,6 @@ def explain(
         print_json(found)
     else:
         print_explanation(found)
-
-
-def _versions(labels: list[str] | None, models: Path, registry: str) -> list[ModelVersion]:
-    """Return the versions that are to score; raises BadInput."""
-    if not labels:
-        return []
-    from jobs.cli.release_model import version_in_registry
-
-    return [version_in_registry(label, models, registry) for label in labels]
 
 
 def _only(found: Explanation, names: list[str]) -> Explanation:

@@ -27,12 +27,15 @@ from jobs.cli.inputs import (
     checked_settings,
 )
 from jobs.cli.preview_text import print_preview
+from jobs.cli.release_model import VersionsOption, versions_in_registry
 from jobs.cli.submit import addresses, attached
+from jobs.cli.train import MODELS, REGISTRY, ModelsOption, RegistryOption
 from jobs.preview import Request, run_preview
 from jobs.recording import NoEvents, default_workers
 from jobs.settings import KafkaSettings
 from segments.control import Release
 from segments.definitions import Definitions, parse_definitions
+from segments.models.releasing import Versions, with_champion, withdrawn_versions
 from segments.preview.page import preview_page
 from segments.preview.report import Preview, encode_report
 from segments.preview.versions import differences
@@ -67,6 +70,9 @@ def preview(
     ] = None,
     format: Annotated[Format, typer.Option(help="For people, for machines, for a browser.")] = Format.text,  # noqa: A002 - the option's name
     output: Annotated[Path | None, typer.Option(help="Write to this file.", show_default="stdout")] = None,
+    model: VersionsOption = None,
+    models: ModelsOption = MODELS,
+    registry: RegistryOption = REGISTRY,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="number of cores")] = None,
     settings: SettingsOption = None,
     run: Annotated[str | None, typer.Option("--run", help="Compare to what runs on this local stack.")] = None,
@@ -91,7 +97,7 @@ def preview(
         workers=workers or default_workers(),
         allowed_lateness=job.event_time.allowed_lateness,
         plausibility=job.plausibility,
-        models=released.models if released is not None else (),
+        models=_scoring(released, versions_in_registry(model, models, registry)),
     )
     try:
         with bars() as shown:
@@ -99,6 +105,14 @@ def preview(
     except NoEvents as error:
         raise Failed(str(error)) from None
     _write(made, format, output, f"{new} against {running}")
+
+
+def _scoring(released: Release | None, given: Versions) -> Versions:
+    """Return the versions that score on both sides: those given, and of other models those in force."""
+    found = released.models if released is not None else ()
+    for version in given:
+        found = with_champion(withdrawn_versions(found), version)
+    return found
 
 
 def _running(against: Path | None, released: Release | None) -> tuple[Definitions, str]:

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 import yaml
 
 from jobs.cli.errors import BadInput, Failed
@@ -16,6 +18,13 @@ from segments.definitions import parse_definitions
 from segments.models.model import Models
 from segments.models.released import ModelRefused, ModelVersion
 
+VersionsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model", help="A version of a model to score with, such as churn_risk:3; may be given again for another."
+    ),
+]
+
 
 def version_named(what: list[str]) -> tuple[str, int]:
     """Return name and version of `model NAME VERSION`; raises BadInput.
@@ -23,7 +32,7 @@ def version_named(what: list[str]) -> tuple[str, int]:
     >>> version_named(["model", "churn_risk", "3"])
     ('churn_risk', 3)
     """
-    if len(what) != 3 or not what[2].isdigit() or int(what[2]) < 1:
+    if len(what) != 3 or not what[2].isdecimal() or int(what[2]) < 1:
         raise BadInput(
             "segments release model NAME VERSION, such as: segments release model churn_risk 3 "
             "(segments models list shows what there is); a file named 'model' is ./model"
@@ -31,14 +40,25 @@ def version_named(what: list[str]) -> tuple[str, int]:
     return what[1], int(what[2])
 
 
-def version_in_registry(label: str, models: Path, registry: str) -> ModelVersion:
-    """Return a version by `NAME:VERSION`, proved or not; raises BadInput, OSError."""
+def versions_in_registry(labels: list[str] | None, models: Path, registry: str) -> tuple[ModelVersion, ...]:
+    """Return versions by `NAME:VERSION`, proved or not, none without labels; raises BadInput, OSError.
+
+    Each would be in force, so there is one of each model.
+    """
+    found = tuple(_version_in_registry(label, models, registry) for label in labels or ())
+    twice = [name for name, count in Counter(each.name for each in found).items() if count > 1]
+    if twice:
+        raise BadInput(f"--model names two versions of {twice[0]}, of which one can be in force")
+    return found
+
+
+def _version_in_registry(label: str, models: Path, registry: str) -> ModelVersion:
     require_training()
     from training.registry import Registry, RegistryError
     from training.releasing import version_to_release
 
     name, _, number = label.rpartition(":")
-    if not name or not number.isdigit():
+    if not name or not number.isdecimal():
         raise BadInput(f"a version of a model is NAME:VERSION, such as churn_risk:3, not '{label}'")
     spec, known = model_named(name, models)
     if spec.features is None:

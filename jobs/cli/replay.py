@@ -28,6 +28,7 @@ from jobs.cli.inputs import (
     events_of,
     parse_instant,
 )
+from jobs.cli.release_model import VersionsOption, versions_in_registry
 from jobs.cli.train import MODELS, REGISTRY, ModelsOption, RegistryOption
 from jobs.settings import Settings
 from segments.changes import Change, encode_change
@@ -52,10 +53,7 @@ def replay(
             show_default="the definitions always hold, bounds of the population are found",
         ),
     ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="A version of a model to score with, such as churn_risk:3; may be given again."),
-    ] = None,
+    model: VersionsOption = None,
     models: ModelsOption = MODELS,
     registry: RegistryOption = REGISTRY,
     until: Annotated[
@@ -96,9 +94,7 @@ def replay(
 
 def _with_models(job: Settings, labels: list[str], models: Path, registry: str) -> list[ControlRecord]:
     """Return what a job would be told that has these versions in force from the start."""
-    from jobs.cli.release_model import version_in_registry
-
-    versions = tuple(version_in_registry(label, models, registry) for label in labels)
+    versions = versions_in_registry(labels, models, registry)
     text = job.definitions.path.read_text(encoding="utf-8")
     return [msgspec.structs.replace(first_release(text), models=versions)]
 

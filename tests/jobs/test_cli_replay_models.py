@@ -71,6 +71,32 @@ def test_what_is_no_version_is_said(folder: Path, label: str, told: str) -> None
     assert told in result.stderr
 
 
+def test_one_version_of_a_model_can_be_in_force(folder: Path) -> None:
+    publish(Registry(str(folder / "registry")), "churn_risk", identity(), "")
+    result = replay(folder, "--model", "churn_risk:1", "--model", "churn_risk:2")
+    assert result.exit_code == 2
+    assert "--model names two versions of churn_risk, of which one can be in force" in result.stderr
+
+
+def preview(folder: Path, *options: str) -> str:
+    (folder / "lower.yaml").write_text(DEFINITIONS.replace("0.5", "0.9"))
+    paths = ["--against", folder / "lower.yaml", "--events", folder / "events.ndjson", "--format", "json"]
+    paths += ["--models", folder / "models.yaml", "--registry", folder / "registry", "--workers", "1"]
+    result = CliRunner().invoke(app, ["preview", str(folder / "segments.yaml"), *map(str, paths), *options])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_a_preview_takes_versions_too(folder: Path) -> None:
+    later = {"type": "track", "event": "View", "userId": "other", "timestamp": T + 5_000, "messageId": "n"}
+    with (folder / "events.ndjson").open("a") as file:
+        file.write(json.dumps(later) + "\n")
+    (scored,) = json.loads(preview(folder, "--model", "churn_risk:1"))["segments"]
+    assert (scored["before"]["members"], scored["after"]["members"]) == (0, 1)
+    (unscored,) = json.loads(preview(folder))["segments"]
+    assert unscored["after"]["members"] == 0
+
+
 def test_the_control_topic_says_which_versions_score(folder: Path) -> None:
     result = replay(folder, "--model", "churn_risk:1", "--control", str(folder / "events.ndjson"))
     assert result.exit_code == 2
