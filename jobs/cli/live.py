@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -55,18 +56,23 @@ def compare(settings: Settings, choice: Choice, rate: int, *, with_state: bool, 
     from jobs.live.report import Found
     from jobs.live.state import compare_state
     from jobs.live.told import no_room, told
+    from jobs.output_topics import check_memberships
     from jobs.redis_access import connected, said_by_redis
     from jobs.topics import TopicError
 
     found = Found()
     try:
+        if repair:
+            check_memberships(settings.kafka)  # of whom the topic says nothing is taken out of Redis
         with bars() as shown, told(settings, choice, shown.of_total("memberships topic")) as topic:
             typer.echo(f"{len(topic.table):,} users are in a segment, as the memberships topic says", err=True)
             if with_state:
                 compare_state(settings, topic, choice, rate, found, shown.of_total("state"))
             if settings.redis.enabled:
+                # a rebuild writes those too who have expired; to compare is to ask what Redis lacks by mistake
+                expired_before = int(time.time() * 1_000) - settings.redis.ttl if with_state else 0
                 with connected(settings.redis, socket_timeout=30.0) as client:
-                    side = RedisSide(client, topic, settings, found, repair=repair)
+                    side = RedisSide(client, topic, settings, found, repair=repair, expired_before=expired_before)
                     side.compare(choice, rate, shown.of_total("Redis"))
     except (TopicError, LookupError, TimeoutError) as error:
         raise Failed(str(error)) from None
@@ -86,6 +92,13 @@ def tell(found: Found, equal: str) -> None:
     differences, mended = found.counts["differences"], found.counts["mended"]
     shown = f", the first {_SHOWN} above" if differences > _SHOWN else ""
     said = ", ".join(f"{found.counts[name]:,} {name}" for name in ("users", "users in Redis") if found.counts[name])
+    expired = found.counts["expired"]
+    if expired:
+        typer.echo(
+            f"{expired:,} users are not in Redis any more: nothing has changed for them for longer than redis.ttl."
+            " `segments redis rebuild` writes them again; a longer redis.ttl keeps them",
+            err=True,
+        )
     unclear = found.counts["not compared"]
     if unclear:
         typer.echo(

@@ -66,10 +66,16 @@ class Stand(NamedTuple):
 
 
 class RedisSide:
-    """Compares users of a choice, and with `repair` writes those who differ as the topic has them."""
+    """Compares users of a choice, and with `repair` writes those who differ as the topic has them.
 
-    def __init__(self, client: Any, told: Told, settings: Settings, found: Found, *, repair: bool) -> None:
+    Who has not changed since before `expired_before` (ms) and is not in Redis has expired there, and does not differ.
+    """
+
+    def __init__(
+        self, client: Any, told: Told, settings: Settings, found: Found, *, repair: bool, expired_before: int = 0
+    ) -> None:
         self._client, self._told, self._found, self._repairs = client, told, found, repair
+        self._expired_before = expired_before
         self._ttl = settings.redis.ttl
         self._waiting: Waiting[Stand] = Waiting(on_the_way(settings))
         self._reset, self._write = client.register_script(_RESET), client.register_script(WRITE)
@@ -136,6 +142,9 @@ class RedisSide:
                 now = self._told.now(user)
                 if isinstance(now, Unreadable) or stand.wrong:
                     self._note(user, now.why if isinstance(now, Unreadable) else stand.wrong)
+                    continue
+                if now is not None and now.at < self._expired_before and _is_let_go(stand, now):
+                    self._found.counts["expired"] += 1
                     continue
                 told = now.seq if now else None
                 look = Look(stand, stand.seq, stand.is_empty, told, self._told.reached(user, now))
@@ -223,6 +232,16 @@ def difference(told: Memberships, stand: Stand) -> str | None:
         if (wanted and wanted[1]) != set_says:
             return f"segment {name}: the memberships topic says {_said(wanted)}, its sorted set {set_says}"
     return None
+
+
+def _is_let_go(stand: Stand, told: Memberships) -> bool:
+    """Say whether the hash is gone, and no set says more than the topic: sets live as long as any of their members."""
+    members = stands(told)[1]
+    return (
+        not stand.seen
+        and not stand.fields
+        and all(name in members and members[name][1] == since for name, since in stand.scores.items())
+    )
 
 
 def _stands(value: bytes) -> tuple[int, int] | None:
