@@ -176,6 +176,7 @@ def _state(home: Path) -> dict[str, object]:
         "execution.checkpointing.dir": (home.parent / "checkpoints").as_uri(),
         "execution.checkpointing.savepoint-dir": (home.parent / "savepoints").as_uri(),
         "execution.checkpointing.incremental": True,
+        "execution.checkpointing.num-retained": 3,  # one that cannot be read any more is not the only one
         "io.tmp.dirs": str(home / "tmp"),
     }
 

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from typer.testing import CliRunner
 
 from benchmarks.faults.outages import no_room_in
+from jobs.cli import app
 from jobs.player import play
 from jobs.stack.kafka_broker import broker_ids
 from jobs.stack.redis_server import ping
@@ -55,7 +57,7 @@ def test_outages_one_after_the_other(stack: Stack, tmp_path: Path) -> None:
     settings = {"kafka": {"delivery": "exactly_once"}, "flink": {"checkpoint_interval": "1s"}}
     settings["flink"]["checkpoint_dir"] = folder.as_uri()
     with pipeline(stack, tmp_path, DEFINITIONS, settings) as made:
-        limit_letters(made)
+        configure(made, "dead_letters", {"max.message.bytes": str(LETTER_BYTES)})
         job = made.submit()
         play_round(made, rounds[0])
         made.wait_for(lambda: len(changes(made)) == USERS, "the first round")
@@ -85,6 +87,7 @@ def test_outages_one_after_the_other(stack: Stack, tmp_path: Path) -> None:
         await_redis(made, 4)
         wanted = replay(parse_definitions(DEFINITIONS), [event for each in rounds for event in each])
         assert sorted(changes(made)) == sorted(encode_change(change) for change in wanted)
+        assert len(list(folder.glob("*/chk-*/_metadata"))) > 1, "one to go back to when the newest cannot be read"
 
         (letter,) = made.read("dead_letters", isolation="read_committed")
         assert len(letter.value) < LETTER_BYTES
@@ -99,6 +102,21 @@ def test_a_topic_that_is_missing_ends_the_start_with_its_name(stack: Stack, tmp_
     assert done.returncode == 1
     assert f"missing at {stack.bootstrap_servers}: nowhere. Create them first" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_topics_that_would_forget_end_the_start_with_what_to_change(stack: Stack, tmp_path: Path) -> None:
+    with pipeline(stack, tmp_path, DEFINITIONS) as made:
+        kept = {made.topics["memberships"]: "cleanup.policy=compact", made.topics["control"]: "retention.ms=-1"}
+        stack.create_topics([made.topics["control"]], partitions=1)
+        configure(made, "control", {"retention.ms": "604800000"})
+        configure(made, "memberships", {"cleanup.policy": "delete"})
+        command = [sys.executable, str(ROOT / "jobs/segmentation.py"), "--settings", str(made.settings)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=BACK_TIMEOUT, check=False)
+        rebuilt = CliRunner().invoke(app, ["redis", "rebuild", "--settings", str(made.settings)])
+    assert (done.returncode, rebuilt.exit_code) == (1, 1)
+    for topic, change in kept.items():
+        assert f"--entity-name {topic} --add-config {change}" in done.stderr
+    assert f"Kafka would remove from {made.topics['memberships']} what is still needed" in rebuilt.stderr
 
 
 def page(user: int, time: int) -> bytes:
@@ -124,12 +142,11 @@ def await_redis(made: Pipeline, rounds: int) -> None:
     made.wait_for(right, "Redis to be right", BACK_TIMEOUT)
 
 
-def limit_letters(made: Pipeline) -> None:
-    """Have the topic of dead letters take small records only."""
+def configure(made: Pipeline, name: str, values: dict[str, str]) -> None:
+    """Have a topic be as somebody has made it by hand."""
     admin = KafkaAdminClient(bootstrap_servers=made.stack.bootstrap_servers)
     try:
-        limit = {"max.message.bytes": str(LETTER_BYTES)}
-        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, made.topics["dead_letters"], limit)])
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, made.topics[name], values)])
     finally:
         admin.close()
 
