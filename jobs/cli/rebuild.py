@@ -37,29 +37,16 @@ def rebuild(
     """Start the job with empty state at the first event, under all that it was ever told.
 
     For when state and savepoints are lost. What it publishes again has the numbers it had, and is left out by
-    consumers and by Redis. Stop the job first.
+    consumers and by Redis; with --partial it has other numbers, and needs other output topics. Stop the job first.
 
     Example: segments rebuild --dry-run
 
     Exit codes: 0 started, 1 Flink or Kafka refused, 2 events are gone, a job runs, or wrong settings.
     """
-    from jobs.rebuild import events_missing
-    from jobs.topics import TopicError
-
     cluster = find_cluster(target, flink_home, run, starts=True)
     prepared = prepare(settings, None, overrides=cluster.overrides)
     _require_stopped(cluster.rest, prepared.settings)
-    try:
-        missing = events_missing(prepared.settings.kafka)
-    except TopicError as error:
-        raise Failed(str(error)) from None
-    if missing and not partial:
-        shown = "\n".join(missing[:_SHOWN])
-        raise BadInput(
-            f"the events topics no longer reach back to their first event, so the state would differ:\n{shown}\n"
-            "Resume from a savepoint or checkpoint (`segments resume`) if there is one; --partial builds from what is"
-            " left, and users then count only that"
-        )
+    _require_events(prepared.settings, partial=partial)
     if dry_run:
         typer.echo("it can be rebuilt: nothing was started")
         return
@@ -67,6 +54,37 @@ def rebuild(
     if os.environ.get("SEGMENTS__KAFKA__START_FROM", "earliest") != "earliest":
         raise BadInput("SEGMENTS__KAFKA__START_FROM is set in the environment: a rebuild starts at earliest, unset it")
     typer.echo(cluster.start(Submission(prepared.settings, [*prepared.arguments, "--rebuild"], environment)))
+
+
+def _require_events(settings: Settings, *, partial: bool) -> None:
+    """Raise BadInput where events are gone: without `partial`, and with it where others know what was told before."""
+    from redis import RedisError
+
+    from jobs.rebuild import events_missing, told_before
+    from jobs.redis_access import said_by_redis
+    from jobs.topics import TopicError
+
+    try:
+        missing = events_missing(settings.kafka)
+        told = told_before(settings) if missing and partial else []
+    except TopicError as error:
+        raise Failed(str(error)) from None
+    except RedisError as error:
+        raise Failed(said_by_redis(settings.redis, error)) from None
+    if missing and not partial:
+        shown = "\n".join(missing[:_SHOWN])
+        raise BadInput(
+            f"the events topics no longer reach back to their first event, so the state would differ:\n{shown}\n"
+            "Resume from a savepoint or checkpoint (`segments resume`) if there is one; --partial builds from what is"
+            " left, and users then count only that"
+        )
+    if told:
+        raise BadInput(
+            "built from part of the events, a state numbers each user's changes anew: consumers and Redis, who know the"
+            " old numbers, would leave out what it says. These hold what was told before:\n" + "\n".join(told) + "\n"
+            "Give other names (kafka.changes_topic, kafka.memberships_topic) and an empty Redis database (redis.url),"
+            " or recreate these topics and flush the database. Consumers then need a new group and a new store"
+        )
 
 
 def _require_stopped(rest: FlinkRest, settings: Settings) -> None:
