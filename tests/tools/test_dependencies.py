@@ -1,5 +1,6 @@
 """The check of dependencies: pinned, reviewed, and of a licence we take."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from tools import dependencies
 from tools.dependencies import (
     ONLY_IN_TESTS,
+    POMS,
+    ROOT,
     Pin,
     Review,
     all_pins,
@@ -34,6 +37,13 @@ def test_all_that_is_locked_is_reviewed(capsys: pytest.CaptureFixture[str]) -> N
 def test_the_locks_and_the_poms_are_read() -> None:
     found = {(pin.kind, pin.package) for pin in all_pins()}
     assert {("python", "apache-flink"), ("python", "pytest"), ("java", "org.apache.kafka:kafka-clients")} <= found
+
+
+def test_every_jar_that_a_cluster_gets_is_reviewed() -> None:
+    """Maven would bring it unnamed, as a dependency of another."""
+    given = re.findall(r"<includeArtifactIds>(.+)</includeArtifactIds>", (ROOT / POMS[0]).read_text(encoding="utf-8"))
+    named = {pin.package.partition(":")[2] for pin in all_pins() if pin.kind == "java"}
+    assert [name for name in given[0].split(",") if name not in named] == []
 
 
 def test_what_changed_since_the_review_is_named() -> None:

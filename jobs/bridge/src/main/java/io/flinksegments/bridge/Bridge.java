@@ -1,5 +1,6 @@
 package io.flinksegments.bridge;
 
+import java.util.Collection;
 import java.util.Map;
 import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
@@ -16,6 +17,7 @@ import org.apache.flink.streaming.api.datastream.KeyedStream;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.types.Row;
 import org.apache.kafka.clients.consumer.OffsetResetStrategy;
+import org.apache.kafka.common.TopicPartition;
 
 /** What Python calls: Kafka to frames, and frames to Kafka. */
 public final class Bridge {
@@ -100,14 +102,30 @@ public final class Bridge {
         return (options.bounded() ? builder.setBounded(OffsetsInitializer.latest()) : builder).build();
     }
 
+    /** Where a job without state begins. A restored one whose next event Kafka has removed takes the oldest that is left. */
     @SuppressWarnings("deprecation") // Kafka deprecates OffsetResetStrategy, but the connector has no other way.
-    private static OffsetsInitializer startingOffsets(SourceOptions options) {
+    static OffsetsInitializer startingOffsets(SourceOptions options) {
         return switch (options.start()) {
             case EARLIEST -> OffsetsInitializer.earliest();
-            case LATEST -> OffsetsInitializer.latest();
+            case LATEST -> new ThenEarliest(OffsetsInitializer.latest());
             case COMMITTED -> OffsetsInitializer.committedOffsets(OffsetResetStrategy.EARLIEST);
-            case TIMESTAMP -> OffsetsInitializer.timestamp(options.startTimestamp());
+            case TIMESTAMP -> new ThenEarliest(OffsetsInitializer.timestamp(options.startTimestamp()));
         };
+    }
+
+    /** The connector's own would have such a job skip all there is and wait for the next event. */
+    @SuppressWarnings("deprecation") // as above
+    private record ThenEarliest(OffsetsInitializer first) implements OffsetsInitializer {
+        @Override
+        public Map<TopicPartition, Long> getPartitionOffsets(
+                Collection<TopicPartition> partitions, PartitionOffsetsRetriever retriever) {
+            return first.getPartitionOffsets(partitions, retriever);
+        }
+
+        @Override
+        public OffsetResetStrategy getAutoOffsetResetStrategy() {
+            return OffsetResetStrategy.EARLIEST;
+        }
     }
 
     private static KafkaSink<byte[]> sink(SinkOptions options) {
