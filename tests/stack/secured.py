@@ -30,6 +30,7 @@ KAFKA_PASSWORD = 'canary-kafka-7f3a"9'  # noqa: S105 - what the tests look for e
 REDIS_PASSWORD = "canary-redis-51c0/e"  # noqa: S105 - as above
 PROTOCOLS = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,LOGIN:SASL_SSL,MUTUAL:SSL,EXPIRED:SSL,ELSEWHERE:SSL"
 PLAIN_LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+_HANDSHAKE = b"\x16"  # what TLS begins with
 SCRAM_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule required"
 
 
@@ -145,8 +146,13 @@ def _redis(folder: Path, table: ProcessTable) -> int:
     return port
 
 
-def tls_proxy(certificates: Certificates, name: str, target: int, stop: threading.Event) -> int:
-    """Return the port of TLS in front of a plain server: the Redis that a wheel brings is built without."""
+def tls_proxy(
+    certificates: Certificates, name: str, target: int, stop: threading.Event, *, plain_too: bool = False
+) -> int:
+    """Return the port of TLS in front of a plain server: the Redis that a wheel brings is built without.
+
+    `plain_too` passes on what begins with no TLS.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates.path(name))
     listening = socket.create_server((LOOPBACK, 0))
@@ -157,17 +163,18 @@ def tls_proxy(certificates: Certificates, name: str, target: int, stop: threadin
             while not stop.is_set():
                 with suppress(TimeoutError):
                     plain, _ = listening.accept()
-                    threading.Thread(target=_serve, args=(context, plain, target), daemon=True).start()
+                    threading.Thread(target=_serve, args=(context, plain, target, plain_too), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     return int(listening.getsockname()[1])
 
 
-def _serve(context: ssl.SSLContext, plain: socket.socket, target: int) -> None:
+def _serve(context: ssl.SSLContext, plain: socket.socket, target: int, plain_too: bool) -> None:
     """Pass bytes on, both ways."""
     with suppress(OSError), plain:
         plain.settimeout(60)
-        outside = context.wrap_socket(plain, server_side=True)
+        is_tls = not plain_too or plain.recv(1, socket.MSG_PEEK) == _HANDSHAKE
+        outside = context.wrap_socket(plain, server_side=True) if is_tls else plain
         with outside, socket.create_connection((LOOPBACK, target)) as inside:
             back = threading.Thread(target=_copy, args=(inside, outside), daemon=True)
             back.start()
