@@ -32,7 +32,7 @@ MVN := mvn -q -B -ntp
 # Maven with the JDK that jobs/stack/java.py finds; that script says what to install when there is none.
 WITH_JDK = home="$$($(PYTHON) jobs/stack/java.py)" && JAVA_HOME="$$home"
 
-.PHONY: help setup tools demo test test-quick test-python test-java test-stack test-long check audit review fix lock bench bench-rules bench-models bench-faults chaos soak golden mutation up down clean
+.PHONY: help setup tools demo test test-quick test-python test-java test-stack test-long check audit review fix lock bench bench-rules bench-models bench-faults chaos soak golden mutation mechanisms up down clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -108,6 +108,9 @@ bench-models: setup ## Measure models into the same report: ROC-AUC, equality of
 
 mutation: $(VENV_READY) ## Break conditions and features in small ways and count what the tests notice (12 minutes on one core)
 	@$(BIN)/python -m benchmarks.mutation
+
+mechanisms: $(VENV_READY) ## Switch off, one by one, what keeps anything from being lost or doubled: a test must fail each time (8 minutes)
+	@$(BIN)/python -m tools.mechanisms
 
 up: setup ## Start Kafka, Redis and Flink on this machine
 	@$(BIN)/python -m jobs.stack up
