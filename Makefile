@@ -81,7 +81,7 @@ fix: $(VENV_READY) ## Format the code and mend what ruff can mend by itself
 	@$(BIN)/ruff format .
 
 lock: $(VENV_READY) ## Resolve the dependencies anew into the lock files
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml --extra s3 -o requirements.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml --all-extras \
 	  -c requirements.lock -o requirements-dev.lock
 

@@ -86,6 +86,15 @@ def test_who_was_refused_or_taken_back_by_a_person_did_not_fail() -> None:
     assert failed_versions(history) == {}
 
 
+def test_it_is_the_version_in_force_that_failed_not_one_that_was_refused_after_it() -> None:
+    history = released(1, 2, 3)
+    history.refused = {3}
+    back = taken_out(history, 2)
+    assert back is not None
+    history.add(back)
+    assert list(failed_versions(history)) == [("churn", 2)]
+
+
 def test_a_rollback_passes_over_a_version_that_failed() -> None:
     history = released(1, 2)
     back = taken_out(history, 2)
