@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -96,3 +96,18 @@ def test_what_was_changed_in_a_bucket_is_refused(s3: str) -> None:
         registry.read("churn", 1, "model.onnx")
     with pytest.raises(RegistryError, match=r"has no version 7 of churn \(there are: 1\)"):
         registry.manifest("churn", 7)
+
+
+def test_keys_that_are_missing_are_told(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    S3FileSystem.clear_instance_cache()
+    try:
+        asks: list[Callable[[], object]] = [Registry(s3).prepare, Registry(s3).names]
+        for asked in asks:
+            with pytest.raises(RegistryError, match="s3://bucket cannot be used: NoCredentialsError: Unable to locate"):
+                asked()
+    finally:
+        S3FileSystem.clear_instance_cache()
