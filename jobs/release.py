@@ -30,6 +30,7 @@ from segments.models.releasing import (
 )
 
 LIVE_AHEAD_MS = 2_000  # so that all workers have heard of a release before it holds
+_FURTHEST_AHEAD_MS = 366 * 86_400_000
 _POLL_S = 0.2
 
 
@@ -73,6 +74,10 @@ def planned(history: History, intent: Intent, now: int, newest: int | None) -> R
     if current is None:
         raise ReleaseError("no job was started on this control topic yet: segments submit starts one")
     content = _CONTENT[intent.action](history, current, intent)
+    if intent.at is not None and intent.at > now + _FURTHEST_AHEAD_MS:
+        raise ReleaseError(
+            f"--at ({intent.at}) is more than a year ahead, and no other release could take effect before it"
+        )
     if intent.at is not None and intent.at < current.effective_at:
         raise ReleaseError(
             f"--at lies before release {current.number} takes effect (at {current.effective_at}): nothing can hold then"

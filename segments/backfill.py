@@ -16,12 +16,15 @@ from segments.events import SESSION_STARTED
 from segments.features.base import Feature, States
 from segments.features.distinct import DistinctValues
 from segments.features.event_log import EventLog
+from segments.features.pending import Pending
 from segments.features.scored import Scored
+from segments.features.sequence import SequenceProgress
 from segments.features.session import SESSION_ID, SessionTotal
 from segments.features.value_log import ValueLog
 from segments.plan import Plan
 
-_WITH_TIMES = (EventLog, ValueLog, DistinctValues)  # what they keep can be cut at an instant
+# what they keep can be cut at an instant, and what is older than their window decides nothing
+_WITH_TIMES = (EventLog, ValueLog, DistinctValues, Pending, SequenceProgress)
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def _reach(plan: Plan, features: Collection[int]) -> int | None:
     longest = 0
     for number in features:
         feature = plan.features[number]
-        if not isinstance(feature, _WITH_TIMES):
+        if not isinstance(feature, _WITH_TIMES) or feature.window is None:
             return None
         longest = max(longest, feature.window)
     return longest

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from traceback import TracebackException
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from segments.plan import Plan
-from segments.profile import Profile
+from segments.profile import NEVER, Profile
 from segments.retention import next_due
 from segments.rules import DUE, INSIDE, SINCE
+
+if TYPE_CHECKING:
+    from segments.engine import Engine
 
 _DAY = 86_400_000
 _LONGEST_PAUSE = 400 * _DAY
@@ -89,14 +92,21 @@ def definition_of(error: Exception) -> str:
     return found
 
 
-def put_off(profile: Profile, instant: int, segment_id: int | None, retention: int) -> None:
+def put_off(profile: Profile, instant: int, segment_id: int | None, engine: Engine | None) -> None:
     """Have what is due at an instant (ms) be asked again a day later, or twice as late as the user is quiet by then.
 
-    With `segment_id` only that membership, if it is due. `retention` (ms) is how long a user is kept.
+    With `segment_id` only that membership, if it is due. `engine` judges the user, None: it is not known.
+    The profile is due when the next of all is.
     """
     later = instant + max(_DAY, instant - max(profile.newest, instant - _LONGEST_PAUSE))
     due = {each: member for each, member in profile.members.items() if member[DUE] <= instant}
     for each, member in due.items():
         if segment_id not in due or each == segment_id:
             profile.members[each] = (member[INSIDE], member[SINCE], later)
-    profile.due = next_due(profile, retention, instant) if due else later
+    scorings = engine.scorings if engine is not None else ()
+    waiting = [each for each in scorings if each.due(profile) <= instant]
+    for scoring in waiting if segment_id not in due else ():
+        scoring.put_off(profile, later)
+    asked = next_due(profile, engine.retention if engine is not None else NEVER, instant)
+    asked = min([asked, *(each.due(profile) for each in scorings)])
+    profile.due = asked if due or waiting else min(asked, later)

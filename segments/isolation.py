@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from segments.changes import Change
+from segments.engine import Engine
 from segments.events import Event, RejectedEvent
 from segments.failures import Failure, definition_of, failure, put_off, traceback_of
 from segments.message_ids import forget_newest
@@ -127,7 +128,7 @@ class Isolation:
                 del changes[told:]
                 restore_profile(profile, before)
                 failed = failure("failed_due", user_id, instant, error)
-                put_off(profile, instant, self._segment_id(profile, failed.definition), self._retention(profile))
+                put_off(profile, instant, self._segment_id(profile, failed.definition), self._engine(profile))
                 self._profiles.recent.renew(user_id, profile, instant)
                 self.failures.append(failed)
 
@@ -146,12 +147,13 @@ class Isolation:
             self._rewinder.tell(event, told, redone, made, changes)
         replace_profile(profile, redone)
 
-    def _retention(self, profile: Profile) -> int:
-        return self._timeline.engine(profile.release).retention if self._timeline.knows(profile.release) else NEVER
+    def _engine(self, profile: Profile) -> Engine | None:
+        return self._timeline.engine(profile.release) if self._timeline.knows(profile.release) else None
 
     def _segment_id(self, profile: Profile, name: str) -> int | None:
         """Return a segment's id in the definitions by which the user is judged, None when they do not have it."""
-        rules = self._timeline.engine(profile.release).plan.rules if self._timeline.knows(profile.release) else ()
+        engine = self._engine(profile)
+        rules = engine.plan.rules if engine is not None else ()
         return next((rule.segment_id for rule in rules if rule.name == name), None)
 
 

@@ -18,7 +18,8 @@ _WIDTH = 100
 class SegmentDiff(msgspec.Struct, frozen=True):
     """How one segment differs; `through` names the segment or setting it depends on when only that differs.
 
-    A `reworded` one moves nobody: its owner, description, tags or version differ. `lines` are those of a unified diff.
+    A `reworded` one moves nobody: its owner, description, tags, version, budget or what lint accepts differ. `lines`
+    are those of a unified diff.
     """
 
     segment: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -24,7 +24,10 @@ class Moved(msgspec.Struct, frozen=True):
 
 
 class SegmentComparison(msgspec.Struct, frozen=True):
-    """One segment: members now in each, in both and in one only, their Jaccard index, changes a day of each."""
+    """One segment: members now in each, in both and in one only, their Jaccard index, changes a day of each.
+
+    While `warming` the shadow is being filled in, and nobody enters or leaves it.
+    """
 
     segment: str
     live: int
@@ -36,6 +39,7 @@ class SegmentComparison(msgspec.Struct, frozen=True):
     live_changes_a_day: float
     shadow_changes_a_day: float
     sample: list[Moved]
+    warming: bool = False
 
 
 class ShadowComparison(msgspec.Struct, frozen=True):
@@ -76,8 +80,12 @@ class Members:
             self.left[change.segment].pop(change.user_id, None)
 
 
-def compare(release: int, since: int, live: Members, shadow: Members, sample: int = 5) -> ShadowComparison:
+def compare(
+    release: int, since: int, live: Members, shadow: Members, sample: int = 5, warming: Collection[str] = ()
+) -> ShadowComparison:
     """Return how the segments of two streams differ; changes a day are counted from `since` (ms) on.
+
+    `warming` has the plain names of those whose shadow is being filled in.
 
     >>> none = Members(["a"], 0)
     >>> compare(2, 0, none, none).segments[0].jaccard is None
@@ -86,7 +94,8 @@ def compare(release: int, since: int, live: Members, shadow: Members, sample: in
     until = max(live.newest, shadow.newest)
     days = max((until - since) / DAY_MS, 1 / 24)  # in the first hour a rate would say nothing
     found = [_compared(name, live, shadow, days, sample) for name in shadow.inside]
-    return ShadowComparison(release, since, until, found)
+    told = [msgspec.structs.replace(each, warming=each.segment in warming) for each in found]
+    return ShadowComparison(release, since, until, told)
 
 
 def _compared(name: str, live: Members, shadow: Members, days: float, sample: int) -> SegmentComparison:

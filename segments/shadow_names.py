@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 SHADOW = "@shadow"  # no segment's own name can end like this
 
 
@@ -17,3 +19,12 @@ def plain_name(name: str) -> str:
     'loyal'
     """
     return name.removesuffix(SHADOW)
+
+
+def names_of(segments: Iterable[str]) -> str:
+    """Return names of segments as people know them.
+
+    >>> names_of(["loyal", "buyer@shadow"])
+    'loyal, buyer (shadow)'
+    """
+    return ", ".join(f"{plain_name(name)} (shadow)" if in_shadow(name) else name for name in segments)

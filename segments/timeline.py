@@ -123,7 +123,10 @@ class Timeline:
         return self._starts[max(0, place)][1]
 
     def catch_up(self, user_id: str, profile: Profile, until: int, changes: list[Change]) -> None:
-        """Have the profile follow all releases up to `until` (ms), each at its instant."""
+        """Have the profile follow all releases up to `until` (ms), each at its instant.
+
+        One whose instant the next one shares holds for nobody: nothing of it may be seen.
+        """
         if profile.release & UNJUDGED:
             profile.release ^= UNJUDGED
             engine, first = self.engine(profile.release), len(changes)
@@ -131,8 +134,8 @@ class Timeline:
             over_a_release(changes, first, engine.plan, engine.plan)
         elif not profile.release:
             profile.release = self.release_at(until)
-        for start, number in self._starts:
-            if profile.release < number and start <= until:
+        for (start, number), (ends, _) in zip(self._starts, [*self._starts[1:], (NEVER, 0)], strict=True):
+            if profile.release < number and start <= until and start < ends:
                 self._adopt_or_pass(user_id, profile, start, number, until, changes)
 
     def _adopt_or_pass(

@@ -40,10 +40,11 @@ class WorkerMetrics:
         self._total = 0
         self._first = self._last = 0.0
 
-    def tell(self, release: Callable[[], int], behind: Callable[[], int]) -> None:
-        """Have operators see which release event time has reached, and how many users are behind it."""
+    def tell(self, release: Callable[[], int], behind: Callable[[], int], warming: Callable[[], int]) -> None:
+        """Have operators see which release event time has reached, how many users are behind it, what is warming."""
         self._group.gauge("release", release)
         self._group.gauge("users_behind", behind)
+        self._group.gauge("segments_warming", warming)
 
     def watch_redis(self, writer: RedisWriter) -> None:
         """Have operators see how Redis stands."""

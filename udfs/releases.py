@@ -112,6 +112,11 @@ class Releases:
         """How many users are still to be looked at."""
         return self.processor.sweeping
 
+    @property
+    def warming(self) -> int:
+        """How many segments stand still because the release that holds lacks something."""
+        return len(self.processor.timeline.backfills.lacking(self.number).warming)
+
     def remember(self, record: ControlRecord) -> None:
         """Take in a record of Flink's state: what cannot be used any more is left out."""
         try:

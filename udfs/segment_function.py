@@ -92,7 +92,8 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         self._gap = RedisGap()
         trace = Path(options.trace) / f"worker-{context.get_index_of_this_subtask()}.json" if options.trace else None
         self._metrics = WorkerMetrics(context.get_metrics_group(), trace)
-        self._metrics.tell(lambda: self._releases.number, lambda: self._releases.behind)
+        releases = self._releases
+        self._metrics.tell(lambda: releases.number, lambda: releases.behind, lambda: releases.warming)
         if self._redis:
             self._metrics.watch_redis(self._redis)
         self._swept = False  # since the last marker: then shards have changed that it does not name

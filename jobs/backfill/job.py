@@ -26,6 +26,7 @@ from segments.definitions import DefinitionErrors
 from segments.events import Plausibility
 from segments.history import History
 from segments.shadow import plan_of
+from segments.shadow_names import names_of
 
 Bar = Callable[[str, int], Callable[[int], None]]  # begins a bar of a name and a size
 Totals = Callable[[int, int], None]  # is told how much is done and how much there is
@@ -124,7 +125,7 @@ def complete(job: Settings, wanted: Pending, filled: Filled, by: str) -> Release
     if current is None or current.number != wanted.release.number:
         raise ReleaseError("another release came meanwhile: run segments backfill for that one")
     now = int(time.time() * 1_000)
-    names = ", ".join(wanted.backfill.warming)
+    names = names_of(wanted.backfill.warming)
     release = history.following(
         "backfill",
         current.definitions,

@@ -20,6 +20,7 @@ from jobs.cli.release import ByOption, ServersOption, StackOption, WaitOption, a
 from jobs.recording import default_workers
 from jobs.settings import Settings
 from segments.durations import format_duration
+from segments.shadow_names import names_of
 
 if TYPE_CHECKING:
     from jobs.backfill.job import Pending, Source
@@ -69,15 +70,17 @@ def fill_in(job: Settings, wanted: Pending, source: Source | None, workers: int,
     """Run the side job and show its progress; `source` None reads the events topics. Raises BadInput, Failed."""
     from jobs.backfill.job import complete, hand_over, recorded
 
-    names = ", ".join(wanted.backfill.warming)
+    names = names_of(wanted.backfill.warming)
     reach = "all recorded events" if wanted.backfill.reach is None else format_duration(wanted.backfill.reach)
     typer.echo(f"warming: {names}; read back from {instant_text(wanted.cut)}: {reach}")
     _await_cut(job, wanted)
     with ExitStack() as open_files, bars() as shown:
         found = source or open_files.enter_context(recorded(job, wanted, shown.of_total("events read")))
         filled = hand_over(job, wanted, found, workers, shown.add)
-    if filled.since > wanted.first and wanted.backfill.reach is not None:
-        typer.echo(f"recorded events begin at {instant_text(filled.since)}: what was before is not counted", err=True)
+    if filled.since > wanted.first:
+        typer.echo(
+            f"no recorded event is older than {instant_text(filled.since)}: what was before is not counted", err=True
+        )
     release = complete(job, wanted, filled, by)
     typer.echo(
         f"{filled.users:,} users handed over in {sum(filled.chunks)} chunks; release {release.number} completes"

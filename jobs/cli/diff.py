@@ -20,6 +20,7 @@ from segments.changes import decode_change
 from segments.definitions import parse_definitions
 from segments.history import History
 from segments.shadow_diff import Members, SegmentComparison, ShadowComparison, compare, compared_names
+from segments.shadow_names import in_shadow, plain_name
 
 _WIDTH = 160
 
@@ -51,6 +52,8 @@ def diff(
 
 
 def _compared(kafka: KafkaSettings, history: History, name: str | None, sample: int) -> ShadowComparison:
+    from jobs.backfill.job import pending
+
     current = history.current
     if current is None or current.shadow is None:
         raise BadInput("nothing is in the shadow: segments release FILE --shadow puts it there")
@@ -62,7 +65,9 @@ def _compared(kafka: KafkaSettings, history: History, name: str | None, sample: 
     live, shadow = Members(names, since), Members(names, since)
     for topic, members in ((kafka.changes_topic, live), (kafka.shadow_changes_topic, shadow)):
         _read(kafka, topic, members.add)
-    return compare(current.number, since, live, shadow, sample)
+    lacking = pending(history)
+    warming = [plain_name(each) for each in lacking.backfill.warming if in_shadow(each)] if lacking is not None else []
+    return compare(current.number, since, live, shadow, sample, warming)
 
 
 def shadow_since(history: History) -> int:
@@ -99,6 +104,8 @@ def _print(report: ShadowComparison) -> None:
         table.add_row(*_row(each))
     console = Console(markup=False, highlight=False, width=_WIDTH)
     console.print(table)
+    if warming := [each.segment for each in report.segments if each.warming]:
+        typer.echo(f"warming in the shadow: {', '.join(warming)}; nobody enters or leaves until it is filled in")
     for each in report.segments:
         for moved in each.sample:
             typer.echo(f"{each.segment}: only {moved.only}: {moved.user_id}, since {instant_text(moved.at)}")

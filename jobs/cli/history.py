@@ -17,9 +17,12 @@ from jobs.cli.release import ServersOption, StackOption, connected, explained
 from jobs.cli.release_text import diff_line, model_lines
 from jobs.cli.reports import ReportFormat, print_json
 from segments.audit import ReleaseRefused
+from segments.control import Release
+from segments.definitions import DefinitionErrors, parse_definitions
 from segments.history import History
 from segments.models.released import ModelVersion
 from segments.release_diff import SegmentDiff, release_diff
+from segments.shadow_names import names_of, plain_name
 
 
 class ReleaseReport(msgspec.Struct, frozen=True):
@@ -35,6 +38,7 @@ class ReleaseReport(msgspec.Struct, frozen=True):
     in_shadow: list[SegmentDiff]
     refused: str | None = None  # why the job cannot use it; None: it does not say so
     models: list[str] = []  # which versions of models differ
+    unreadable: str | None = None  # why this version of the command cannot say what it changed
 
 
 class HistoryReport(msgspec.Struct, frozen=True):
@@ -90,12 +94,10 @@ def history_report(
     before: str | None = None
     models: Sequence[ModelVersion] = ()
     for release in known.releases:
-        changed = _only(release_diff(before, release.definitions), name)
-        shadow = release.shadow if release.action == "shadow" else None
-        hidden = _only(release_diff(release.definitions, shadow), name) if shadow is not None else []
+        changed, hidden, unreadable = _changed(before, release, name)
         refusal = refused.get((release.number, release.effective_at))
         moved = model_lines(models, release.models) if name is None else []
-        before = before if refusal else release.definitions
+        before = before if refusal or unreadable else release.definitions
         models = models if refusal else release.models
         if name is None or changed or hidden:
             reports.append(
@@ -110,9 +112,26 @@ def history_report(
                     hidden,
                     refusal.detail if refusal else None,
                     moved,
+                    unreadable,
                 )
             )
-    return HistoryReport(name, reports, [each for each in warming if name is None or each == name])
+    return HistoryReport(name, reports, [each for each in warming if name is None or plain_name(each) == name])
+
+
+def _changed(
+    before: str | None, release: Release, name: str | None
+) -> tuple[list[SegmentDiff], list[SegmentDiff], str | None]:
+    """Return what a release changes, live and in the shadow, or why its definitions cannot be read.
+
+    Another version of the job may have read them: the history must be there all the same.
+    """
+    shadow = release.shadow if release.action == "shadow" else None
+    try:
+        parse_definitions(release.definitions, f"release {release.number}")  # so that what is wrong names it
+        changed = _only(release_diff(before, release.definitions), name)
+        return changed, _only(release_diff(release.definitions, shadow), name) if shadow is not None else [], None
+    except DefinitionErrors as errors:
+        return [], [], str(errors)
 
 
 def _only(diffs: list[SegmentDiff], name: str | None) -> list[SegmentDiff]:
@@ -126,6 +145,8 @@ def _print(report: HistoryReport) -> None:
         who = f" by {each.by}" if each.by else ""
         holds = f"holds from {since}" if each.refused is None else f"refused by the job: {each.refused}"
         typer.echo(f"release {each.number}  {each.action:<9}{when}{who}, {holds}  {each.note}".rstrip())
+        if each.unreadable is not None and each.refused is None:
+            typer.echo(f"    cannot be read by this version of the command: {each.unreadable}")
         for line in each.models:
             typer.echo(f"    {line}")
         for diff in each.changed:
@@ -133,7 +154,7 @@ def _print(report: HistoryReport) -> None:
         for diff in each.in_shadow:
             _print_diff(diff, "shadow: ", report.segment is not None)
     if report.warming:
-        typer.echo(f"warming: {', '.join(report.warming)}; segments backfill completes them")
+        typer.echo(f"warming: {names_of(report.warming)}; segments backfill completes them")
 
 
 def _print_diff(diff: SegmentDiff, where: str, in_full: bool) -> None:

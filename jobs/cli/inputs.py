@@ -116,11 +116,12 @@ def parse_instant(text: str) -> int:
     >>> parse_instant("2026-11-22T10:00:00Z") == parse_instant("1795341600000")
     True
     """
-    if text.isdigit():
-        return int(text)
     try:
+        if text.isascii() and text.isdigit():
+            datetime.fromtimestamp(int(text) // 1_000, UTC)  # raises for what no calendar has
+            return int(text)
         moment = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         raise BadInput(f"'{text}' is no instant: write 2026-11-22T10:00:00Z, or milliseconds since 1970") from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)
 

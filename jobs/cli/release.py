@@ -25,7 +25,7 @@ from jobs.cli.inputs import (
     parse_instant,
 )
 from jobs.cli.release_model import proved, version_named
-from jobs.cli.release_text import show
+from jobs.cli.release_text import kept_already, scheduled, show
 from jobs.cli.submit import KAFKA, addresses, attached
 from jobs.cli.train import MODELS, REGISTRY, ModelsOption, RegistryOption
 from jobs.recording import default_workers
@@ -33,12 +33,14 @@ from jobs.settings import Settings
 from segments.definitions import parse_definitions
 from segments.lint import lint as examine
 from segments.shadow import refuse_harm
+from segments.shadow_names import names_of
 
 if TYPE_CHECKING:
     from jobs.release import Intent, Progress
     from segments.control import Release, ReleaseAction
 
 _TIMEOUT_S = 300.0
+_EARLIEST = 946_684_800_000  # the year 2000, before which no event is plausible
 
 WhatArgument = Annotated[
     list[str] | None,
@@ -202,15 +204,26 @@ def tell(job: Settings, intent: Intent, wait: bool | None, *, dry_run: bool = Fa
         show(before, planned)
         for warning in warnings:
             typer.echo(f"warning: {warning}", err=True)
+        now = int(time.time() * 1_000)
+        if (waiting := scheduled(before, planned, now)) is not None:
+            typer.echo(waiting)
         if dry_run:
             typer.echo("nothing was released (--dry-run)")
             return
         write_release(job.kafka, planned)
         typer.echo(f"release {planned.number} takes effect at {instant_text(planned.effective_at)} UTC of event time")
-        waits = wait if wait is not None else intent.at is None
-        if waits:
-            await_done(job, planned)
-        _fill_in(job, intent.by, waits)
+        waits = wait if wait is not None else intent.at is None and waiting is None
+        try:
+            if waits:
+                await_done(job, planned)
+            _fill_in(job, before, planned, waits)
+        except KeyboardInterrupt:
+            typer.echo(
+                f"release {planned.number} is written and goes on by itself; segments history says what is warming, "
+                "and segments backfill completes it",
+                err=True,
+            )
+            raise
 
 
 def _checked_text(what: list[str], default: Path) -> str:
@@ -228,22 +241,29 @@ def _checked_text(what: list[str], default: Path) -> str:
 
 
 def _instant(at: str | None) -> int | None:
-    return None if at is None else parse_instant(at)
+    """Return the instant (ms) of --at; raises BadInput, for seconds too: then the release would hold at once."""
+    instant = None if at is None else parse_instant(at)
+    if instant is not None and instant < _EARLIEST:
+        raise BadInput(f"--at {at} is {instant_text(instant)} UTC: give milliseconds since 1970, or ISO 8601")
+    return instant
 
 
-def _fill_in(job: Settings, by: str, now: bool) -> None:
+def _fill_in(job: Settings, before: Release | None, planned: Release, now: bool) -> None:
     """Fill in what the release lacks, or say what does."""
     from jobs.backfill.job import pending
     from jobs.cli.backfill import fill_in
     from jobs.control_topic import read_history
 
     wanted = pending(read_history(job.kafka), job.plausibility)
+    warming = wanted.backfill.warming if wanted is not None else ()
+    if kept := [name for name in kept_already(before, planned) if name not in warming]:
+        typer.echo(f"not filled in, as profiles keep what they read already (docs/release.md): {', '.join(kept)}")
     if wanted is None:
         return
     if now:
-        fill_in(job, wanted, None, default_workers(), by, wait=True)
+        fill_in(job, wanted, None, default_workers(), planned.by, wait=True)
     else:
-        typer.echo(f"warming: {', '.join(wanted.backfill.warming)}; segments backfill completes them, once it holds")
+        typer.echo(f"warming: {names_of(wanted.backfill.warming)}; segments backfill completes them, once it holds")
 
 
 def await_done(job: Settings, planned: Release) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import typer
 
+from jobs.cli.inputs import instant_text
 from segments.control import Release
+from segments.definitions import parse_definitions
 from segments.models.released import ModelVersion
 from segments.models.releasing import challengers, champions
 from segments.release_diff import SegmentDiff, release_diff
@@ -25,6 +27,38 @@ def show(before: Release | None, planned: Release) -> None:
         typer.echo(line)
     if not changed and not moved:
         typer.echo("no live segment differs")
+
+
+def scheduled(before: Release | None, planned: Release, now: int) -> str | None:
+    """Return what is said of a release that waits for the one before it, which is still to come at `now` (ms).
+
+    >>> first, second = (Release(number, 1795341600000, "") for number in (2, 3))
+    >>> scheduled(first, second, 1795341500000)
+    'release 2 is still to come, at 2026-11-22 10:00:00 UTC: this one takes its place then, and cannot come before it'
+    """
+    if before is None or not planned.effective_at == before.effective_at > now:
+        return None
+    instant = instant_text(before.effective_at)
+    return (
+        f"release {before.number} is still to come, at {instant} UTC: this one takes its place then, "
+        "and cannot come before it"
+    )
+
+
+def kept_already(before: Release | None, planned: Release) -> list[str]:
+    """Return the segments that now say `backfill: replay` and did not before: what profiles keep is not filled in.
+
+    >>> text = "segments: [{name: a, backfill: replay, when: {count: {event: any, within: 1h, gte: 1}}}]"
+    >>> kept_already(Release(1, 0, text.replace("replay", "from_now")), Release(2, 5, text))
+    ['a']
+    """
+    old, new = (_replaying(each.definitions) if each is not None else {} for each in (before, planned))
+    return [name for name, replays in new.items() if replays and old.get(name) is False]
+
+
+def _replaying(text: str) -> dict[str, bool]:
+    definitions = parse_definitions(text)
+    return {each.name: (each.backfill or definitions.backfill) == "replay" for each in definitions.segments}
 
 
 def model_lines(before: Sequence[ModelVersion], after: Sequence[ModelVersion]) -> list[str]:

@@ -51,7 +51,7 @@ Backfill = Literal["replay", "from_now"]  # what a new aggregate begins with: re
 class Model(BaseModel):
     """Base of all definition models: immutable, and an unknown field is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
 
 class OneKind(Model):

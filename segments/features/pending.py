@@ -1,6 +1,6 @@
 """What was opened and not yet closed: carts without an order."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from segments.events import Event
@@ -29,6 +29,18 @@ class Pending:
 
     def widen(self, other: "Pending") -> None:
         self.window = None if self.window is None or other.window is None else max(self.window, other.window)
+
+    def join(self, before: Sequence[Any], after: Sequence[Any], at: int) -> list[Any]:
+        """Return the state that follows from what `before` knows of earlier than `at` (ms), and `after` from then on.
+
+        >>> from segments.definitions.selecting import Selector
+        >>> pending = Pending(EventSelector(Selector(event=["Add"])), EventSelector(Selector(event=["Buy"])), "cart")
+        >>> pending.join([0, {"a": [10, 0], "b": [20, 0]}], [5, {"b": [20, 35], "c": [40, 0]}], at=15)
+        [5, {'a': [10, 0], 'b': [20, 35], 'c': [40, 0]}]
+        """
+        joined = {value: times for value, times in before[1].items() if max(times) < at} | after[1]
+        _forget(joined, max([at, *map(max, joined.values())]), self.window)
+        return [max(before[0], after[0]), joined]
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
         after, of, read = self._after.matches_routed, self._of.matches_routed, getter(self._per) if self._per else None

@@ -1,6 +1,6 @@
 """Progress through ordered steps, joined on a property."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from segments.definitions.selecting import Selector
@@ -35,6 +35,21 @@ class SequenceProgress:
 
     def widen(self, other: "SequenceProgress") -> None:
         self.window = max(self.window, other.window)
+
+    def join(self, before: Sequence[Any], after: Sequence[Any], at: int) -> list[Any]:
+        """Return the state that follows from what `before` knows of earlier than `at` (ms), and `after` from then on.
+
+        A value to which something happened since then is known by that alone.
+
+        >>> from segments.definitions.steps import Sequence as Written
+        >>> progress = SequenceProgress(Steps(Written(steps=["View", "Add"], within="1h")), "product", window=100)
+        >>> progress.join([10, {"a": [20, 20], "b": [30, 30]}], [0, {"b": [40, 40]}], at=25)
+        [10, {'a': [20, 20], 'b': [40, 40]}]
+        """
+        joined = {value: known for value, known in before[1].items() if max(known) < at} | after[1]
+        state = [max(before[0], after[0]), joined]
+        Walk(self.steps, self.window).forget(state, max([at, *map(max, joined.values())]))
+        return state
 
     def inputs(self, feature_id: int) -> Iterable[Input]:
         read, walk = getter(self._per) if self._per else None, Walk(self.steps, self.window)
@@ -100,9 +115,9 @@ class Walk:
                 progress[2 * index : 2 * index + 2] = (0, 0)
         if any(progress):
             state[1][value] = progress
-            self._forget(state, time)
+            self.forget(state, time)
 
-    def _forget(self, state: list[Any], time: int) -> None:
+    def forget(self, state: list[Any], time: int) -> None:
         """Let go of the values touched first: of all above the most that are kept, of those too old for any window."""
         values = state[1]
         while values:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from segments.definitions.model import Condition, Segment
+from segments.definitions.references import with_references
 from segments.definitions.yaml_source import Path
 from segments.events import ANY_EVENT, SESSION_STARTED
 from segments.lint.findings import Finding
@@ -35,9 +36,20 @@ def on_recorded(subject: Subject) -> Iterator[Finding]:
             yield subject.finding("S508", keeper.path, message, "shorten the window, or narrow it with where")
 
 
+def _replayed(subject: Subject) -> list[tuple[int, Segment]]:
+    """Return the segments whose members a replay knows: those that ask a model, directly or not, have none in it."""
+    segments = {segment.name: segment for _, segment in subject.segments}
+    asking = {
+        segment.name
+        for index, segment in subject.segments
+        if any(condition.kind()[0] == "model" for condition, _ in conditions_of(segment, index))
+    }
+    return [each for each in subject.segments if asking.isdisjoint(with_references([each[1].name], segments))]
+
+
 def _small(subject: Subject, recorded: Recorded) -> Iterator[Finding]:
     least = subject.options.min_share
-    for index, segment in subject.segments:
+    for index, segment in _replayed(subject):
         count = len(recorded.members[segment.name])
         if count == 0:
             message = f"none of {recorded.users:,} users ever entered it"
@@ -51,7 +63,7 @@ def _small(subject: Subject, recorded: Recorded) -> Iterator[Finding]:
 
 def _pairs(subject: Subject, recorded: Recorded) -> Iterator[Finding]:
     spent, both, whole = recorded.time_in(), recorded.time_in_both(), recorded.user_time()
-    for (_, one), (_, other) in combinations(subject.segments, 2):
+    for (_, one), (_, other) in combinations(_replayed(subject), 2):
         together = both[min(one.name, other.name), max(one.name, other.name)]
         if not together:
             continue

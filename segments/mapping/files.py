@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import zlib
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,7 +26,7 @@ def read_events(
     """Yield the file's events in its order; with no mapping each line of an NDJSON file is one event already.
 
     `skipped` counts the rows left out, by reason. Bytes that are no UTF-8 become U+FFFD where a mapping reads them.
-    Raises MappingError when the file's kind or columns do not fit, OSError when it cannot be read.
+    Raises MappingError when the file's kind or columns do not fit or a .gz is damaged, OSError when it cannot be read.
     """
     source = Path(path)
     kind = source.name.lower().removesuffix(".gz").rpartition(".")[2]
@@ -74,11 +75,18 @@ def _lines(path: Path) -> Iterator[bytes]:
 def _bounded(path: Path, file: gzip.GzipFile | BufferedReader) -> Iterator[bytes]:
     """Yield the lines of a file; raises MappingError for one that no memory could hold, as a packed file may have."""
     number = 0
-    while line := file.readline(MAX_LINE + 1):
+    while line := _next_line(path, file):
         number += 1
         if len(line) > MAX_LINE:
             raise MappingError(f"{path}: line {number} has more than {MAX_LINE >> 20} MiB: this is no file of events")
         yield line
+
+
+def _next_line(path: Path, file: gzip.GzipFile | BufferedReader) -> bytes:
+    try:
+        return file.readline(MAX_LINE + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise MappingError(f"{path} is no whole .gz file, was it copied in part? {error}") from None
 
 
 def _open(path: Path) -> gzip.GzipFile | BufferedReader:

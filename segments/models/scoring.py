@@ -52,6 +52,10 @@ class Scoring:
         score = profile.features.get(self.feature)
         return NEVER if score is None else score[NEXT]
 
+    def put_off(self, profile: Profile, until: int) -> None:
+        """Have a user who has a score, or waits for one, be scored at `until` (ms) and not before by time alone."""
+        profile.features[self.feature][NEXT] = until
+
     def moved(self, user_id: str, profile: Profile, moved: list[int], now: int) -> None:
         """Note that values which are not of events, such as traits, moved at `now` (ms)."""
         if not self.reads.isdisjoint(moved):

@@ -16,7 +16,7 @@ from segments.plan import Plan
 
 Status = Literal["changed", "added", "removed"]
 BEFORE = "@before"  # no segment's name can end like this
-_TEXTS = {"owner", "description", "tags", "version", "backfill"}
+_TEXTS = {"owner", "description", "tags", "version", "backfill", "budget", "lint"}
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -30,7 +30,7 @@ class Difference(msgspec.Struct, frozen=True):
 def differences(before: Definitions, after: Definitions) -> list[Difference]:
     """Return the segments whose members may differ: in the new file's order, then those that are gone.
 
-    Owner, description, tags, version and backfill move nobody here: both versions know all recorded events.
+    Owner, description, tags, version, budget, lint and backfill move nobody here: both versions know all events.
 
     >>> from segments.definitions import parse_definitions
     >>> old = parse_definitions("segments: [{name: a, when: {recency: {event: any, within: 1h}}}]")

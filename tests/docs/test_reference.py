@@ -75,7 +75,7 @@ def test_every_metric_is_in_the_runbook() -> None:
     metrics = WorkerMetrics(Group(names), None)
     metrics.processed(Outcome(), 0)
     metrics.rejected("reason")
-    metrics.tell(lambda: 1, lambda: 0)
+    metrics.tell(lambda: 1, lambda: 0, lambda: 0)
     redis = made("redis://127.0.0.1:1/0")
     metrics.watch_redis(redis)
     redis.close()

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from jobs.cli import app
+from jobs.cli.errors import BadInput
 from jobs.cli.inputs import parse_instant
 from segments.changes import Cause, Change, decode_change
 from segments.control import Release, encode_control
@@ -206,6 +207,18 @@ def test_replay_keeps_the_files_order_when_asked(events: Path, definitions: Path
 @pytest.mark.parametrize("text", ["2026-11-22T10:00:00Z", "2026-11-22T11:00:00+01:00", "2026-11-22 10:00", str(T0)])
 def test_instants_are_iso_or_milliseconds(text: str) -> None:
     assert parse_instant(text) == T0
+
+
+@pytest.mark.parametrize("text", ["soon", "²", "9" * 17, "9" * 5_000, "2026-13-01", ""])
+def test_what_is_no_instant_is_said(text: str) -> None:
+    with pytest.raises(BadInput, match="is no instant: write"):
+        parse_instant(text)
+
+
+@pytest.mark.parametrize("command", [("release", SHIPPED), ("rollback",), ("promote",), ("withdraw",)])
+def test_a_release_at_an_instant_in_seconds_is_refused(command: tuple[object, ...]) -> None:
+    result = segments(*command, "--at", T0 // 1_000)
+    assert (result.exit_code, "1970-01-21" in result.output, "give milliseconds" in result.output) == (2, True, True)
 
 
 def test_light_commands_import_nothing_heavy() -> None:

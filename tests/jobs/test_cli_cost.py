@@ -39,7 +39,7 @@ def test_bounds_need_no_events() -> None:
     assert "cart_abandoner" in result.output
 
 
-@pytest.mark.parametrize("command", ["validate", "cost", "submit"])
+@pytest.mark.parametrize("command", ["validate", "cost", "submit", "release"])
 def test_a_definition_over_its_bound_is_refused(tmp_path: Path, command: str) -> None:
     path = file_with(tmp_path, "bytes_per_user: 300")
     named = ("--definitions", path, "--flink-home", "/nowhere") if command == "submit" else (path,)

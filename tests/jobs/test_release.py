@@ -4,6 +4,7 @@ import pytest
 
 from jobs.cli.diff import shadow_since
 from jobs.cli.history import history_report
+from jobs.cli.release_text import scheduled
 from jobs.release import Intent, ReleaseError, failed_again, planned, progress_of
 from segments.audit import ReleaseDone, ReleaseRefused, refusals
 from segments.control import Release
@@ -44,6 +45,7 @@ def test_on_a_recorded_stream_it_takes_effect_after_its_end() -> None:
         (SUBMITTED, Intent("rollback", to=1), "release 1 says the same as release 1"),
         (History([Release(1, NOW, BUYER)]), Intent("release", LOYAL, at=NOW - 1), "before release 1 takes effect"),
         (History([Release(1, 0, BUYER, LOYAL)]), Intent("shadow", LOYAL), "has the same in the shadow"),
+        (SUBMITTED, Intent("release", LOYAL, at=NOW + 367 * DAY), "more than a year ahead"),
     ],
 )
 def test_what_makes_no_sense_is_refused(history: History, intent: Intent, message: str) -> None:
@@ -224,6 +226,36 @@ def test_a_shadow_runs_beside_the_live_definitions_since_the_later_of_the_two() 
     refused = History([*releases, Release(4, 12, BUYER.replace("1", "2"), LOYAL)])
     refused.refused = {4}
     assert shadow_since(refused) == 5
+
+
+def test_a_release_that_cannot_be_read_is_history_too() -> None:
+    releases = [first_release(BUYER), Release(2, 5, "segments: [from the future]", by="ada"), Release(3, 9, LOYAL)]
+    found = history_report(History(releases)).releases
+    assert [each.by for each in found] == ["", "ada", ""]
+    assert found[1].unreadable is not None
+    assert found[1].unreadable.startswith("release 2:1: ")
+    assert [[diff.segment for diff in each.changed] for each in found] == [["buyer"], [], ["loyal"]]
+    assert [each.number for each in history_report(History(releases), "loyal").releases] == [3]
+
+
+def test_what_is_warming_in_the_shadow_is_called_so() -> None:
+    found = history_report(History([first_release(BUYER)]), "loyal", ["loyal@shadow", "buyer"])
+    assert found.warming == ["loyal@shadow"]
+
+
+def test_a_release_that_waits_for_one_to_come_says_so() -> None:
+    history = History([first_release(BUYER), Release(2, NOW + DAY, LOYAL)])
+    made = planned(history, Intent("rollback"), NOW, None)
+    assert made.effective_at == NOW + DAY
+    assert "release 2 is still to come" in (scheduled(history.current, made, NOW) or "")
+    assert scheduled(history.current, made, NOW + DAY) is None
+    assert scheduled(first_release(BUYER), made, NOW) is None
+
+
+def test_what_only_people_and_lint_read_moves_nobody() -> None:
+    for words in ("budget: {bytes_per_user: 9000}", "lint: {ignore: {S301: mine}}", "owner: shop"):
+        (diff,) = release_diff(BUYER, BUYER.replace("name: buyer", f"name: buyer, {words}"))
+        assert (diff.segment, diff.kind) == ("buyer", "reworded")
 
 
 def test_a_difference_is_told_in_the_words_of_the_file() -> None:

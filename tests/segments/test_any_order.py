@@ -183,6 +183,22 @@ def test_a_release_may_be_heard_of_at_any_time_before_its_instant(
     assert running.told() == straight.told()
 
 
+@pytest.mark.parametrize("heard", ["before", "between"])
+def test_nobody_sees_a_release_that_was_taken_back_before_its_instant(heard: str) -> None:
+    seen = {"name": "seen", "when": {"recency": {"event": "Order", "within": "1h"}}}
+    other = {"name": "other", "when": {"recency": {"event": "Order", "within": "2h"}}}
+    start, at = STARTS[0], STARTS[0] + MINUTE
+    first, bad, again = released((0, {"segments": [seen]}), (at, {"segments": [other]}), (at, {"segments": [seen]}))
+    run = Run([first, bad, again] if heard == "before" else [first])
+    run.take([(start, {"type": "track", "event": "Order", "userId": USER, "timestamp": start})])
+    if heard == "between":
+        run.release(bad)
+        run.release(again)
+    run.tick(at + MINUTE)
+    assert [(each.segment, each.action, each.at) for each in run.changes] == [("seen", "entered", start)]
+    assert run.profile().release == 3
+
+
 def test_a_timeline_of_one_engine_always_holds() -> None:
     engine = Engine(Plan(parse_definitions("segments: [{name: seen, when: {recency: {event: any, within: 1h}}}]")))
     timeline = Timeline.of(engine)

@@ -34,6 +34,8 @@ def lacks(new: str, old: str | None = None) -> Backfill:
 
 ONE_DAY = "{count: {event: Order, within: 1d, gte: 1}}"
 WEEKLY = "{count: {event: Order, within: 7d, gte: 3}}"
+LOST = "{absence: {after: Add, of: Order, within: 1d%s}}"
+VIEWED = "{sequence: {steps: [View, Order], within: 7d}}"
 SPENT = "{lifetime: {of: sum, property: total, event: Order, gte: 100}}"
 
 
@@ -42,6 +44,9 @@ SPENT = "{lifetime: {of: sum, property: total, event: Order, gte: 100}}"
     [
         (f"segments: [{{name: a, backfill: replay, when: {WEEKLY}}}]", None, {"a": 1}, WEEK),
         (f"segments: [{{name: a, when: {WEEKLY}}}]", None, {}, 0),
+        (f"backfill: replay\nsegments: [{{name: a, when: {LOST % ', lasts: 6d'}}}]", None, {"a": 1}, WEEK),
+        (f"backfill: replay\nsegments: [{{name: a, when: {LOST % ''}}}]", None, {"a": 1}, None),
+        (f"backfill: replay\nsegments: [{{name: a, when: {VIEWED}}}]", None, {"a": 1}, WEEK),
         (f"backfill: replay\nsegments: [{{name: a, when: {WEEKLY}}}]", None, {"a": 1}, WEEK),
         (f"backfill: replay\nsegments: [{{name: a, backfill: from_now, when: {WEEKLY}}}]", None, {}, 0),
         (f"backfill: replay\nsegments: [{{name: a, when: {SPENT}}}]", None, {"a": 1}, None),
@@ -174,6 +179,18 @@ def test_filled_in_states_are_those_of_a_run_from_the_start(
             {"a": 1, "b": 2},
             {"b": 30},
             {"a": 1, "b": 30},
+        ),
+        (
+            "absence: {after: Add, of: Order, per: cart, within: 1h, lasts: 1h}",
+            [7, {"a": [5, 0], "c": [20, 0]}],
+            [6, {"b": [30, 0]}],
+            [7, {"a": [5, 0], "b": [30, 0]}],
+        ),
+        (
+            "sequence: {steps: [View, Order], per: sku, within: 1h}",
+            [7, {"a": [5, 5], "c": [20, 20]}],
+            [6, {"b": [30, 30]}],
+            [7, {"a": [5, 5], "b": [30, 30]}],
         ),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from segments.backfill_chunks import Chunk, Handed, chunks_of, collected, decode_chunk, encode_chunk
 from segments.changes import Change
@@ -20,6 +21,7 @@ from segments.processor import Processor
 from segments.profile import Layout
 from segments.timeline import timeline_of
 from tests import strategies
+from tests.oracle import oracle
 from tests.oracle.records import records
 from tests.segments.support import TIME_LIMIT_S, examples
 from tests.vocabulary import MINUTE, STARTS
@@ -100,16 +102,18 @@ def text(definitions: Definitions) -> str:
 
 
 def side_job(run: Run, release: int, definitions: str, events: Events, cut: int) -> tuple[list[Chunk], Filled]:
-    """What a side job hands over that read all events before the cut."""
+    """What a side job hands over that read the events before the cut, no further back than what is lacking reaches."""
     parsed = parse_definitions(definitions)
     still = Engine(Plan(parsed, warming={segment.name: 1 for segment in parsed.segments}))
-    by_user: dict[str, list[tuple[bytes, int]]] = {}
-    for (_, event), record in zip(events, records(events), strict=True):
-        by_user.setdefault(event["userId"], []).append(record)
     lacking = run.processor.timeline.backfills.lacking(release)
+    first = 0 if lacking.reach is None else cut - lacking.reach
+    by_user: dict[str, list[tuple[bytes, int]]] = {}
+    for (at, event), record in zip(events, records(events), strict=True):
+        if at >= first:
+            by_user.setdefault(event["userId"], []).append(record)
     found = collected(still, lacking, by_user.values(), cut)
     chunks = list(chunks_of(release, 1, 0, still.plan.layout, found))
-    return chunks, Filled(release, 1, cut, 0, (len(chunks),), len(by_user))
+    return chunks, Filled(release, 1, cut, first, (len(chunks),), len(by_user))
 
 
 @examples(200, 5_000)
@@ -117,6 +121,13 @@ def side_job(run: Run, release: int, definitions: str, events: Events, cut: int)
 def test_it_ends_as_if_it_had_always_been_so(
     old: list[Definitions], new: list[Definitions], timeline: strategies.Timeline, data: st.DataObject
 ) -> None:
+    assert_as_always(old, new, timeline, data)
+
+
+def assert_as_always(
+    old: list[Definitions], new: list[Definitions], timeline: strategies.Timeline, data: st.DataObject
+) -> None:
+    """Release the new segments anywhere among the events; once completed they have the members they always had."""
     events = one_a_millisecond(timeline.events)
     file = data.draw(strategies.file_of(new))
     before, after = text({**file, "segments": old}), text({**file, "backfill": "replay"})
@@ -154,6 +165,31 @@ def test_it_ends_as_if_it_had_always_been_so(
         assert run.members() == always.members()
 
 
+@st.composite
+def longer(draw: st.DrawFn) -> tuple[list[Definitions], list[Definitions]]:
+    """Segments that ask what profiles keep, and the same ones that ask further back."""
+    short, long = "1m", draw(st.sampled_from(("4m", "10m", "30m")))
+    windows = {"count": "within", "sum": "within", "distinct": "within", "sequence": "within", "absence": "lasts"}
+    kind = draw(st.sampled_from([*windows, "absence", "absence"]))
+    found = draw(strategies.conditions_of(kind))[kind]
+    if kind == "sequence":
+        short, long = "4m", "30m"
+    wider = found | {windows[kind]: long}
+    if kind == "absence" and draw(st.booleans()):
+        wider.pop("lasts")  # open for ever
+    old = [{"name": "alpha", "when": {kind: found | {windows[kind]: short}}}]
+    stays = [{**old[0], "backfill": "from_now"}] if draw(st.booleans()) else []
+    return old, [*stays, {"name": "beta", "when": {kind: wider}}]
+
+
+@examples(300, 5_000)
+@given(longer(), strategies.timelines(), st.data())
+def test_what_must_reach_further_back_ends_as_if_it_always_had(
+    versions: tuple[list[Definitions], list[Definitions]], timeline: strategies.Timeline, data: st.DataObject
+) -> None:
+    assert_as_always(*versions, timeline, data)
+
+
 OLD = "segments: [{name: active, when: {count: {event: Order, within: 1h, gte: 1}}}]"
 NEW = """backfill: replay
 segments:
@@ -163,8 +199,15 @@ START = STARTS[0]
 RELEASED, COMPLETE = START + 10 * MINUTE, START + 20 * MINUTE
 
 
-def order(at: int, user: str = "u1") -> tuple[int, dict[str, Any]]:
-    return at, {"type": "track", "event": "Order", "userId": user, "messageId": f"{user}{at}", "timestamp": at}
+def order(at: int, user: str = "u1", cart: str | None = None) -> tuple[int, dict[str, Any]]:
+    made: dict[str, Any] = {
+        "type": "track",
+        "event": "Order",
+        "userId": user,
+        "messageId": f"{user}{at}",
+        "timestamp": at,
+    }
+    return at, made if cart is None else made | {"properties": {"cart": cart}}
 
 
 def released_run(lateness: int = 0) -> Run:
@@ -184,6 +227,45 @@ def hand_all(run: Run, events: Events) -> Filled:
 
 def completion(filled: Filled) -> Release:
     return Release(3, COMPLETE, NEW, action="backfill", filled=filled)
+
+
+LOST = "absence: {after: Add, of: Order, within: 1m, per: cart, lasts: %s}"
+SHORT = "segments: [{name: lost, when: {" + LOST % "2m" + "}}]"
+LONG = "backfill: replay\nsegments: [{name: lost, version: 2, when: {" + LOST % "30m" + "}}]"
+
+
+def add(minute: int, cart: str) -> tuple[int, dict[str, Any]]:
+    at, made = order(START + minute * MINUTE, cart=cart)
+    return at, made | {"event": "Add"}
+
+
+def lost_carts(before: Events, after: Events, recorded: Events, since: int = 0) -> list[tuple[str, int, int]]:
+    """What follows from a release after which a lost cart counts for half an hour instead of two minutes."""
+    run = Run(Release(1, 0, SHORT), 0)
+    run.take(before)
+    run.release(Release(2, RELEASED, LONG))
+    run.take(after)
+    chunks, filled = side_job(run, 2, LONG, recorded, RELEASED)
+    for chunk in chunks:
+        run.hand(chunk)
+    since = max(filled.since, since)
+    run.release(Release(3, COMPLETE, LONG, action="backfill", filled=structs.replace(filled, since=since)))
+    run.tick(COMPLETE + 30 * MINUTE)
+    return [(each.action, each.at, each.segment_version) for each in run.changes]
+
+
+def test_carts_that_no_absence_saw_any_more_come_back_from_the_replay() -> None:
+    before, ordered = [add(0, "a"), add(4, "b"), add(8, "c")], order(START + 12 * MINUTE, cart="c")
+    always = oracle.changes(yaml.safe_load(LONG), [*before, ordered], COMPLETE + 30 * MINUTE)
+    told = lost_carts(before, [ordered], before)
+    assert told[-1] == (always[-1].action, always[-1].at, 2) == ("exited", START + 35 * MINUTE, 2)
+    assert all(at <= RELEASED for _, at, _ in told[:-1]), "the user, lost cart c, stays in for cart b"
+
+
+def test_a_cart_from_before_the_recorded_events_stays_what_it_was() -> None:
+    before, ordered = [add(8, "kept"), add(9, "recorded")], order(START + 12 * MINUTE, cart="recorded")
+    told = lost_carts(before, [ordered], before[1:], since=START + 9 * MINUTE)
+    assert told[-1] == ("exited", START + 39 * MINUTE, 2)
 
 
 def test_everybody_is_judged_at_the_instant_of_completion() -> None:

@@ -44,6 +44,22 @@ def test_elsewhere_a_duration_is_a_duration(when: str) -> None:
     assert "or a period" not in problem
 
 
+@pytest.mark.parametrize("number", [".nan", ".inf", "-.inf"])
+@pytest.mark.parametrize(
+    "when",
+    [
+        "{sum: {event: X, property: p, within: 1h, gte: %s}}",
+        "{score: {points: {X: %s}, gte: 1}}",
+        "{trait: {name: x, gt: %s}}",
+        "{count: {event: X, where: {p: {lt: %s}}, within: 1h, gte: 1}}",
+    ],
+)
+def test_a_number_is_finite(when: str, number: str) -> None:
+    problems = told(one(when % number))
+    assert problems
+    assert all(problem.startswith("f.yaml:4: ") for problem in problems)
+
+
 def test_weeks_start_on_a_day_that_is_known() -> None:
     (problem,) = told(one("{segment: a}", top="week_starts: noon").replace("{segment: a}", "{trait: {name: x, eq: 1}}"))
     assert problem == "f.yaml:1: week_starts: Input should be 'monday', 'saturday' or 'sunday', not 'noon'"

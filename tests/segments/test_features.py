@@ -337,3 +337,25 @@ def test_what_two_parts_of_a_history_know_is_joined() -> None:
     assert values.join({"a": 10, "b": 20, "c": 30}, {"b": 40}, at=30) == {"a": 10, "b": 40}
     assert values.join({"z": 10, "b": 20}, {"c": 40}, at=30) == {"b": 20, "c": 40}
     assert values.join({"c": 10, "z": 20}, {"b": 40}, at=30) == {"z": 20, "b": 40}
+
+
+def test_carts_of_before_and_after_an_instant_are_joined() -> None:
+    carts = Pending(A, B, "kind", 100)
+    before = [7, {"x": [10, 0], "y": [0, 20], "z": [30, 5]}]
+    assert carts.join(before, [6, {"z": [35, 0]}], at=20) == [7, {"x": [10, 0], "z": [35, 0]}]
+    assert carts.join([6, {"x": [5, 19]}], [7, {}], at=20) == [7, {"x": [5, 19]}]
+    assert carts.join([0, {"x": [10, 0]}], [0, {"y": [109, 0]}], at=20)[1] == {"x": [10, 0], "y": [109, 0]}
+    assert carts.join([0, {"x": [10, 0]}], [0, {"y": [0, 110]}], at=20)[1] == {"y": [0, 110]}
+    assert [carts.join([0, {"x": [10, 0]}], [0, {}], at=at)[1] for at in (109, 110)] == [{"x": [10, 0]}, {}]
+    many = {f"x{n}": [n + 1, 0] for n in range(pending.CAPACITY)}
+    assert list(carts.join([0, many], [0, {"y": [50, 0]}], at=40)[1]) == [*list(many)[1:], "y"]
+
+
+def test_progress_of_before_and_after_an_instant_is_joined() -> None:
+    steps = SequenceProgress(Steps(Sequence.model_validate({"steps": ["A", "B"], "within": "1h"})), "kind", 100)
+    before = [7, {"x": [10, 10], "y": [5, 20]}]
+    assert steps.join(before, [6, {"z": [35, 35]}], at=20) == [7, {"x": [10, 10], "z": [35, 35]}]
+    assert steps.join([6, {"x": [5, 19]}], [7, {}], at=20) == [7, {"x": [5, 19]}]
+    assert steps.join([0, {"x": [10, 10]}], [0, {"y": [20, 109]}], at=20)[1] == {"x": [10, 10], "y": [20, 109]}
+    assert steps.join([0, {"x": [10, 10]}], [0, {"y": [20, 110]}], at=20)[1] == {"y": [20, 110]}
+    assert [steps.join([0, {"x": [10, 10]}], [0, {}], at=at)[1] for at in (109, 110)] == [{"x": [10, 10]}, {}]

@@ -15,7 +15,7 @@ from segments.conditions.base import Ask
 from segments.control import Release
 from segments.definitions import parse_definitions
 from segments.engine import Engine
-from segments.failures import Failure
+from segments.failures import Failure, put_off
 from segments.features import totals
 from segments.features.base import to_micros
 from segments.outcome import Outcome
@@ -246,6 +246,36 @@ def test_who_cannot_follow_a_release_stays_with_the_one_before_until_the_next(mo
     assert made.sweep(100).failures == []
     assert {user: made.profiles.open(user).release for user in "abc"} == dict.fromkeys("abc", 3)
     assert feed(made, event("b", T + 2 * DAY + 5)).applied == 1
+
+
+def test_what_is_put_off_leaves_what_is_due_before_it() -> None:
+    """A profile may be looked at sooner than anything is due: then nothing but the look fails."""
+    engine = Engine(Plan(parse_definitions(RECENT)))
+    profile = Profile(newest=T, clock=T, due=T + HOUR, members={7: (1, T, T + 2 * HOUR)})
+    put_off(profile, T + HOUR, None, engine)
+    assert (profile.due, profile.members) == (T + 2 * HOUR, {7: (1, T, T + 2 * HOUR)})
+    put_off(profile, T + 2 * HOUR, 7, engine)
+    assert profile.due == profile.members[7][2] == T + 2 * HOUR + DAY
+    profile = Profile(newest=T, clock=T, due=T + HOUR, members={7: (1, T, T + 9 * DAY)})
+    put_off(profile, T + HOUR, None, None)
+    assert profile.due == T + HOUR + DAY, "what failed is asked again a day later"
+
+
+def test_who_cannot_follow_a_release_leaves_at_the_right_instant_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    bug_in_recency(monkeypatch, lambda _, now: now == T + 40 * MINUTE)
+    gone = "{all: [{recency: {event: any, within: 1h}}, {lifetime: {of: count, event: Order Completed, lt: 1}}]}"
+    first = (
+        f"segments: [{{name: recent, when: {{recency: {{event: any, within: 90m}}}}}}, {{name: looks, when: {gone}}}]"
+    )
+    texts = (first, first.replace("looks", "looker"), first.replace("looks", "visitor"))
+    starts = (T, T + 40 * MINUTE, T + 150 * MINUTE)
+    made = [Release(number, at, text) for number, (at, text) in enumerate(zip(starts, texts, strict=True), 1)]
+    bounds = lambda release: Engine(Plan(parse_definitions(release.definitions)), allowed_lateness=HOUR)  # noqa: E731
+    run = Processor(timeline_of(made, bounds))
+    feed(run, event("a", T), event("a", T + 30 * MINUTE, 5))
+    assert [each.at - T for each in run.advance(T + HOUR).failures] == [HOUR], "looked at, and nothing is due"
+    left = [each for each in run.advance(T + 160 * MINUTE).changes if each.segment == "recent"]
+    assert [(each.action, each.at, each.cause.kind) for each in left] == [("exited", T + 2 * HOUR, "timer")]
 
 
 def test_a_profile_that_cannot_be_read_is_left_as_it_is() -> None:

@@ -33,6 +33,11 @@ def test_members_of_each_of_both_and_of_one_only() -> None:
     assert len(compare(2, NOON, live, shadow, sample=1).segments[0].sample) == 1
 
 
+def test_what_is_being_filled_in_is_marked() -> None:
+    found = [compare(2, NOON, members(), members(), warming=names).segments[0].warming for names in (["active"], [])]
+    assert found == [True, False]
+
+
 def test_changes_a_day_count_from_when_both_ran_and_each_once() -> None:
     first = change("a", "entered", 5, 2)
     live = members(change("a", "entered", 1, 1), first, first, change("b", "entered", 2 * DAY_MS + 2, 1), since=2)

@@ -90,6 +90,18 @@ def test_a_packed_line_that_no_memory_could_hold_is_refused(tmp_path: Path, name
         list(read_events(path, mapping))
 
 
+@pytest.mark.parametrize(("name", "mapping"), [("events.ndjson.gz", None), ("events.csv.gz", "taobao")])
+@pytest.mark.parametrize("damage", ["cut", "spoilt", "not packed"])
+def test_a_damaged_packed_file_is_said(tmp_path: Path, name: str, mapping: str | None, damage: str) -> None:
+    path = tmp_path / name
+    packed = gzip.compress(b"".join(b"1,2,3,pv,%d\n" % (1_511_544_070 + n * n) for n in range(5_000)))
+    path.write_bytes(
+        {"cut": packed[:-9], "spoilt": packed[:99] + b"!" * 99 + packed[99:], "not packed": b"{}\n"}[damage]
+    )
+    with pytest.raises(MappingError, match=rf"{name} is no whole \.gz file"):
+        list(read_events(path, mapping))
+
+
 def test_a_field_that_is_too_long_is_said(tmp_path: Path) -> None:
     path = tmp_path / "events.csv"
     long = f"1,2,3,pv,{'4' * 200_000}\n"

@@ -79,6 +79,23 @@ def test_what_was_handed_over_completes_the_users_whenever_the_worker_dies(resta
     assert late == [(USERS[7], COMPLETE, "event")]
 
 
+def test_operators_see_how_many_segments_are_warming() -> None:
+    worker = Worker(options(OLD))
+    before = [event(user, "Page", T + number) for user in USERS for number in range(2)]
+    worker.events(*before)
+    chunks, filled = handed_over(before)
+    seen = []
+    worker.tell(told(Release(2, RELEASED, NEW)))
+    for step in (lambda: None, lambda: worker.tick(RELEASED)):
+        step()
+        seen.append(worker.metrics.gauges["segments_warming"]())
+    for chunk in chunks:
+        worker.tell(encode_chunk(chunk))
+    worker.tell(told(Release(3, COMPLETE, NEW, action="backfill", filled=filled)))
+    worker.tick(COMPLETE)
+    assert [*seen, worker.metrics.gauges["segments_warming"]()] == [0, 1, 0]
+
+
 def test_only_the_chunks_of_own_shards_are_kept() -> None:
     before = [event(user, "Page", T + number) for user in USERS for number in range(2)]
     chunks, _ = handed_over(before)

@@ -54,6 +54,12 @@ def test_overlap_over_the_limit() -> None:
     assert codes(UNTAGGED, events, HEAD.replace("min_users", "max_overlap: 0.6, min_users")) == [("S503", "buyer")]
 
 
+def test_segments_that_ask_a_model_have_no_members_in_a_replay_and_nothing_is_said_of_them() -> None:
+    asks = "  - {name: likely, when: {model: {name: churn, gte: 0.5}}}\n"
+    through = "  - {name: viewed, when: {all: [{not: {segment: likely}}, {recency: {event: View, within: 1h}}]}}\n"
+    assert codes(UNTAGGED + asks + through, shopping(3, view=0, buy=30)) == []
+
+
 def test_few_users_show_no_overlap() -> None:
     assert codes(UNTAGGED, shopping(1, view=0, buy=1)) == []
 

@@ -16,7 +16,7 @@ from segments.control import Release
 from segments.definitions import DefinitionErrors
 from segments.engine import Engine
 from segments.features.scored import AT, BY, NEXT, SCORE
-from segments.models.features import Vector
+from segments.models.features import Features, Vector
 from segments.models.released import ModelVersion
 from segments.models.scores import Scorer, Scores
 from segments.processor import Processor
@@ -258,6 +258,22 @@ def test_the_last_score_stays_where_the_model_fails() -> None:
     broken = Formula(fails=lambda vector: isinstance(vector[0], float | int) and vector[0] > 5)
     events = [*VIEWS, *(event(20_000 + each, "View") for each in range(9)), event(200_000, "View")]
     assert told(made(events, 250_000, scorer=broken)) == [(DELAY, "entered"), (210_000, "exited")]
+
+
+def test_a_score_that_cannot_be_made_is_asked_again_and_holds_up_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    bug, sound = [True], Features.vector
+    monkeypatch.setattr(Features, "vector", lambda *asked: sound(*asked) if not bug else 1 // 0)
+    text = DEFINITIONS + "  - {name: viewed, when: {recency: {event: View, within: 2m}}}\n"
+    engine = lambda each: Engine(plan_of(each, scorers=lambda _: Formula()))  # noqa: E731
+    job = Processor(timeline_of([release(text=text)], engine))
+    job.process([event(0, "View")], [None])
+    assert [(each.reason, each.at - START) for each in job.advance(START + 15_000).failures] == [("failed_due", DELAY)]
+    assert job.process([event(20_000, "Other")], [None]).rejected == []
+    assert told(job.advance(START + 130_000).changes, "viewed") == [(120_000, "exited")]
+    bug.clear()
+    again = [event(200_000 + each, "View") for each in range(5)]
+    assert job.process(again, [None] * 5).rejected == []
+    assert told(job.advance(START + 220_000).changes) == [(210_000, "entered")]
 
 
 def test_users_whom_a_model_failed_are_told() -> None:
