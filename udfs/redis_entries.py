@@ -35,6 +35,9 @@ for _, entry in ipairs(batch) do
     refused[#refused + 1] = key
   elseif after > known then
     lacking[#lacking + 1] = user
+    for segment, change in pairs(segments) do -- the hash may have expired, and sets still have the user
+      if not change[1] then redis.pcall('ZREM', 'segment:' .. segment, user) end
+    end
   elseif known < seq or after == -2 then
     local set, gone = {}, {}
     if after < 0 then

@@ -218,3 +218,11 @@ def test_a_script_that_fails_is_not_tried_for_ever(
     put(writer, [change("u2", "active", "entered", 1)])
     assert users_in(client).keys() == {"u2"}
     assert "u1" in caplog.text
+
+
+def test_who_expired_leaves_the_sorted_set_too(writer: RedisWriter, client: Any) -> None:
+    put(writer, [change("u1", "active", "entered", 1), change("u2", "active", "entered", 1)])
+    client.delete("seg:u1")  # as it expires; the set lives on with its other member
+    put(writer, [change("u1", "active", "exited", 2)])
+    assert client.zrange("segment:active", 0, -1) == ["u2"]
+    assert client.hgetall("seg:u1") == {"_seq": "2"}
