@@ -21,6 +21,7 @@ from udfs.segment_function import SegmentFunction
 
 _DAY_MS = 86_400_000  # checkpoints may fail for so long: a storage that is full is no reason to stop
 _KAFKA_PATIENCE = "600000"  # ms for which a Kafka that is away is waited for, before the job fails and starts anew
+_ROCKSDB_OPTIONS = "io.flinksegments.bridge.LogStoreOptions"
 _RECONNECT_EVERY = "10000"  # ms at most between two attempts: each is a line in the log
 
 
@@ -42,6 +43,8 @@ def environment(settings: Settings) -> StreamExecutionEnvironment:
         "execution.checkpointing.tolerable-failed-checkpoints": str(_DAY_MS // flink.checkpoint_interval),
         **restart_options(flink),
     }
+    if flink.state_backend == "rocksdb":
+        options["state.backend.rocksdb.options-factory"] = _ROCKSDB_OPTIONS
     if flink.checkpoint_dir:
         options["execution.checkpointing.dir"] = flink.checkpoint_dir
     configuration = Configuration()

@@ -136,10 +136,10 @@ class Profiles(NumberedUsers):
 
     def settle(self) -> None:
         """Turn decoded profiles back into bytes and mark those that differ as changed."""
-        self._settle(len(self.decoded))
+        self.settle_some(len(self.decoded))
 
-    def _settle(self, count: int) -> None:
-        """Settle so many profiles, those that have been decoded for longest."""
+    def settle_some(self, count: int) -> None:
+        """Settle up to so many profiles, those that have been decoded for longest."""
         decoded, blobs, changed, encode = self.decoded, self._blobs, self._changed, self._encode
         for user_id in list(islice(decoded, count)):
             profile = decoded.pop(user_id)  # one by one: what was just encoded is freed from warm caches
@@ -162,7 +162,7 @@ class Profiles(NumberedUsers):
     def settle_if_many(self) -> None:
         """Settle all but the last 4,096 when more than 8,192 profiles are decoded: those may be due soon."""
         if len(self.decoded) > _DECODED_KEPT:
-            self._settle(len(self.decoded) - _DECODED_KEPT // 2)
+            self.settle_some(len(self.decoded) - _DECODED_KEPT // 2)
 
     def changed(self, shard: int) -> int:
         """Return how many users changed since the last `take_changed`, apart from what is still decoded."""

@@ -9,7 +9,9 @@ from segments.profiles import Profiles
 
 _SLACK = 256 * 1024
 _WORTH_IT = 32  # users of a shard at least, or a call costs more than their bytes
-_GROWN = 2  # times its size when it was written anew: then a log is, between two checkpoints
+_SETTLED_TOGETHER = 2_048  # about 10 ms
+_GROWN = (1.5, 2.5)  # times its size when it was written anew: then a log is, between two checkpoints
+_GROUPS = 8  # of shards: each has its own size between these two, or all that fill alike would be written together
 _OVERGROWN = 3  # times that size: then at a checkpoint, which waits for it
 
 
@@ -37,7 +39,7 @@ class ProfileLog:
         self._segments: dict[int, list[int]] = {}
         self._bytes: dict[int, int] = {}
         self._bytes_when_full: dict[int, int] = {}
-        self._ahead: set[int] = set()  # shards written since the last checkpoint
+        self._ahead: dict[int, int] = {}  # by shard in which round it was written since the last checkpoint
 
     def load(self, shard: int, state: SegmentState) -> None:
         """Read a shard's profiles, once after each start."""
@@ -46,29 +48,33 @@ class ProfileLog:
         self._bytes[shard] = self._bytes_when_full[shard] = sum(map(len, entries.values()))
         self._profiles.load(shard, (entries[number] for number in sorted(entries)))
 
-    def due_ahead(self, shards: Iterable[int]) -> list[int]:
-        """Return the shards of which the next checkpoint is spared something, each once between two."""
+    def due_ahead(self, shards: Iterable[int], round_: int) -> list[int]:
+        """Return the shards of which the next checkpoint is spared something, each once in a round (from 1 on)."""
         changed, done = self._profiles.changed, self._ahead
-        return [shard for shard in shards if shard not in done and changed(shard) >= _WORTH_IT]
+        return [shard for shard in shards if done.get(shard, 0) < round_ and changed(shard) >= _WORTH_IT]
 
     def grown(self, shards: Iterable[int]) -> int | None:
         """Return a shard whose log should be written anew, None when there is none."""
-        return next((shard for shard in shards if self._has_grown(shard, _GROWN)), None)
+        return next((shard for shard in shards if self._has_grown(shard, _grown(shard))), None)
 
-    def append_ahead(self, shard: int, state: SegmentState) -> int:
+    def settle_ahead(self) -> None:
+        """Bring some users to rest, those that are in use for longest: `append_ahead` writes no others."""
+        self._profiles.settle_some(_SETTLED_TOGETHER)
+
+    def append_ahead(self, shard: int, state: SegmentState, round_: int) -> int:
         """Write the users that changed and are at rest, between two checkpoints; returns the bytes written."""
-        self._ahead.add(shard)
+        self._ahead[shard] = round_
         return self._put_all(shard, state, self._profiles.take_settled(shard))
 
     def append(self, shard: int, state: SegmentState) -> int:
         """Write all that changed since the last call, for a checkpoint; returns the bytes written."""
-        self._ahead.discard(shard)
+        self._ahead.pop(shard, None)
         if self._has_grown(shard, _OVERGROWN):
             self._profiles.settle()
             return self.rewrite(shard, state)
         return self._put_all(shard, state, self._profiles.take_changed(shard))
 
-    def _has_grown(self, shard: int, times: int) -> bool:
+    def _has_grown(self, shard: int, times: float) -> bool:
         return self._bytes.get(shard, 0) > times * self._bytes_when_full.get(shard, 0) + (times - 1) * _SLACK
 
     def rewrite(self, shard: int, state: SegmentState) -> int:
@@ -94,3 +100,8 @@ class ProfileLog:
         numbers.append(numbers[-1] + 1 if numbers else 0)
         state.put(numbers[-1], segment)
         self._bytes[shard] = self._bytes.get(shard, 0) + len(segment)
+
+
+def _grown(shard: int) -> float:
+    least, most = _GROWN
+    return least + (most - least) * (shard % _GROUPS) / _GROUPS

@@ -8,52 +8,62 @@ from collections.abc import Callable, Sequence
 from udfs.keyed_state import ShardKeys
 from udfs.profile_log import ProfileLog, SegmentState
 
-_SLICE_S = 0.02  # after one batch: the next batch waits no longer
-_REST = 4  # times as long as it took, at least, until the next slice
-_FROM = 0.75  # of the time between two markers: what is written sooner is too often written twice
+_SLICE_S = 0.02  # of the processor's time after one batch: the next batch waits for it
+_REST = 4  # times as long, at least, until the next slice
+_ROUNDS = (0.6, 0.85, 0.95)  # of the time between two markers: in each all shards are written once
 
 
 class WriteAhead:
     """Appends users that changed when a checkpoint comes near, and at any time writes anew what logs have grown large.
 
-    That a checkpoint is near follows from the time between the last two. `clock` returns seconds.
+    The first of three rounds finds most of them, each later one who changed during the one before. When a checkpoint is
+    near follows from the time between the last two. `clock` and `worked` return seconds, the second one only those for
+    which this thread had a processor.
     """
 
-    def __init__(self, log: ProfileLog, keys: ShardKeys, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        log: ProfileLog,
+        keys: ShardKeys,
+        clock: Callable[[], float] = time.monotonic,
+        worked: Callable[[], float] = time.thread_time,
+    ) -> None:
         self._log = log
         self._keys = keys
         self._clock = clock
+        self._worked = worked
         self._marked_at: float | None = None
-        self._near_at: float | None = None  # None: it is not known when the next checkpoint comes
+        self._rounds_at: list[float] = []  # empty: it is not known when the next checkpoint comes
         self._rests_until = clock()
 
     def marked(self) -> None:
         """Note that a marker came."""
         now = self._clock()
         if self._marked_at is not None:
-            self._near_at = now + _FROM * (now - self._marked_at)
+            self._rounds_at = [now + share * (now - self._marked_at) for share in _ROUNDS]
         self._marked_at = now
 
     def write(self, shards: Sequence[int], state: SegmentState) -> int:
         """Write what is due of these shards, for about 20 ms, unless that was done just now; returns the bytes."""
-        started = self._clock()
-        if started < self._rests_until:
+        now, begun = self._clock(), self._worked()
+        if now < self._rests_until:
             return 0
-        written = self._append(shards, state, started) or self._rewrite(shards, state)
-        now = self._clock()
-        self._rests_until = now + _REST * (now - started)
+        round_ = sum(now >= at for at in self._rounds_at)
+        written = self._append(shards, state, round_, begun + _SLICE_S) or self._rewrite(shards, state)
+        self._rests_until = self._clock() + _REST * (self._worked() - begun)
         return written
 
-    def _append(self, shards: Sequence[int], state: SegmentState, started: float) -> int:
-        if self._near_at is None or started < self._near_at:
+    def _append(self, shards: Sequence[int], state: SegmentState, round_: int, until: float) -> int:
+        if not round_:
             return 0
-        due, written = self._log.due_ahead(shards), 0
+        self._log.settle_ahead()
+        due, written = self._log.due_ahead(shards, round_), 0
         if due:
             with self._keys.writing_together():
                 for shard in due:
                     self._keys.turn_to(shard)
-                    written += self._log.append_ahead(shard, state)
-                    if self._clock() - started > _SLICE_S:
+                    written += self._log.append_ahead(shard, state, round_)
+                    if self._worked() >= until:
                         break
         return written
 

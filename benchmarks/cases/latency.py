@@ -28,6 +28,15 @@ def measure(context: Context) -> Numbers:
     """Return the percentiles (ms) for the segment topic and for Redis, and the worse of the two."""
     rate = context.sizes.latency_rate or _half(context.job_rate())
     servers = context.servers
+    servers.renew(long_lived=context.sizes.latency_long_lived)
+    try:
+        return _measured(context, rate)
+    finally:
+        servers.renew()
+
+
+def _measured(context: Context, rate: float) -> Numbers:
+    servers = context.servers
     servers.prepare(NAME)
     topic = f"{NAME}-events"
     servers.stack.create_topics([topic])

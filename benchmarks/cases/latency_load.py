@@ -58,7 +58,7 @@ class Sender:
         Raises RuntimeError when Kafka did not take all of them.
         """
         load, tails, keys, sent = self._load, self._tails, self._keys, array("d")
-        producer = Producer({"bootstrap.servers": load.bootstrap_servers, "linger.ms": 2, "acks": "all"})
+        producer = Producer({"bootstrap.servers": load.bootstrap_servers, "acks": "all"})
         produce, topic, stamp = producer.produce, load.topic, Clock().iso
         while len(sent) < load.events:
             due = min(load.events, int((time.time() - begin) * load.rate))

@@ -32,6 +32,7 @@ class Servers:
 
     def __init__(self, root: Path = ROOT) -> None:
         self._root = root
+        self._long_lived = False
         self._stack: Stack | None = None
         self._filled: set[str] = set()
 
@@ -41,9 +42,15 @@ class Servers:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.renew()
+
+    def renew(self, *, long_lived: bool = False) -> None:
+        """End the stack, if there is one; the next has the JVMs of a service, or of a run that is over in minutes."""
         if self._stack is not None:
             self._stack.stop()
             shutil.rmtree(self.folder, ignore_errors=True)
+        self._stack, self._long_lived = None, long_lived
+        self._filled.clear()
 
     @property
     def folder(self) -> Path:
@@ -54,7 +61,8 @@ class Servers:
     def stack(self) -> Stack:
         """The running stack."""
         if self._stack is None:
-            self._stack = Stack.start(self._root, RUN, Parts(size=ClusterSize(1, slots_each=os.cpu_count() or 1)))
+            size = ClusterSize(1, slots_each=os.cpu_count() or 1, long_lived=self._long_lived)
+            self._stack = Stack.start(self._root, RUN, Parts(size=size))
         return self._stack
 
     def prepare(self, contestant: str) -> None:

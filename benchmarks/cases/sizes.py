@@ -33,6 +33,7 @@ class Sizes:
     model_pairs: int  # of a user and an instant
     model_events: int  # for the job with models and without
     model_users: int
+    latency_long_lived: bool  # whether JVMs have the time to compile all that is hot while it warms up
     latency_rate: float | None = None  # events/s; None: half of what the job has managed
 
     def scaled(self, events: int | None, users: int | None, rate: float | None) -> Sizes:
@@ -75,7 +76,7 @@ FULL = Sizes(
     growth_events=600_000,
     segments_events=60_000,
     memory_users=1_000_000,
-    latency_warmup_s=40,
+    latency_warmup_s=90,
     latency_s=60,
     lateness_events=300_000,
     preview_events=5_000_000,
@@ -89,6 +90,7 @@ FULL = Sizes(
     model_pairs=100_000,
     model_events=1_500_000,
     model_users=300_000,
+    latency_long_lived=True,
 )
 QUICK = Sizes(
     name="quick",
@@ -115,4 +117,5 @@ QUICK = Sizes(
     model_pairs=10_000,
     model_events=300_000,
     model_users=60_000,
+    latency_long_lived=False,
 )

@@ -18,12 +18,9 @@ PROGRAM = Path(__file__).resolve()
 
 
 class WithoutMarkers(SegmentFunction):
-    """Does nothing on the row before each barrier, nor ahead of it: profiles are not written to Flink's state."""
+    """Does nothing on the row before each barrier, and so nothing ahead of it: profiles are not written to state."""
 
     def _save(self, shards: Iterable[int]) -> None:
-        """Write nothing."""
-
-    def _save_ahead(self) -> None:
         """Write nothing."""
 
 

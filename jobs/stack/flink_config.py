@@ -45,8 +45,8 @@ class FlinkPorts:
 class ClusterSize:
     """How many TaskManagers, with how many slots each: one slot a TaskManager gives every slot a JVM of its own.
 
-    `long_lived` has their JVMs take all of their heap at once and compile as early as Java does by itself: what a JVM
-    takes in its first hours then comes in its first minutes, and after that its memory stays as it is.
+    `long_lived` has their JVMs take all of their heap at once and compile as early as Java does by itself, and so the
+    broker's: what a JVM takes in its first hours then comes in its first minutes, and after that it stays as it is.
     """
 
     task_managers: int

@@ -20,7 +20,6 @@ JVM_OPTIONS = (
     "-Xms512m",
     "-Xmx1g",
     "-XX:+UseParallelGC",
-    *COMPILE_LATE,
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 )
 FORMAT_TIMEOUT = 120.0  # seconds
@@ -40,15 +39,21 @@ class KafkaBroker:
     process: StartedProcess
 
     @classmethod
-    def start(cls, jars: Path, data: Path, java_home: Path, table: ProcessTable, logs: Path) -> KafkaBroker:
-        """Format `data` and start a broker on it; raises `StackError` when formatting fails."""
+    def start(
+        cls, jars: Path, data: Path, java_home: Path, table: ProcessTable, logs: Path, *, long_lived: bool = False
+    ) -> KafkaBroker:
+        """Format `data` and start a broker on it; raises `StackError` when formatting fails.
+
+        One that is `long_lived` is compiled as early as Java does by itself.
+        """
         port, controller_port = free_ports(2)
         data.mkdir(parents=True, exist_ok=True)
         properties = data / "server.properties"
         properties.write_text(_server_properties(data / "log", port, controller_port))
         java = [str(java_home / "bin" / "java"), *JVM_OPTIONS, "-cp", f"{jars}/*"]
+        late = [] if long_lived else COMPILE_LATE
         _format(java, properties)
-        command = [*java, "kafka.Kafka", str(properties)]
+        command = [*java[:1], *late, *java[1:], "kafka.Kafka", str(properties)]
         process = table.spawn("kafka", command, {}, logs / "kafka.log")
         return cls(f"{LOOPBACK}:{port}", process)
 

@@ -186,7 +186,7 @@ class _Starter:
     def start(self, parts: Parts) -> Addresses:
         wanted: dict[str, Callable[[], dict[str, str]]] = {}
         if parts.kafka:
-            wanted["kafka"] = self._kafka
+            wanted["kafka"] = lambda: self._kafka(long_lived=parts.cluster_size().long_lived)
         if parts.redis:
             wanted["redis"] = self._redis
         if parts.flink:
@@ -200,10 +200,11 @@ class _Starter:
                 raise
         return Addresses(**{key: value for part in found for key, value in part.items()})
 
-    def _kafka(self) -> dict[str, str]:
+    def _kafka(self, *, long_lived: bool) -> dict[str, str]:
         jars = self._layout.kafka_jars()
         data = self._layout.home / "kafka"
-        broker = KafkaBroker.start(jars, data, self.java_home, self._table, self._layout.logs)
+        logs = self._layout.logs
+        broker = KafkaBroker.start(jars, data, self.java_home, self._table, logs, long_lived=long_lived)
         broker.wait_ready(self._table)
         return {"bootstrap_servers": broker.bootstrap_servers}
 

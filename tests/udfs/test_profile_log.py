@@ -159,19 +159,24 @@ def test_between_checkpoints_users_at_rest_are_written_once(
         touch(profiles, user_id, 1)
     log.append(0, state)
     touch(profiles, USERS[1], 7)
-    assert log.due_ahead([0, 1]) == []
+    assert log.due_ahead([0, 1], 1) == []
     touch(profiles, USERS[2], 7)
     profiles.settle()
     touch(profiles, USERS[2], 8)  # in use again
-    assert log.due_ahead([0, 1]) == [0]
-    assert log.append_ahead(0, state) > 0
+    assert log.due_ahead([0, 1], 1) == [0]
+    assert log.append_ahead(0, state, 1) > 0
     again, _ = started(state)
     assert [again.open(user_id).clock for user_id in USERS[1:3]] == [7, 1]
     touch(profiles, USERS[3], 8)
     profiles.settle()
     assert profiles.changed(0) == 2
-    assert log.due_ahead([0, 1]) == [], "once between two checkpoints"
+    assert log.due_ahead([0, 1], 1) == [], "once in a round"
+    assert log.due_ahead([0, 1], 2) == [0]
     log.append(0, state)
+    touch(profiles, USERS[3], 9)
+    touch(profiles, USERS[4], 9)
+    log.settle_ahead()
+    assert log.due_ahead([0, 1], 1) == [0], "a checkpoint begins anew"
     again, _ = started(state)
     assert [again.open(user_id).clock for user_id in USERS[1:4]] == [7, 8, 8]
 
@@ -193,9 +198,9 @@ def test_a_log_that_has_grown_is_written_anew_between_checkpoints_and_else_at_on
             touch(profiles, USERS[clock % len(USERS)], clock)
             log.append(0, state)
 
-    grow(1.9)
+    grow(1.4)
     assert log.grown([1, 0]) is None
-    grow(2)
+    grow(1.5)
     assert log.grown([1, 0]) == 0
     touch(profiles, USERS[0], clock)
     log.rewrite(0, state)
@@ -226,7 +231,7 @@ def test_a_restart_after_any_writing_ahead_loses_only_what_came_after_the_checkp
         if rng.random() < 0.2:
             profiles.settle()
         if rng.random() < 0.2:
-            log.append_ahead(0, state)
+            log.append_ahead(0, state, 1)
         if rng.random() < 0.05:
             log.rewrite(0, state)
         if rng.random() < 0.1:
@@ -257,3 +262,14 @@ def test_a_shard_of_many_profiles_is_rewritten_in_several_segments(
     log.append(0, state)
     assert len(state) == 3
     assert content(started(state)[0]) == content(profiles)
+
+
+def test_logs_that_grow_alike_are_not_all_written_anew_at_once(state: RecordingState) -> None:
+    _, log = started(state)
+    for shard in range(8):
+        log._bytes_when_full[shard] = 1_000_000
+    due = []
+    for size in range(1_000_000, 3_000_000, 10_000):
+        log._bytes = dict.fromkeys(range(8), size)
+        due.append(sum(log.grown([shard]) is not None for shard in range(8)))
+    assert set(due) == set(range(9)), "one after the other"

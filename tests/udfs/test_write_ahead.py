@@ -36,19 +36,27 @@ class Log:
     def __init__(self, keys: Keys, takes: float = 0.0) -> None:
         self._keys = keys
         self.now = 100.0
+        self.worked = 3.0
         self.takes = takes
         self.due: list[int] = []
         self.large: list[int] = []
         self.appended: list[int] = []
         self.rewritten: list[int] = []
+        self.rounds: list[int] = []
+        self.settled = 0
 
-    def due_ahead(self, _: object) -> list[int]:
+    def settle_ahead(self) -> None:
+        self.settled += 1
+
+    def due_ahead(self, _: object, round_: int) -> list[int]:
+        self.rounds.append(round_)
         return list(self.due)
 
     def grown(self, _: object) -> int | None:
         return self.large[0] if self.large else None
 
-    def append_ahead(self, shard: int, _: object) -> int:
+    def append_ahead(self, shard: int, _: object, round_: int) -> int:
+        assert round_ == self.rounds[-1]
         return self._write(shard, self.due, self.appended)
 
     def rewrite(self, shard: int, _: object) -> int:
@@ -58,7 +66,8 @@ class Log:
         assert self._keys.shard == shard, "state of another shard"
         waiting.remove(shard)
         done.append(shard)
-        self.now += self.takes
+        self.now += 2 * self.takes  # there is one processor for two
+        self.worked += self.takes
         return 5
 
 
@@ -69,7 +78,9 @@ def log() -> Log:
 
 @pytest.fixture
 def ahead(log: Log) -> WriteAhead:
-    return WriteAhead(cast(ProfileLog, log), cast(ShardKeys, log._keys), clock=lambda: log.now)
+    return WriteAhead(
+        cast(ProfileLog, log), cast(ShardKeys, log._keys), clock=lambda: log.now, worked=lambda: log.worked
+    )
 
 
 def write(ahead: WriteAhead) -> int:
@@ -84,11 +95,22 @@ def test_users_are_written_when_the_next_checkpoint_is_near(log: Log, ahead: Wri
     assert write(ahead) == 0
     log.now += 2
     ahead.marked()
-    log.now += 7.4
+    log.now += 5.9
     assert write(ahead) == 0, "what is written now may change again before the checkpoint"
     log.now += 0.2
     assert write(ahead) == 10
     assert log.appended == [0, 1]
+    assert log.settled == 1, "only users at rest are written, and none is brought to rest before"
+
+
+def test_in_each_round_all_are_looked_through_anew(log: Log, ahead: WriteAhead) -> None:
+    ahead.marked()
+    log.now += 10
+    ahead.marked()
+    for _ in range(20):
+        log.now += 0.49
+        write(ahead)
+    assert log.rounds == [1] * 5 + [2] * 2 + [3]
 
 
 def test_a_slice_ends_after_a_while_and_the_next_one_waits(log: Log, ahead: WriteAhead) -> None:
@@ -99,7 +121,9 @@ def test_a_slice_ends_after_a_while_and_the_next_one_waits(log: Log, ahead: Writ
     log.takes, log.due = 0.015, [0, 1, 2]
     assert write(ahead) == 10, "20 ms were over after the second shard"
     assert write(ahead) == 0, "batches come first"
-    log.now += 0.121
+    log.now += 0.115
+    assert write(ahead) == 0, "for four times the processor's time that it took"
+    log.now += 0.006
     assert write(ahead) == 5
     assert log.appended == [0, 1, 2]
 

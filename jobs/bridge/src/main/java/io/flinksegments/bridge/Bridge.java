@@ -25,6 +25,10 @@ public final class Bridge {
     static final TypeInformation<Row> FRAME_TYPE =
             Types.ROW(Types.INT, PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO);
 
+    // Else a fetch returns with the first record, and at some thousand events/s the broker is busy with answering.
+    private static final String FETCH_MIN_BYTES = "16384";
+    private static final String FETCH_MAX_WAIT_MILLIS = "10";
+
     private Bridge() {}
 
     /**
@@ -93,6 +97,8 @@ public final class Bridge {
 
     private static KafkaSource<EventRecord> source(SourceOptions options) {
         KafkaSourceBuilder<EventRecord> builder = KafkaSource.<EventRecord>builder()
+                .setProperty("fetch.min.bytes", FETCH_MIN_BYTES)
+                .setProperty("fetch.max.wait.ms", FETCH_MAX_WAIT_MILLIS)
                 .setProperties(options.consumerProperties())
                 .setBootstrapServers(options.bootstrapServers())
                 .setTopics(options.topics())

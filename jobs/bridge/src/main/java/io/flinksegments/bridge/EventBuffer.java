@@ -29,6 +29,10 @@ final class EventBuffer {
         return count == 0;
     }
 
+    int count() {
+        return count;
+    }
+
     /** True once there are {@code maxEvents} events or {@code maxBytes} bytes of payload. */
     boolean isFull() {
         return count >= maxEvents || payloadBytes >= maxBytes;

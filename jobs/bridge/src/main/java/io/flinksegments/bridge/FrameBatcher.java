@@ -38,6 +38,7 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
     private final SourceOptions options;
     private transient EventBuffer buffer;
     private transient AdaptiveLinger linger;
+    private transient AdaptiveSize size;
     private transient WallClockFollower clock;
     private transient ListState<long[]> clockState;
     private transient int[] owned;
@@ -94,6 +95,7 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
                 task.getIndexOfThisSubtask());
         buffer = new EventBuffer(options.batchMaxEvents(), options.batchMaxBytes());
         linger = new AdaptiveLinger(options.lingerMinMillis(), options.lingerMaxMillis());
+        size = new AdaptiveSize(options.batchMaxEvents());
         touched = new BitSet(options.shards());
         waitingWatermark = Frames.NO_WATERMARK;
         getProcessingTimeService().registerTimer(now(), at -> start());
@@ -194,7 +196,7 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
     }
 
     private void flushWhenDue() {
-        if (buffer.isFull()) {
+        if (buffer.isFull() || buffer.count() >= size.events()) {
             flush();
         } else if (flushTimer == null) {
             long now = now();
@@ -211,6 +213,7 @@ public final class FrameBatcher extends AbstractStreamOperator<Row>
         long watermark = waitingWatermark;
         waitingWatermark = Frames.NO_WATERMARK;
         if (!buffer.isEmpty()) {
+            size.handled(buffer.count());
             collect(buffer.drain(watermark));
         } else if (owned.length > 0) {
             collect(Frames.tick(watermark));

@@ -49,6 +49,24 @@ class FrameBatcherTest {
     }
 
     @Test
+    void whatGatheredInAPauseComesOutPartByPart() throws Exception {
+        try (BatcherHarness batcher = new BatcherHarness(1, 0, "batch.max.events", "4000", "batch.max.bytes", "100000")) {
+            batcher.open();
+            for (int event = 0; event < 1_600; event++) {
+                batcher.event(1, "e");
+            }
+            batcher.processWatermark(100);
+            batcher.prepareSnapshotPreBarrier(7);
+            assertEquals(
+                    List.of(512L, 1_024L, 64L),
+                    batcher.take().stream()
+                            .filter(frame -> frame.startsWith("events"))
+                            .map(frame -> Stream.of(frame.split(" ")).filter("e"::equals).count())
+                            .toList());
+        }
+    }
+
+    @Test
     void theStartFrameNeedsNoInput() throws Exception {
         try (BatcherHarness batcher = new BatcherHarness(1, 0)) {
             batcher.open();

@@ -1,0 +1,36 @@
+package io.flinksegments.bridge;
+
+import java.util.Collection;
+import org.apache.flink.state.rocksdb.RocksDBOptionsFactory;
+import org.rocksdb.ColumnFamilyOptions;
+import org.rocksdb.CompactionStyle;
+import org.rocksdb.DBOptions;
+
+/**
+ * RocksDB for logs of profiles: segments are appended, removed together, and read at a start only.
+ *
+ * <p>Each checkpoint leaves a file with segments of all shards. RocksDB's own options merge four of these with all that is
+ * there, to read faster, and the next checkpoint uploads the result: most of what checkpoints carried, and events
+ * waited for the processor that it took. Here many files of like size are merged at once, and rarely.
+ */
+public final class LogStoreOptions implements RocksDBOptionsFactory {
+    private static final long serialVersionUID = 1L;
+
+    private static final int MERGED_TOGETHER = 16;
+    private static final int SLOW_DOWN = 64; // writing waits only where merging does not keep up at all
+    private static final int STOP = 96;
+
+    @Override
+    public DBOptions createDBOptions(DBOptions current, Collection<AutoCloseable> handlesToClose) {
+        return current;
+    }
+
+    @Override
+    public ColumnFamilyOptions createColumnOptions(
+            ColumnFamilyOptions current, Collection<AutoCloseable> handlesToClose) {
+        return current.setCompactionStyle(CompactionStyle.UNIVERSAL)
+                .setLevel0FileNumCompactionTrigger(MERGED_TOGETHER)
+                .setLevel0SlowdownWritesTrigger(SLOW_DOWN)
+                .setLevel0StopWritesTrigger(STOP);
+    }
+}
