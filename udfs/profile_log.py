@@ -40,6 +40,7 @@ class ProfileLog:
         self._bytes: dict[int, int] = {}
         self._bytes_when_full: dict[int, int] = {}
         self._ahead: dict[int, int] = {}  # by shard in which round it was written since the last checkpoint
+        self._round = self._in_use = 0  # and how many of those in use when it began are not at rest yet
 
     def load(self, shard: int, state: SegmentState) -> None:
         """Read a shard's profiles, once after each start."""
@@ -57,9 +58,16 @@ class ProfileLog:
         """Return a shard whose log should be written anew, None when there is none."""
         return next((shard for shard in shards if self._has_grown(shard, _grown(shard))), None)
 
-    def settle_ahead(self) -> None:
-        """Bring some users to rest, those that are in use for longest: `append_ahead` writes no others."""
-        self._profiles.settle_some(_SETTLED_TOGETHER)
+    def settle_ahead(self, round_: int) -> None:
+        """Bring to rest, some at a time, who is in use as a round begins: `append_ahead` writes no others.
+
+        Each once in a round: those who come again and again would be decoded anew each time.
+        """
+        if round_ != self._round:
+            self._round, self._in_use = round_, len(self._profiles.decoded)
+        some = min(self._in_use, _SETTLED_TOGETHER)
+        self._profiles.settle_some(some)
+        self._in_use -= some
 
     def append_ahead(self, shard: int, state: SegmentState, round_: int) -> int:
         """Write the users that changed and are at rest, between two checkpoints; returns the bytes written."""
@@ -69,6 +77,7 @@ class ProfileLog:
     def append(self, shard: int, state: SegmentState) -> int:
         """Write all that changed since the last call, for a checkpoint; returns the bytes written."""
         self._ahead.pop(shard, None)
+        self._round = 0
         if self._has_grown(shard, _OVERGROWN):
             self._profiles.settle()
             return self.rewrite(shard, state)

@@ -56,7 +56,7 @@ class WriteAhead:
     def _append(self, shards: Sequence[int], state: SegmentState, round_: int, until: float) -> int:
         if not round_:
             return 0
-        self._log.settle_ahead()
+        self._log.settle_ahead(round_)
         due, written = self._log.due_ahead(shards, round_), 0
         if due:
             with self._keys.writing_together():

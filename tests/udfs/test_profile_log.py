@@ -175,7 +175,7 @@ def test_between_checkpoints_users_at_rest_are_written_once(
     log.append(0, state)
     touch(profiles, USERS[3], 9)
     touch(profiles, USERS[4], 9)
-    log.settle_ahead()
+    log.settle_ahead(1)
     assert log.due_ahead([0, 1], 1) == [0], "a checkpoint begins anew"
     again, _ = started(state)
     assert [again.open(user_id).clock for user_id in USERS[1:4]] == [7, 8, 8]
@@ -273,3 +273,25 @@ def test_logs_that_grow_alike_are_not_all_written_anew_at_once(state: RecordingS
         log._bytes = dict.fromkeys(range(8), size)
         due.append(sum(log.grown([shard]) is not None for shard in range(8)))
     assert set(due) == set(range(9)), "one after the other"
+
+
+def test_in_a_round_who_came_into_use_after_it_began_stays_in_use(
+    state: RecordingState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profile_log, "_SETTLED_TOGETHER", 2)
+    profiles, log = started(state)
+    for user_id in USERS[:3]:
+        touch(profiles, user_id, 1)
+    log.settle_ahead(1)
+    assert list(profiles.decoded) == [USERS[2]]
+    touch(profiles, USERS[0], 2)
+    log.settle_ahead(1)
+    log.settle_ahead(1)
+    assert list(profiles.decoded) == [USERS[0]]
+    log.settle_ahead(2)
+    assert not profiles.decoded
+    touch(profiles, USERS[1], 3)
+    log.append(1, state)
+    touch(profiles, USERS[1], 4)
+    log.settle_ahead(2)
+    assert not profiles.decoded, "a checkpoint begins anew"

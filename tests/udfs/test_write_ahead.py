@@ -45,7 +45,7 @@ class Log:
         self.rounds: list[int] = []
         self.settled = 0
 
-    def settle_ahead(self) -> None:
+    def settle_ahead(self, _: int) -> None:
         self.settled += 1
 
     def due_ahead(self, _: object, round_: int) -> list[int]:
