@@ -50,10 +50,10 @@ class KafkaBroker:
         data.mkdir(parents=True, exist_ok=True)
         properties = data / "server.properties"
         properties.write_text(_server_properties(data / "log", port, controller_port))
-        java = [str(java_home / "bin" / "java"), *JVM_OPTIONS, "-cp", f"{jars}/*"]
-        late = [] if long_lived else COMPILE_LATE
+        compiled = () if long_lived else COMPILE_LATE
+        java = [str(java_home / "bin" / "java"), *JVM_OPTIONS, *compiled, "-cp", f"{jars}/*"]
         _format(java, properties)
-        command = [*java[:1], *late, *java[1:], "kafka.Kafka", str(properties)]
+        command = [*java, "kafka.Kafka", str(properties)]
         process = table.spawn("kafka", command, {}, logs / "kafka.log")
         return cls(f"{LOOPBACK}:{port}", process)
 
