@@ -14,15 +14,13 @@ from rich.table import Table
 from jobs.cli.errors import BadInput, for_people
 from jobs.cli.inputs import SettingsOption, instant_text, reason_text
 from jobs.cli.release import ServersOption, StackOption, connected, explained
-from jobs.cli.reports import ReportFormat, print_json
+from jobs.cli.reports import TABLE_WIDTH, ReportFormat, print_json
 from jobs.settings import KafkaSettings
 from segments.changes import decode_change
 from segments.definitions import parse_definitions
 from segments.history import History
 from segments.shadow_diff import Members, SegmentComparison, ShadowComparison, compare, compared_names
 from segments.shadow_names import in_shadow, plain_name
-
-_WIDTH = 160
 
 
 @for_people()
@@ -102,7 +100,7 @@ def _print(report: ShadowComparison) -> None:
     table = Table("segment", "live", "shadow", "both", "only live", "only shadow", "Jaccard", "changes a day")
     for each in report.segments:
         table.add_row(*_row(each))
-    console = Console(markup=False, highlight=False, width=_WIDTH)
+    console = Console(markup=False, highlight=False, width=TABLE_WIDTH)
     console.print(table)
     if warming := [each.segment for each in report.segments if each.warming]:
         typer.echo(f"warming in the shadow: {', '.join(warming)}; nobody enters or leaves until it is filled in")

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from jobs.cli.errors import BadInput, Failed, for_people
 from jobs.cli.inputs import DefinitionsOption, MappingOption, SettingsOption, checked_settings
-from jobs.cli.reports import ReportFormat
+from jobs.cli.reports import TABLE_WIDTH, ReportFormat
 from jobs.cli.train import MODELS, REGISTRY, ModelsOption, RegistryOption, model_named, one_source, require_training
 from jobs.cli.watching import Read, duration, print_drift, read_churn, watched_of
 from jobs.recording import NoEvents
@@ -32,7 +32,6 @@ Version = Annotated[int, typer.Argument(min=1, help="Its version in the registry
 EventsOption = Annotated[Path | None, typer.Option(help="Recorded events of now: NDJSON or CSV, .gz or not.")]
 TableOption = Annotated[Path | None, typer.Option(help="A CSV file, for a model that reads a table.")]
 FormatOption = Annotated[ReportFormat, typer.Option("--format", help="For people or for machines.")]
-_WIDTH = 160
 
 
 @for_people()
@@ -130,7 +129,7 @@ def _print_fairness(found: Fairness, by: str) -> None:
         score = f"{group.mean_score.rate:.3f} ({group.mean_score.low:.3f} to {group.mean_score.high:.3f})"
         counts = f"{group.rows:,}", f"{group.judged:,}"
         shown.add_row(group.group or "(unknown)", counts[0], texts[0], score, counts[1], *texts[1:])
-    console = Console(file=sys.stdout, markup=False, highlight=False, width=_WIDTH)
+    console = Console(file=sys.stdout, markup=False, highlight=False, width=TABLE_WIDTH)
     console.print(shown)
     for what, ratio in found.disparity.items():
         console.print(f"{what}: the least is {ratio:.2f} of the most")

@@ -13,12 +13,12 @@ from rich.table import Table
 
 from jobs.cli.errors import Failed, for_people
 from jobs.cli.inputs import DefinitionsOption, SettingsOption, checked_settings, settings_only
+from jobs.cli.reports import TABLE_WIDTH
 from jobs.cli.train import MODELS, REGISTRY, ModelsOption, RegistryOption, identity, model_named, require_training
 
 if TYPE_CHECKING:
     from training.registry import Registry
 
-_WIDTH = 160
 models = typer.Typer(help="Versions of models in the registry.", no_args_is_help=True)
 
 
@@ -41,7 +41,7 @@ def list_(registry: RegistryOption = REGISTRY, settings: SettingsOption = None) 
                 shown.add_row(name, str(version), job.role(name, version), *_said_of(known, name, version))
     except RegistryError as error:
         raise Failed(str(error)) from None
-    Console(file=sys.stdout, markup=False, highlight=False, width=_WIDTH).print(shown)
+    Console(file=sys.stdout, markup=False, highlight=False, width=TABLE_WIDTH).print(shown)
 
 
 def _said_of(registry: Registry, name: str, version: int) -> tuple[str, str, str]:

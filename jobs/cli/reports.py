@@ -7,6 +7,8 @@ from enum import StrEnum
 
 import msgspec
 
+TABLE_WIDTH = 160  # of tables that programs read as well: the terminal's would break their lines
+
 
 class ReportFormat(StrEnum):
     """How a report is printed."""
