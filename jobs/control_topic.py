@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
-from typing import Any
 
 import msgspec
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
-from pydantic import SecretStr
 
 from jobs.audit_topic import refused_releases
-from jobs.kafka_properties import consumer_options
+from jobs.kafka_clients import admin_client, consumer_client
+from jobs.kafka_properties import security
 from jobs.settings import KafkaSettings
 from jobs.topics import NoTopic, Record, TopicError, TopicReader, explained
 from segments.control import ControlRecord, Release, decode_control, encode_control
@@ -25,7 +23,6 @@ from segments.record_times import event_time
 FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}  # the topic is the history
 FOR_AN_HOUR = {"cleanup.policy": "delete", "retention.ms": "3600000"}  # the topic is a way, nothing is kept there
 _TIMEOUT_S = 30
-_ADMIN_TIMEOUT_MS = 15_000
 _NEWEST_READ = 500  # records of each partition that are looked at for the newest event
 _SILENT_POLLS = 20
 _RECORDED_MS = 86_400_000  # the newest event is older: nobody plays a live stream
@@ -47,18 +44,11 @@ def create_control_topics(kafka: KafkaSettings) -> None:
         kafka.shadow_changes_topic: {},
         kafka.internal_topic: {"num_partitions": 1, "configs": FOR_AN_HOUR},
     }
-    with explained(kafka.bootstrap_servers, kafka.producer_properties):
-        admin = KafkaAdminClient(
-            bootstrap_servers=kafka.bootstrap_servers.split(","),
-            request_timeout_ms=_ADMIN_TIMEOUT_MS,
-            **security(kafka.producer_properties),
-        )
-        try:
-            missing = {name: how for name, how in wanted.items() if name not in set(admin.list_topics())}
-            for name, how in missing.items():
+    with admin_client(kafka) as admin:
+        there = set(admin.list_topics())
+        for name, how in wanted.items():
+            if name not in there:
                 _create(admin, name, how)
-        finally:
-            admin.close()
 
 
 def _create(admin: KafkaAdminClient, name: str, how: dict[str, object]) -> None:
@@ -68,12 +58,6 @@ def _create(admin: KafkaAdminClient, name: str, how: dict[str, object]) -> None:
         return
     except KafkaError as error:
         raise TopicError(f"topic '{name}' is missing and cannot be created ({error}): create it yourself") from None
-
-
-def security(properties: Mapping[str, str | SecretStr]) -> dict[str, Any]:
-    """Return those of the settings' properties by which a client proves who it is, as kafka-python names them."""
-    options = consumer_options(properties)
-    return {name: value for name, value in options.items() if name.startswith(("security_", "sasl_", "ssl_"))}
 
 
 def read_history(kafka: KafkaSettings) -> History:
@@ -200,30 +184,25 @@ def newest_event(kafka: KafkaSettings) -> int | None:
 
 
 def _last_records(kafka: KafkaSettings) -> list[Record]:
-    with explained(kafka.bootstrap_servers, kafka.consumer_properties):
-        options = consumer_options(kafka.consumer_properties)
-        consumer = KafkaConsumer(bootstrap_servers=kafka.bootstrap_servers.split(","), group_id=None, **options)
-        try:
-            partitions = [
-                TopicPartition(topic, number)
-                for topic in kafka.events_topics
-                for number in consumer.partitions_for_topic(topic) or ()
-            ]
-            consumer.assign(partitions)
-            ends = consumer.end_offsets(partitions)
-            begins = consumer.beginning_offsets(partitions)
-            for each in partitions:
-                consumer.seek(each, max(begins[each], ends[each] - _NEWEST_READ))
-            found: list[Record] = []
-            silent = 0
-            while silent < _SILENT_POLLS and any(consumer.position(each) < ends[each] for each in partitions):
-                polled = consumer.poll(timeout_ms=500)
-                silent = 0 if polled else silent + 1
-                for part, records in polled.items():
-                    found += (
-                        Record(part.topic, part.partition, each.offset, each.key, each.value, each.timestamp)
-                        for each in records
-                    )
-            return found
-        finally:
-            consumer.close()
+    with consumer_client(kafka) as consumer:
+        partitions = [
+            TopicPartition(topic, number)
+            for topic in kafka.events_topics
+            for number in consumer.partitions_for_topic(topic) or ()
+        ]
+        consumer.assign(partitions)
+        ends = consumer.end_offsets(partitions)
+        begins = consumer.beginning_offsets(partitions)
+        for each in partitions:
+            consumer.seek(each, max(begins[each], ends[each] - _NEWEST_READ))
+        found: list[Record] = []
+        silent = 0
+        while silent < _SILENT_POLLS and any(consumer.position(each) < ends[each] for each in partitions):
+            polled = consumer.poll(timeout_ms=500)
+            silent = 0 if polled else silent + 1
+            for part, records in polled.items():
+                found += (
+                    Record(part.topic, part.partition, each.offset, each.key, each.value, each.timestamp)
+                    for each in records
+                )
+        return found

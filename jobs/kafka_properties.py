@@ -61,6 +61,12 @@ def consumer_options(properties: Mapping[str, str | SecretStr]) -> dict[str, Any
     return options | _sasl(plain) | _ssl(plain)
 
 
+def security(properties: Mapping[str, str | SecretStr]) -> dict[str, Any]:
+    """Return those of the settings' properties by which a client proves who it is, as kafka-python names them."""
+    options = consumer_options(properties)
+    return {name: value for name, value in options.items() if name.startswith(("security_", "sasl_", "ssl_"))}
+
+
 def _sasl(plain: Mapping[str, str]) -> dict[str, str]:
     mechanism = plain.get("sasl.mechanism", "GSSAPI" if plain.get("security.protocol", "").startswith("SASL") else "")
     if mechanism not in _PASSWORDS:

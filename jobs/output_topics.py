@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 
-from jobs.control_topic import security
+from jobs.kafka_clients import admin_client
 from jobs.settings import KafkaSettings
-from jobs.topics import NoTopic, TopicError, explained
+from jobs.topics import NoTopic, TopicError
 
-_ADMIN_TIMEOUT_MS = 15_000
 _POLICY, _FOR_EVER = "cleanup.policy", ("retention.ms", "retention.bytes")
 
 
@@ -23,7 +21,7 @@ def check_topics(kafka: KafkaSettings) -> None:
     would wait ten minutes for a missing one, and the other is seen only when it is too late.
     """
     outputs = (kafka.changes_topic, kafka.memberships_topic, kafka.dead_letters_topic, kafka.late_events_topic)
-    with _admin(kafka) as admin:
+    with admin_client(kafka) as admin:
         there = set(admin.list_topics())
         missing = [topic for topic in (*kafka.events_topics, *outputs) if topic not in there]
         if missing:
@@ -38,7 +36,7 @@ def check_topics(kafka: KafkaSettings) -> None:
 
 def check_memberships(kafka: KafkaSettings) -> None:
     """Raise TopicError when the memberships topic forgets users, or Kafka does not answer."""
-    with _admin(kafka) as admin:
+    with admin_client(kafka) as admin:
         _require_kept(kafka, admin, [kafka.memberships_topic])
 
 
@@ -55,20 +53,6 @@ def forgetful(kafka: KafkaSettings, topic: str, said: Mapping[str, str]) -> str 
     if topic == kafka.control_topic:
         wanted += [f"{name}=-1" for name in _FOR_EVER if said.get(name, "-1") != "-1"]
     return ",".join(wanted) or None
-
-
-@contextmanager
-def _admin(kafka: KafkaSettings) -> Iterator[Any]:
-    with explained(kafka.bootstrap_servers):
-        admin = KafkaAdminClient(
-            bootstrap_servers=kafka.bootstrap_servers.split(","),
-            request_timeout_ms=_ADMIN_TIMEOUT_MS,
-            **security(kafka.producer_properties),
-        )
-        try:
-            yield admin
-        finally:
-            admin.close()
 
 
 def _require_kept(kafka: KafkaSettings, admin: Any, topics: Iterable[str]) -> None:

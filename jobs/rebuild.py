@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
-from jobs.kafka_properties import consumer_options
+from jobs.kafka_clients import consumer_client
 from jobs.redis_access import connected
 from jobs.settings import KafkaSettings, Settings
-from jobs.topics import NoTopic, explained
+from jobs.topics import NoTopic
 from udfs.redis_entries import WHOLE_KEY
 
 
 def events_missing(kafka: KafkaSettings) -> list[str]:
     """Return for each partition of the events topics that lacks its first events what is left; raises TopicError."""
-    with _consumer(kafka) as consumer:
+    with consumer_client(kafka) as consumer:
         partitions = []
         for topic in kafka.events_topics:
             found = _partitions(consumer, topic)
@@ -36,7 +34,7 @@ def told_before(settings: Settings) -> list[str]:
     Raises TopicError, redis.RedisError.
     """
     kafka, found = settings.kafka, []
-    with _consumer(kafka) as consumer:
+    with consumer_client(kafka) as consumer:
         for topic in (kafka.changes_topic, kafka.memberships_topic):
             partitions = _partitions(consumer, topic)
             if not partitions:
@@ -49,20 +47,6 @@ def told_before(settings: Settings) -> list[str]:
             if client.exists(WHOLE_KEY):
                 found.append(f"Redis at {settings.redis.display_url}: the users that a job has written there")
     return found
-
-
-@contextmanager
-def _consumer(kafka: KafkaSettings) -> Iterator[Any]:
-    with explained(kafka.bootstrap_servers, kafka.consumer_properties):
-        consumer = KafkaConsumer(
-            bootstrap_servers=kafka.bootstrap_servers.split(","),
-            group_id=None,
-            **consumer_options(kafka.consumer_properties),
-        )
-        try:
-            yield consumer
-        finally:
-            consumer.close()
 
 
 def _partitions(consumer: Any, topic: str) -> list[TopicPartition]:

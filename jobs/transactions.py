@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import ClusterAuthorizationFailedError
 
-from jobs.control_topic import security
+from jobs.kafka_clients import admin_client
 from jobs.settings import KafkaSettings, SettingsError
-from jobs.topics import explained
 
 _MAXIMUM = "transaction.max.timeout.ms"
-_TIMEOUT_MS = 15_000
 _log = logging.getLogger(__name__)
 
 
@@ -35,19 +33,12 @@ def check_broker(kafka: KafkaSettings) -> None:
 
 
 def _broker_maximum(kafka: KafkaSettings) -> int | None:
-    with explained(kafka.bootstrap_servers, kafka.producer_properties):
-        admin = KafkaAdminClient(
-            bootstrap_servers=kafka.bootstrap_servers.split(","),
-            request_timeout_ms=_TIMEOUT_MS,
-            **security(kafka.producer_properties),
-        )
+    with admin_client(kafka) as admin:
         try:
             return min(_maxima(admin), default=None)
         except ClusterAuthorizationFailedError:
             _log.warning("the broker does not say its %s: DescribeConfigs on the cluster is not allowed", _MAXIMUM)
             return None
-        finally:
-            admin.close()
 
 
 def _maxima(admin: Any) -> list[int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from kafka import KafkaProducer
 
-from jobs.control_topic import security
+from jobs.kafka_properties import security
 from jobs.settings import KafkaSettings
 from jobs.topics import NoTopic, TopicReader, explained
 from segments.backfill_chunks import Chunk, decode_chunk, encode_chunk, is_chunk

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from kafka import KafkaProducer
 
-from jobs.control_topic import security
+from jobs.kafka_properties import security
 from jobs.settings import Settings
 from jobs.topics import TopicError, TopicReader, explained
 from segments.inspection import Choice, Inspect, Inspected, answer_to, encode_inspection

@@ -1,0 +1,46 @@
+"""Clients of kafka-python for one question: open as the settings say, closed in any case, with errors for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaConsumer
+from kafka.admin import KafkaAdminClient
+
+from jobs.kafka_properties import consumer_options, security
+from jobs.settings import KafkaSettings
+from jobs.topics import explained
+
+_ADMIN_TIMEOUT_MS = 15_000
+
+
+@contextmanager
+def admin_client(kafka: KafkaSettings) -> Iterator[Any]:
+    """Open an admin client; raises TopicError for what Kafka refuses."""
+    with explained(kafka.bootstrap_servers, kafka.producer_properties):
+        admin = KafkaAdminClient(
+            bootstrap_servers=kafka.bootstrap_servers.split(","),
+            request_timeout_ms=_ADMIN_TIMEOUT_MS,
+            **security(kafka.producer_properties),
+        )
+        try:
+            yield admin
+        finally:
+            admin.close()
+
+
+@contextmanager
+def consumer_client(kafka: KafkaSettings) -> Iterator[Any]:
+    """Open a consumer that is of no group and has no partitions yet; raises TopicError for what Kafka refuses."""
+    with explained(kafka.bootstrap_servers, kafka.consumer_properties):
+        consumer = KafkaConsumer(
+            bootstrap_servers=kafka.bootstrap_servers.split(","),
+            group_id=None,
+            **consumer_options(kafka.consumer_properties),
+        )
+        try:
+            yield consumer
+        finally:
+            consumer.close()
