@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -13,7 +13,8 @@ class ReleaseDone(msgspec.Struct, frozen=True, tag_field="kind", tag="release_do
     `effective_at` is the release's own instant. With `at_own_clock` event time had passed it when the worker heard of
     it: it took effect for each user at that user's own clock. `users` and `changes` count what the sweep did since the
     worker's last start, `shadow_changes` those of segments in the shadow, `failed` the users whom a bug keeps from
-    following (docs/operations.md); `finished` is the wall clock's time.
+    following (docs/operations.md); `finished` is the wall clock's time. The segments in `warming` stand still from then
+    on, until a later release is done.
     """
 
     number: int
@@ -25,6 +26,7 @@ class ReleaseDone(msgspec.Struct, frozen=True, tag_field="kind", tag="release_do
     shadow_changes: int
     finished: int
     failed: int = 0
+    warming: list[str] = []
 
 
 class ReleaseRefused(msgspec.Struct, frozen=True, tag_field="kind", tag="release_refused"):
@@ -82,6 +84,29 @@ def decode_audit(payload: bytes) -> Audit:
     [0, 1]
     """
     return _decoder.decode(payload)
+
+
+def note_done(newest: dict[int, ReleaseDone], record: ReleaseDone) -> None:
+    """Note for the shards of a record that it is the newest release that they are done with, if it is."""
+    for shard in record.shards:
+        if shard not in newest or newest[shard].number <= record.number:
+            newest[shard] = record
+
+
+def standing_still(newest: Mapping[int, ReleaseDone]) -> frozenset[str]:
+    """Return the segments that are warming in some shard, by the newest release that each is done with.
+
+    >>> newest = {}
+    >>> for release, warming in ((2, ["loyal"]), (3, [])):
+    ...     for shard in (0, 1):
+    ...         note_done(newest, ReleaseDone(release, 5, False, [shard], 1, 0, 0, 9, warming=warming))
+    ...         print(sorted(standing_still(newest)))
+    ['loyal']
+    ['loyal']
+    ['loyal']
+    []
+    """
+    return frozenset(name for each in newest.values() for name in each.warming)
 
 
 def refusals(records: Iterable[Audit]) -> dict[tuple[int, int], ReleaseRefused]:

@@ -36,7 +36,8 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     """One transition of one user; `at` and `next_change_at` in ms, `seq` counts the user's changes from 1.
 
     `model_version` names who gave the score, such as `churn_risk:3`; `top_features` are what makes most of it, and only
-    there where a model did.
+    there where a model did. `warming` is there, and true, while the segment's memberships stand still: only the parent,
+    the user's age or a release led to it.
     """
 
     user_id: str
@@ -52,6 +53,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     confidence: float
     next_change_at: int | None
     top_features: list[Share] | msgspec.UnsetType = msgspec.UNSET
+    warming: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Membership(msgspec.Struct, frozen=True, gc=False):
@@ -64,12 +66,16 @@ class Membership(msgspec.Struct, frozen=True, gc=False):
 
 
 class Memberships(msgspec.Struct, frozen=True, gc=False):
-    """All current memberships of a user, true from `at` (ms) and change number `seq` on."""
+    """All current memberships of a user, true from `at` (ms) and change number `seq` on.
+
+    `warming` names, where there are any, the segments whose memberships stand still then, be the user in them or not.
+    """
 
     user_id: str
     seq: int
     at: int
     segments: dict[str, Membership]
+    warming: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 _LIVES_APART = 1_800_000  # half of `segments.retention.GAP`: the other half is for changes of one instant

@@ -17,6 +17,7 @@ from segments.profile import NEVER, Profile
 from segments.retention import begin, forget, is_due, next_due
 from segments.routes import Judged, merge_judged
 from segments.rules import DUE, INSIDE, SINCE, Rule
+from segments.shadow_names import in_shadow
 
 _NOTHING: Mapping[str, tuple[bool, int]] = MappingProxyType({})
 
@@ -45,6 +46,7 @@ class Engine:
         self.scorings = tuple(plan.scorings.values())
         self.retention = plan.definitions.retention or NEVER
         self.counts_from_time = self.retention < NEVER  # numbers of changes begin with the first event's time
+        self._warming = sorted(name for name in plan.warming if not in_shadow(name)) or UNSET
 
     def apply(self, profile: Profile, event: Event, changes: list[Change]) -> str:
         """Apply an event if it comes in order and once; returns 'applied', 'late' or 'duplicate'.
@@ -210,7 +212,7 @@ class Engine:
                     if rule.has_detail
                     else Membership(rule.version, since, None, 1.0)
                 )
-        return Memberships(user_id, profile.seq, now, current)
+        return Memberships(user_id, profile.seq, now, current, self._warming)
 
     def _due_rules(self, user_id: str, profile: Profile, now: int) -> list[tuple[Rule, int]]:
         """Score the user by the models for which that is due; return the rules that are, or that may follow from it."""
@@ -303,4 +305,5 @@ class Engine:
             rule.confidence(profile, now),
             rule.next_flip(profile, entered, now, due),
             rule.shares(profile, now) if scored_by is not None else UNSET,
+            rule.warming,
         )

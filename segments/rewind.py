@@ -123,7 +123,8 @@ class Rewinder:
             if made_it is None or not is_made:
                 made_it = engine.change(event.user_id, after, rule, action, at, cause)
             flip = rule.next_flip(after, inside, since, due)
-            changes.append(msgspec.structs.replace(made_it, action=action, seq=seq, cause=cause, next_change_at=flip))
+            told = {"action": action, "seq": seq, "cause": cause, "next_change_at": flip, "warming": rule.warming}
+            changes.append(msgspec.structs.replace(made_it, **told))
         children_first(changes, first, engine.plan.parents)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import UNSET, UnsetType
+
 from segments.changes import Reason, Share
 from segments.conditions.base import (
     NO,
@@ -79,6 +81,8 @@ class Checks(NamedTuple):
 
 class Rule:
     """One segment, ready to be judged for any profile and instant."""
+
+    warming: bool | UnsetType = UNSET  # as changes say it
 
     def __init__(self, segment: Segment, segment_id: int, index: int, checks: Checks) -> None:
         when, exit_when, confidence, parent = checks
@@ -218,6 +222,8 @@ class WarmingRule(Rule):
 
     Members leave with the parent, and of the conditions only that is told.
     """
+
+    warming = True
 
     def __init__(self, segment: Segment, segment_id: int, index: int, checks: Checks) -> None:
         super().__init__(segment, segment_id, index, checks)

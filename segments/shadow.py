@@ -40,7 +40,11 @@ def in_one_plan(live: Definitions, shadow: Definitions) -> Definitions:
     if problems:
         raise DefinitionErrors(problems)
     names = set(shadowed(live, shadow))
-    hidden = [_renamed(segment, names) for segment in shadow.segments if segment.name in names]
+    hidden = [
+        _renamed(segment, names).model_copy(update={"backfill": segment.backfill or shadow.backfill})
+        for segment in shadow.segments
+        if segment.name in names
+    ]
     return live.model_copy(update={"segments": [*live.segments, *hidden]})
 
 
@@ -76,7 +80,7 @@ def promoted(old: Plan, new: Plan) -> tuple[str, ...]:
     versions = {name: each.version for name, each in champions(model.version for model in new.in_force).items()}
 
     def meaning(segment: Segment) -> Any:
-        return _as_in_force(segment.model_dump(), versions)
+        return _as_in_force(segment.model_dump(exclude={"backfill"}), versions)  # what began how, is over
 
     return tuple(
         segment.name for segment in live if meaning(_renamed(segment, names)) == meaning(hidden[segment.name + SHADOW])

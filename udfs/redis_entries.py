@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from segments.changes import Change, Memberships
+from segments.warming import Warming, encode_warming
 
 SEQ_FIELD = "_seq"
 USER_KEY = "seg:"
 SEGMENT_KEY = "segment:"
 WHOLE_KEY = "segments:whole"  # a hash of shard -> the id of the server that is known to hold all of its users
+WARMING_KEY = "segments:warming"  # a hash of segment -> `segments.warming.Warming` as JSON
+WARMING_SHARDS_KEY = "segments:warming:shards"  # a hash of shard -> what is warming there
 _USERS_A_SCRIPT = 256  # a script blocks Redis for its whole run: a few milliseconds
 WHOLE = -1
 _GONE = -2
@@ -98,6 +101,23 @@ return 1
 """
 
 
+# ARGV[1] packs {segment: text} of what is warming in the shards that follow; one list is made of those of all shards.
+TELL = """
+local by_shard, listed = 'segments:warming:shards', 'segments:warming'
+local kind = redis.call('TYPE', by_shard).ok
+if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', by_shard) end
+for place = 2, #ARGV do redis.call('HSET', by_shard, ARGV[place], ARGV[1]) end
+redis.call('DEL', listed)
+for _, packed in ipairs(redis.call('HVALS', by_shard)) do
+  local is_ours, found = pcall(cmsgpack.unpack, packed)
+  if is_ours and type(found) == 'table' then
+    for segment, text in pairs(found) do redis.call('HSET', listed, segment, text) end
+  end
+end
+return 1
+"""
+
+
 class SegmentEntry(msgspec.Struct, frozen=True):
     """One field of a user's hash; `since` in ms, `seq` the user's change as of which score and confidence are."""
 
@@ -149,6 +169,11 @@ def batches(entries: Iterable[Sequence[Any]]) -> Iterator[bytes]:
     rest = iter(entries)
     while batch := list(islice(rest, _USERS_A_SCRIPT)):
         yield _encode(batch)
+
+
+def packed_warming(warming: Mapping[str, Warming]) -> bytes:
+    """Return what the script is told of segments that stand still."""
+    return _encode({name: encode_warming(each) for name, each in sorted(warming.items())})
 
 
 def entry_json(change: Change) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import redis
 
-from udfs.redis_entries import COMPARE, MARK, WRITE
+from udfs.redis_entries import COMPARE, MARK, TELL, WRITE
 from udfs.redis_place import Sentinels, primary
 
 FIRST_PAUSE_S = 0.05
@@ -33,11 +33,14 @@ class RedisOptions:
     sentinels: Sentinels | None = None  # who know the host and port, which those of `url` then are not
 
 
+SCRIPTS = (WRITE, COMPARE, MARK, TELL)
+
+
 def _sha(script: str) -> str:
     return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
-WRITE_SHA, COMPARE_SHA, MARK_SHA = _sha(WRITE), _sha(COMPARE), _sha(MARK)
+WRITE_SHA, COMPARE_SHA, MARK_SHA, TELL_SHA = (_sha(script) for script in SCRIPTS)
 _jitter = random.Random()  # noqa: S311 - workers are not to come at once; its own, as a thread uses it
 
 
@@ -159,7 +162,7 @@ class RedisLink:
             if self._sentinels is not None:
                 connection.host, connection.port = primary(self._url, self._sentinels, self._timeout)
             connection.connect()
-            scripts = [("SCRIPT LOAD", script) for script in (WRITE, COMPARE, MARK)]
+            scripts = [("SCRIPT LOAD", script) for script in SCRIPTS]
             for command in (*scripts, ("SET", _PROBE_KEY, "1", "PX", _PROBE_TTL_MS)):
                 connection.send_command(*command)
                 connection.read_response()

@@ -11,8 +11,16 @@ from typing import Any, Literal, Protocol
 import redis
 
 from segments.changes import Change, Memberships
-from udfs.redis_entries import WHOLE_KEY, batches, changed_entries, whole_entry
-from udfs.redis_link import COMPARE_SHA, MARK_SHA, WRITE_SHA, RedisLink, RedisOptions
+from segments.warming import Warming
+from udfs.redis_entries import (
+    WARMING_SHARDS_KEY,
+    WHOLE_KEY,
+    batches,
+    changed_entries,
+    packed_warming,
+    whole_entry,
+)
+from udfs.redis_link import COMPARE_SHA, MARK_SHA, TELL_SHA, WRITE_SHA, RedisLink, RedisOptions
 from udfs.redis_log import RedisLog
 
 PATIENCE_S = 0.5  # for an answer, before a slow Redis is given users to be written later
@@ -45,7 +53,7 @@ class Users(Protocol):
 class _Asked:
     """What the answers that are awaited are about."""
 
-    kind: Literal["changed", "whole", "compare", "marker", "begin", "mark"]
+    kind: Literal["changed", "whole", "compare", "marker", "begin", "mark", "warming"]
     users: Sequence[str] = ()
     place: int = 0
 
@@ -71,6 +79,9 @@ class RedisWriter:
         self._asked: _Asked | None = None
         self._filling = ""  # the server in which all users are being compared, or were
         self._is_marked = False  # the server is known to hold all users of these shards
+        self._warming: bytes | None = None  # what stands still in these shards, once that is known
+        self._told: Mapping[str, Warming] | None = None  # what that was made of
+        self._is_told = True  # the server knows it
         self._is_slow = False
 
     def own(self, shards: Sequence[int], *, lacking: bool) -> None:
@@ -89,12 +100,19 @@ class RedisWriter:
     @property
     def has_to_catch_up(self) -> bool:
         """Say whether there is something for `catch_up` to do; a batch whose answer is awaited is none."""
-        return bool(self._behind) or self._place is not None or not self._is_marked
+        return bool(self._behind) or self._place is not None or not self._is_marked or not self._is_told
 
     @property
     def is_whole(self) -> bool:
         """Say whether Redis has all that was written."""
-        return self._link.up and not self._asked and not self._behind and self._place is None and self._is_marked
+        return self._link.up and not self._asked and not self.has_to_catch_up
+
+    def tell(self, warming: Mapping[str, Warming] | None) -> None:
+        """Have the server list the segments that stand still in these shards; None: that is not known yet."""
+        if warming is not None and warming is not self._told:
+            self._told, packed = warming, packed_warming(warming)
+            self._is_told = self._is_told and packed == self._warming
+            self._warming = packed
 
     def write(self, changes: Iterable[Change]) -> None:
         """Send changes, or note whose they are when Redis has not taken those before; a user's are in order."""
@@ -111,7 +129,10 @@ class RedisWriter:
         """Write users that Redis lacks something of, and compare those of whom that is not known, for so long."""
         until = time.monotonic() + seconds
         while self._poll(max(0.0, until - time.monotonic())):
-            if self._behind:
+            if not self._is_told:
+                self._is_told = True
+                self._ask(_Asked("warming"), [("EVALSHA", TELL_SHA, 0, self._warming or b"", *self._shards)])
+            elif self._behind:
                 some = list(islice(self._behind, _WRITTEN_TOGETHER))
                 for user in some:
                     del self._behind[user]
@@ -155,6 +176,7 @@ class RedisWriter:
                 self.log.away(self._link.reason, self.behind)
                 return False
             self._is_marked = False
+            self._is_told = self._warming is None
             self._ask_for_marker()
         until = time.monotonic() + patience
         while self._asked is not None:
@@ -179,12 +201,12 @@ class RedisWriter:
         elif asked.kind == "compare":
             self._remember(_texts(user for answer in answers for user in answer))
         elif asked.kind == "marker":
-            self._read_marker(answers[0])
+            self._read_marker(*answers)
         elif asked.kind == "mark":
             self._is_marked = answers[0] == 1
             if not self._is_marked:
                 self._ask_for_marker()
-        elif asked.kind != "begin":
+        elif asked.kind in ("changed", "whole"):
             for lacking, refused in answers:
                 self._remember(_texts(lacking))
                 self.log.refused(_texts(refused), "it holds something else")
@@ -192,8 +214,9 @@ class RedisWriter:
             self._link.took_a_write()
             self.log.back(self.behind)
 
-    def _read_marker(self, found: Sequence[bytes | None]) -> None:
+    def _read_marker(self, found: Sequence[bytes | None], warming: Sequence[bytes | None]) -> None:
         server = self._link.server
+        self._is_told = self._is_told and (self._warming is None or set(warming) == {self._warming})
         self._is_marked = set(found) == {server.encode()}
         is_going_on = self._filling == server and set(found) == {(_FILLING + server).encode()}
         if not self._is_marked and not is_going_on:
@@ -227,7 +250,8 @@ class RedisWriter:
         self._ask(_Asked(kind, list(entries)), commands)
 
     def _ask_for_marker(self) -> None:
-        self._ask(_Asked("marker"), [("HMGET", WHOLE_KEY, *self._shards)])
+        commands = [("HMGET", key, *self._shards) for key in (WHOLE_KEY, WARMING_SHARDS_KEY)]
+        self._ask(_Asked("marker"), commands)
 
     def _ask(self, asked: _Asked, commands: Sequence[tuple[object, ...]]) -> None:
         if commands:
@@ -241,6 +265,7 @@ class RedisWriter:
         asked, self._asked = self._asked, None
         self._link.lose(error)
         self._is_marked = False
+        self._is_told = self._warming is None
         if asked is not None and asked.kind == "compare":
             self._place = asked.place
         elif asked is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
 
 from segments.audit import ReleaseDone, ReleaseRefused
@@ -20,6 +20,7 @@ from segments.profiles import Profiles
 from segments.shadow import plan_of
 from segments.shadow_names import in_shadow
 from segments.timeline import Timeline
+from segments.warming import Warming, warming_for_some, warming_in
 from udfs.told import Told
 
 SLICE_S = 0.15  # of each frame with events: those that wait come next
@@ -62,6 +63,7 @@ class Releases:
         self._watermark = 0
         self._users = self._changes = self._shadow_changes = self._failed = 0
         self._refused: list[ReleaseRefused] = []
+        self._warming: tuple[tuple[int, bool], Mapping[str, Warming]] = ((0, False), {})
         records = told.history.records
         at_once = list(takewhile(lambda record: not (isinstance(record, Release) and record.filled), records))
         self._take_all(at_once, timeline)
@@ -116,6 +118,16 @@ class Releases:
     def warming(self) -> int:
         """How many segments stand still because the release that holds lacks something."""
         return len(self.processor.timeline.backfills.lacking(self.number).warming)
+
+    def warming_for_some(self) -> Mapping[str, Warming] | None:
+        """Return the segments that stand still for some users here; None while event time is not known."""
+        timeline, reached = self.processor.timeline, self.number
+        if not self._watermark and reached != timeline.newest:
+            return None
+        key = reached, reached in self._told.done
+        if self._warming[0] != key:
+            self._warming = key, warming_for_some(timeline, reached, all_follow=key[1])
+        return self._warming[1]
 
     def remember(self, record: ControlRecord) -> None:
         """Take in a record of Flink's state: what cannot be used any more is left out."""
@@ -191,5 +203,6 @@ class Releases:
                 self._shadow_changes,
                 int(time.time() * 1_000),
                 self._failed,
+                sorted(warming_in(self.processor.timeline, number)),
             )
             self._users = self._changes = self._shadow_changes = self._failed = 0

@@ -124,6 +124,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             if checkpoint_of(frame) == END_OF_INPUT:
                 yield from self._follow(None)
                 if self._redis:
+                    self._redis.tell(self._releases.warming_for_some())
                     self._redis.flush()
             self._save(shards_of(frame))
         elif kind == Kind.CONTROL:
@@ -148,9 +149,11 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             self._redis.own(shards, lacking=self._gap.lacking)
 
     def _mend_redis(self, seconds: float) -> None:
-        """Write users that Redis lacks, if any, for so long."""
-        if self._redis and self._redis.has_to_catch_up:
-            self._redis.catch_up(seconds)
+        """Write users that Redis lacks, if any, for so long, and what is warming where that is another than before."""
+        if self._redis:
+            self._redis.tell(self._releases.warming_for_some())
+            if self._redis.has_to_catch_up:
+                self._redis.catch_up(seconds)
 
     def _hear(self, frame: ControlFrame) -> Iterator[bytes]:
         try:

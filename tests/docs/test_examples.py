@@ -60,10 +60,8 @@ def test_changes_are_accepted() -> None:
         record = decode(json.dumps(each).encode())
         kinds.add(type(record))
         assert record.user_id
-        assert set(each) | {"top_features"} == {
-            *record.__struct_fields__,
-            "top_features",
-        }  # optional
+        optional = {"top_features", "warming"}
+        assert set(each) | optional == {*record.__struct_fields__, *optional}
     assert kinds == {Change, Memberships}
 
 

@@ -18,12 +18,14 @@ from jobs.control_topic import read_history
 from jobs.player import HEARTBEAT_USER, heartbeat, play
 from jobs.settings import load_settings
 from jobs.stack.stack import Stack
-from segments.changes import decode_change, encode_change
+from segments.changes import decode_change, decode_memberships, encode_change
 from segments.record_times import Stamped, stamped
 from segments.replay import Replay
+from serving.warming import SegmentsWarming
 from tests.conftest import ROOT
 from tests.stack.support import Pipeline, pipeline, track
 from tests.stack.test_same_answer import OUT_OF_ORDERNESS, REPLAYED, START, by_user, listed
+from udfs.redis_entries import WARMING_KEY
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]  # seconds; each test waits with shorter bounds of its own
 
@@ -76,6 +78,8 @@ def test_what_was_filled_in_is_what_a_replay_says(stack: Stack, tmp_path: Path) 
         said = segments(made, "release", new, "--at", records[first].timestamp)
         assert "warming: " in said
         play_records(made, records[first // 2 : second])
+        warming = json.loads(segments(made, "history", "--format", "json"))["warming"]
+        await_listed(made, set(warming))
         segments(made, "backfill", "--no-wait", "--workers", "1")
         await_heard(made)
         play_records(made, records[second:])
@@ -96,6 +100,7 @@ def test_what_was_filled_in_is_what_a_replay_says(stack: Stack, tmp_path: Path) 
             return sum(len(own) for user, own in by_user(made).items() if user != HEARTBEAT_USER)
 
         made.wait_for(lambda: distinct() >= wanted, "all changes", COMPLETE_TIMEOUT)
+        await_listed(made, set())
         stack.stop_with_savepoint(job)
         found = by_user(made)
         found.pop(HEARTBEAT_USER, None)
@@ -103,6 +108,21 @@ def test_what_was_filled_in_is_what_a_replay_says(stack: Stack, tmp_path: Path) 
         filled_in = [decode_change(each) for own in expected.values() for each in own]
         at_completion = [each for each in filled_in if each.at == releases[-1].effective_at]
         assert len({each.segment for each in at_completion if each.cause.kind == "definition"}) > 5
+        current = [decode_memberships(each.value) for each in made.read("memberships") if each.value]
+        between = range(releases[1].effective_at, releases[-1].effective_at)
+        marked = {(each.at in between, tuple(each.warming or ())) for each in current}
+        assert marked == {(False, ()), (True, tuple(sorted(warming)))}
+
+
+def await_listed(made: Pipeline, expected: set[str]) -> None:
+    """Return once the audit topic and Redis both say that just these segments are warming."""
+    with SegmentsWarming(made.stack.bootstrap_servers, topic=made.topics["audit"]) as now, made.in_redis() as client:
+
+        def is_said() -> bool:
+            now.refresh()
+            return (set(now), set(client.hgetall(WARMING_KEY))) == (expected, expected)
+
+        made.wait_for(is_said, f"{len(expected)} segments to be warming", COMPLETE_TIMEOUT)
 
 
 def play_records(made: Pipeline, records: Sequence[Stamped]) -> None:

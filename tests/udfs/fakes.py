@@ -14,6 +14,7 @@ from segments.profiles import shard_of
 from tests.udfs.wire import Output, Raw, control_frame, events_frame, marker_frame, read_output, start_frame, tick_frame
 from udfs.frames import Target
 from udfs.function_options import FunctionOptions
+from udfs.redis_writer import RedisWriter
 from udfs.segment_function import SegmentFunction
 
 Shards = dict[int, dict[int, bytes]]
@@ -120,6 +121,11 @@ class Worker:
 
     def shard_of(self, user_id: str) -> int:
         return shard_of(user_id, self._shards)
+
+    @property
+    def writer(self) -> RedisWriter | None:
+        """What writes to Redis, if anything does."""
+        return self._function._redis
 
     def close(self) -> None:
         self._function.close()
