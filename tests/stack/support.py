@@ -18,6 +18,8 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from benchmarks.faults.acts import is_python_worker
+from jobs.facts import from_parameters
+from jobs.stack.flink_rest import FINAL_STATES
 from jobs.stack.stack import Stack
 from jobs.stack.waiting import wait_until
 from segments.changes import Change, decode_change
@@ -25,6 +27,7 @@ from tests.conftest import ROOT
 
 RUNNING_TIMEOUT = 240.0  # seconds, on two busy cores: Python's workers start in about ten
 ARRIVAL_TIMEOUT = 150.0
+CLOSE_TIMEOUT = 150.0
 _POLL_MS = 500
 _databases = itertools.cycle(range(1, 16))  # 0 is left to others
 
@@ -37,6 +40,7 @@ class Pipeline:
     settings: Path
     topics: Mapping[str, str]
     redis_url: str
+    free_slots: int = 0  # before its first job
     jobs: list[str] = field(default_factory=list)
     _readers: dict[tuple[str, str], TopicReader] = field(default_factory=dict)
 
@@ -59,12 +63,22 @@ class Pipeline:
         wait_until(running, RUNNING_TIMEOUT, "all tasks to run")
 
     def close(self) -> None:
-        """Cancel the jobs that still run, and leave Kafka."""
+        """Leave Kafka and cancel all jobs of the pipeline, also what a command started; return once slots are free."""
         for reader in self._readers.values():
             reader.close()
-        for job in self.jobs:
-            if self.stack.job_state(job) not in ("FINISHED", "CANCELED", "FAILED"):
-                self.stack.cancel(job)
+        wait_until(self._has_gone, CLOSE_TIMEOUT, f"the jobs that write {self.topics['changes']} to leave their slots")
+
+    def _has_gone(self) -> bool:
+        rest = self.stack.rest
+        left = [job for job in rest.jobs() if job.state not in FINAL_STATES and self._is_own(job.id)]
+        for job in left:
+            rest.cancel(job.id)
+        return not left and rest.free_slots().free >= self.free_slots
+
+    def _is_own(self, job: str) -> bool:
+        facts = from_parameters(self.stack.rest.parameters(job))
+        written = None if facts is None else facts.settings.get("kafka.changes_topic")
+        return job in self.jobs or written == self.topics["changes"]
 
     def send(self, payloads: Iterable[bytes | None], *, key: bytes | None = None) -> list[tuple[int, int]]:
         """Produce events and return partition and offset of each."""
@@ -177,7 +191,7 @@ def pipeline(
         values.setdefault(section, {}).update(entries)
     (folder / "segments.yaml").write_text(definitions)
     (folder / "job.yaml").write_text(yaml.safe_dump(values))
-    made = Pipeline(stack, folder / "job.yaml", topics, url)
+    made = Pipeline(stack, folder / "job.yaml", topics, url, stack.rest.free_slots().free)
     try:
         yield made
     finally:
