@@ -7,6 +7,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ from serving.memberships import SegmentMemberships
 from serving.seqs import SeqFile, SeqTable
 from serving.troubles import Expired, Gap, Overtaken, Trouble, Unacknowledged, Unreadable
 from tests.docs.pages import page
+from tests.stack.commands import ended
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 TIMEOUT = 150.0
+JOIN_S = 10.0  # a poll that ends before its member has joined has it begin anew, and a batch has no group meanwhile
 Told = list[tuple[str, int]]
 
 
@@ -84,7 +87,7 @@ def take(reader: SegmentChanges, number: int) -> Told:
     found: Told = []
 
     def enough() -> bool:
-        batch = reader.poll(0.2)
+        batch = reader.poll(JOIN_S)
         if len(batch):
             reader.acknowledge(batch)
         found.extend(told(batch))
@@ -150,16 +153,20 @@ def test_a_member_that_takes_over_knows_what_the_other_had(topic: Topic, tmp_pat
             topic.write("u1", 1, 2, 3)
             topic.write("u2", 1, 2, 3, partition=1)
             assert take(second, 1) == [(f"u{3 - other}", 3)]
+            assert take(first, 1) == [(f"u{other}", 3)]
+        idle(lambda: len(first.partitions) == 2, first)  # what comes while the group is divided cannot be acknowledged
         topic.write("u1", 2, 3, 4)
         topic.write("u2", 2, 3, 4, partition=1)
-        assert sorted(take(first, 3)) == sorted([("u1", 4), ("u2", 4), (f"u{other}", 3)])
+        assert sorted(take(first, 2)) == [("u1", 4), ("u2", 4)]
 
 
 def idle(until: Callable[[], object], *readers: SegmentChanges) -> None:
-    """Have readers poll in turn, nothing being there for them, until something is true."""
+    """Have readers poll in turn, longer each time, nothing being there for them, until something is true."""
+    lengths = chain((0.5, 1.0, 2.0), repeat(4.0))
 
     def polled() -> bool:
-        assert [len(reader.poll(0.5)) for reader in readers] == [0] * len(readers)
+        seconds = next(lengths)
+        assert [len(reader.poll(seconds)) for reader in readers] == [0] * len(readers)
         return bool(until())
 
     wait_until(polled, TIMEOUT, "the group to be divided")
@@ -242,7 +249,7 @@ def handed(reader: SegmentChanges) -> Batch:
     batches: list[Batch] = []
 
     def came() -> bool:
-        batches.append(reader.poll(0.2))
+        batches.append(reader.poll(JOIN_S))
         return len(batches[-1]) > 0
 
     wait_until(came, TIMEOUT, "a batch")
@@ -288,9 +295,8 @@ def test_the_command_line_writes_each_change_once(topic: Topic, tmp_path: Path) 
     assert consume().stdout.encode() == b"".join(change("u1", seq) + b"\n" for seq in (1, 2))
     topic.write("u1", 1, 2, 3, 5)
     stopped = consume()
-    assert (stopped.exit_code, stopped.stdout) == (1, "")
-    assert "change 5 came where change 4 was expected" in stopped.stderr
-    assert "--go-on goes on behind it" in stopped.stderr
+    ended(stopped, "change 5 came where change 4 was expected", "--go-on goes on behind it", code=1)
+    assert stopped.stdout == ""
     assert consume("--go-on").stdout.encode() == change("u1", 3) + b"\n" + change("u1", 5) + b"\n"
 
 
