@@ -57,10 +57,10 @@ test-java: tools ## Run the bridge's JUnit tests
 	@$(if $(BRIDGE_POM),$(WITH_JDK) $(MVN) -f jobs/bridge/pom.xml test,echo "no bridge to test")
 
 test-stack: setup ## Run the tests on the real Kafka, Redis and Flink, on two stacks side by side
-	@$(BIN)/python -m pytest -m "stack and not long" -n "$(STACKS)" --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest tests/stack -m "stack and not long" -n "$(STACKS)" --dist loadfile --no-loadscope-reorder
 
 test-long: setup ## Run the tests on the stack that take a minute each and have a shorter one beside them
-	@$(BIN)/python -m pytest -m "stack and long"
+	@$(BIN)/python -m pytest tests/stack -m "stack and long"
 
 check: $(VENV_READY) ## Check style, formatting, types, import directions, dependencies; validate and lint the shipped definitions
 	@$(BIN)/ruff check .
