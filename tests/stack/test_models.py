@@ -30,6 +30,7 @@ from segments.replay import Replay
 from segments.shadow_names import in_shadow
 from tests.scoring.onnx_made import FEATURES, publish, square_root
 from tests.scoring.onnx_made import identity as first_model
+from tests.stack.commands import ended
 from tests.stack.support import Pipeline, pipeline
 from tests.stack.test_same_answer import OUT_OF_ORDERNESS, REPLAYED, by_user, listed
 from training.registry import Registry
@@ -84,15 +85,14 @@ class Scene:
         self.made.send(payload for payload, _ in listed_ones)
         heartbeat(self.made.stack.bootstrap_servers, self.made.topics["events"], until + OUT_OF_ORDERNESS + 1)
 
-    def release(self, *arguments: str) -> str:
-        """Release a model, waiting for nobody; returns what the command says."""
+    def release(self, *arguments: str, says: str, code: int = 0) -> None:
+        """Release a model, waiting for nobody; the command must say `says`."""
         common = ["--models", str(self.models), "--registry", self.registry.url, "--no-wait"]
-        return self.command("release", "model", *arguments, *common)
+        self.command("release", "model", *arguments, *common, says=says, code=code)
 
-    def command(self, *arguments: str) -> str:
-        """Run a command of the CLI; returns what it says."""
-        done = CliRunner().invoke(app, [*arguments, "--settings", str(self.made.settings)])
-        return f"{done.exit_code}: {done.output}"
+    def command(self, *arguments: str, says: str = "", code: int = 0) -> str:
+        """Run a command of the CLI, which must say `says`; returns all that it says."""
+        return ended(CliRunner().invoke(app, [*arguments, "--settings", str(self.made.settings)]), says, code=code)
 
     @property
     def newest(self) -> Release:
@@ -121,26 +121,27 @@ def test_a_challenger_its_swap_under_load_and_its_failure(stack: Stack, tmp_path
         assert publish(scene.registry, "churn_risk", square_root(), "other features") == 3
         scene.send(orders(range(USERS), T, 0.3), T + MINUTE)
         made.await_changes(f"u{USERS - 1}", 1)
-        assert "3 must not be released: its features are other features" in scene.release("churn_risk", "3")
-        assert "model     churn_risk: none -> 1" in scene.release("churn_risk", "1")
+        refused = "3 must not be released: its features are other features"
+        scene.release("churn_risk", "3", says=refused, code=1)
+        scene.release("churn_risk", "1", says="model     churn_risk: none -> 1")
         scene.followed()
         more, less = orders(range(30), T + 4 * MINUTE, 0.6), orders(range(30, USERS), T + 4 * MINUTE, 0.3)
         scene.send(chain(more, less), T + 6 * MINUTE)
         made.await_changes("u29", 2)
         assert scene.of_versions() == {"churn_risk:1"}
 
-        assert "challenger churn_risk: none -> 2" in scene.release("churn_risk", "2", "--shadow")
+        scene.release("churn_risk", "2", "--shadow", says="challenger churn_risk: none -> 2")
         scene.followed()
         scene.send(iter(()), T + 8 * MINUTE)  # all are scored by it within a minute; the root of 0.3 is above 0.5
         made.wait_for(lambda: len(made.read("shadow_changes")) == USERS, "the challenger's scores")
         tried = [decode_change(each.value) for each in made.read("shadow_changes")]
         assert {(each.segment, each.model_version) for each in tried} == {("leaving", "churn_risk:2")}
         assert [each.score for each in tried if each.user_id == "u40"] == [pytest.approx(0.34**0.5, abs=1e-5)]
-        (compared,) = json.loads(scene.command("diff", "--format", "json").partition(": ")[2])["segments"]
+        (compared,) = json.loads(scene.command("diff", "--format", "json"))["segments"]
         assert [compared[each] for each in ("live", "shadow", "both")] == [30, USERS, 30]
         assert scene.of_versions() == {"churn_risk:1"}, "nobody sees the challenger"
 
-        assert "model     churn_risk: 1 -> 2" in scene.command("promote", "--no-wait")
+        scene.command("promote", "--no-wait", says="model     churn_risk: 1 -> 2")
         scene.send(orders(range(30, 40), T + 9 * MINUTE, 0.001), T + 9 * MINUTE + 30_000)  # while it is taken in
         scene.followed()
         scene.send(orders(range(USERS), T + 10 * MINUTE, 0.3), T + 12 * MINUTE)

@@ -27,6 +27,7 @@ from segments.changes import encode_change
 from segments.definitions import parse_definitions
 from segments.replay import replay
 from tests.conftest import ROOT
+from tests.stack.commands import ended
 from tests.stack.support import Pipeline, pipeline
 
 pytestmark = pytest.mark.stack
@@ -99,9 +100,8 @@ def test_a_topic_that_is_missing_ends_the_start_with_its_name(stack: Stack, tmp_
     with pipeline(stack, tmp_path, DEFINITIONS, {"kafka": {"late_events_topic": "nowhere"}}) as made:
         command = [sys.executable, str(ROOT / "jobs/segmentation.py"), "--settings", str(made.settings)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=BACK_TIMEOUT, check=False)
-    assert done.returncode == 1
-    assert f"missing at {stack.bootstrap_servers}: nowhere. Create them first" in done.stderr
-    assert "Traceback" not in done.stderr
+    whole = ended(done, f"missing at {stack.bootstrap_servers}: nowhere. Create them first", code=1)
+    assert "Traceback" not in whole, whole
 
 
 def test_topics_that_would_forget_end_the_start_with_what_to_change(stack: Stack, tmp_path: Path) -> None:
@@ -113,10 +113,8 @@ def test_topics_that_would_forget_end_the_start_with_what_to_change(stack: Stack
         command = [sys.executable, str(ROOT / "jobs/segmentation.py"), "--settings", str(made.settings)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=BACK_TIMEOUT, check=False)
         rebuilt = CliRunner().invoke(app, ["redis", "rebuild", "--settings", str(made.settings)])
-    assert (done.returncode, rebuilt.exit_code) == (1, 1)
-    for topic, change in kept.items():
-        assert f"--entity-name {topic} --add-config {change}" in done.stderr
-    assert f"Kafka would remove from {made.topics['memberships']} what is still needed" in rebuilt.stderr
+    ended(done, *(f"--entity-name {topic} --add-config {change}" for topic, change in kept.items()), code=1)
+    ended(rebuilt, f"Kafka would remove from {made.topics['memberships']} what is still needed", code=1)
 
 
 def page(user: int, time: int) -> bytes:

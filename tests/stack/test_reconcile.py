@@ -15,6 +15,7 @@ from jobs.stack.stack import Stack
 from jobs.topics import TopicReader
 from segments.changes import decode_memberships
 from tests.conftest import ROOT
+from tests.stack.commands import ended
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -41,9 +42,9 @@ def reconcile(place: Place) -> Result:
 
 def test_job_replay_and_redis_agree(finished: Place) -> None:
     result = reconcile(finished)
-    assert result.exit_code == 0, result.output
-    assert result.output.startswith("3,000 events, ")
-    assert result.output.endswith("reconciled: job = replay = redis\n")
+    whole = ended(result)
+    assert whole.startswith("3,000 events, "), whole
+    assert whole.endswith("reconciled: job = replay = redis\n"), whole
 
 
 def test_a_field_lost_in_redis_is_found_and_its_user_named(finished: Place) -> None:
@@ -54,10 +55,9 @@ def test_a_field_lost_in_redis_is_found_and_its_user_named(finished: Place) -> N
         client.hdel(key, field)
         result = reconcile(finished)
         client.hset(key, field, value)
-    assert result.exit_code == 1
-    assert f"user {key.decode().removeprefix('seg:')}: topic and Redis: segment {field.decode()}" in result.output
-    assert "not reconciled: 1 differences" in result.output
-    assert reconcile(finished).exit_code == 0
+    lost = f"user {key.decode().removeprefix('seg:')}: topic and Redis: segment {field.decode()}"
+    ended(result, lost, "not reconciled: 1 differences", code=1)
+    ended(reconcile(finished))
 
 
 def test_kafka_or_redis_away_is_said_in_a_sentence(finished: Place) -> None:
@@ -66,8 +66,7 @@ def test_kafka_or_redis_away_is_said_in_a_sentence(finished: Place) -> None:
         ["reconcile", "--settings", SETTINGS, "--redis-url", "redis://127.0.0.1:1/0"],
         env={name: value for name, value in finished.environment.items() if name != REDIS},
     )
-    assert result.exit_code == 1
-    assert "cannot use Redis at redis://127.0.0.1:1/0: " in result.output
+    ended(result, "cannot use Redis at redis://127.0.0.1:1/0: ", code=1)
 
 
 def test_a_membership_lost_in_its_topic_is_found_and_its_user_named(finished: Place) -> None:
@@ -79,10 +78,9 @@ def test_a_membership_lost_in_its_topic_is_found_and_its_user_named(finished: Pl
     for value in (None, record.value):
         producer.produce(kafka.memberships_topic, key=key, value=value, partition=record.partition)
         assert producer.flush(30) == 0
-        result = reconcile(finished)
-        assert result.exit_code == (1 if value is None else 0)
+        whole = ended(reconcile(finished), code=1 if value is None else 0)
         lost = f"user {key.decode()}: changes and memberships: the segment topic is at change"
-        assert (lost in result.output) is (value is None)
+        assert (lost in whole) is (value is None), whole
 
 
 def test_a_user_is_explained_from_the_topic(finished: Place) -> None:

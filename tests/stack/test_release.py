@@ -26,6 +26,7 @@ from segments.record_times import Stamped, stamped
 from segments.replay import Replay
 from segments.shadow_names import in_shadow
 from tests.conftest import ROOT
+from tests.stack.commands import ended
 from tests.stack.support import Pipeline, kill_python_worker, pipeline, replace_task_manager, track
 from tests.stack.test_same_answer import OUT_OF_ORDERNESS, REPLAYED, START, by_user, listed
 
@@ -41,9 +42,9 @@ UNUSABLE = "properties: {price: string}\n" + ACTIVE.replace("count: {event: any"
 COMPLETE_TIMEOUT = 240.0  # seconds
 
 
-def segments(made: Pipeline, command: str, *arguments: object) -> Result:
+def segments(made: Pipeline, command: str, *arguments: object, words: Sequence[str] = ()) -> Result:
     done = CliRunner().invoke(app, [command, *map(str, arguments), "--settings", str(made.settings)])
-    assert done.exit_code == 0, done.output
+    ended(done, *words)
     return done
 
 
@@ -156,9 +157,7 @@ def test_live_traffic_sees_releases_the_shadow_and_its_promotion(
         made.send([track("u1", "Page", now + 2)])
         (before,) = made.await_changes("u1", 1)
 
-        said = segments(made, "release", new, "--shadow").output
-        assert "changed   active" in said
-        assert "users judged, 0 changes" in said
+        segments(made, "release", new, "--shadow", words=["changed   active", "users judged, 0 changes"])
         made.wait_for(lambda: len(made.read("shadow_changes")) == 50, "the shadow's changes")
         assert made.changes().keys() == {"u1"}
         report = json.loads(segments(made, "diff", "--format", "json").output)
@@ -169,9 +168,9 @@ def test_live_traffic_sees_releases_the_shadow_and_its_promotion(
         preview = CliRunner().invoke(
             app, ["preview", str(new), "--events", str(events), "--settings", str(made.settings), "--workers", "1"]
         )
-        assert (preview.exit_code, "against release 2" in preview.output) == (0, True), preview.output
+        ended(preview, "against release 2")
 
-        assert "49 changes" in segments(made, "promote").output
+        segments(made, "promote", words=["49 changes"])
         made.wait_for(lambda: len(made.changes()) == 50, "all users")
         assert made.changes()["u1"] == [before], "it was in before"
         assert {each.cause.kind for user in users[2:] for each in made.changes()[user]} == {"definition"}
@@ -184,12 +183,12 @@ def test_live_traffic_sees_releases_the_shadow_and_its_promotion(
         (entered,) = made.await_changes("newcomer", 1)
         assert entered.at == now + 1, "a restarted worker knows from its state what it was told"
 
-        assert "50 changes" in segments(made, "rollback").output
+        segments(made, "rollback", words=["50 changes"])
         made.wait_for(lambda: len(made.changes()["u2"]) == 2, "the way back")
         made.wait_for(lambda: set(made.sorted_sets_in_redis()["active"]) == {"u1"}, "Redis to say the same")
         assert_refused(made, new, monkeypatch)
         refused = CliRunner().invoke(app, ["promote", "--settings", str(made.settings)])
-        assert (refused.exit_code, "nothing is in the shadow" in refused.output) == (2, True)
+        ended(refused, "nothing is in the shadow", code=2)
 
 
 def assert_refused(made: Pipeline, new: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,12 +197,12 @@ def assert_refused(made: Pipeline, new: Path, monkeypatch: pytest.MonkeyPatch) -
     command = sys.modules["jobs.cli.release"]  # the package has the function under this name
     monkeypatch.setattr(command, "_checked_text", lambda _, __: UNUSABLE)  # as a command of another version would
     done = CliRunner().invoke(app, ["release", str(new), "--settings", str(made.settings)])
-    assert (done.exit_code, "'price' is declared string, but is read as a number" in done.output) == (1, True)
+    ended(done, "'price' is declared string, but is read as a number", code=1)
     newest = json.loads(segments(made, "history", "--format", "json").output)["releases"][-1]
     assert "is read as a number" in newest["refused"]
-    assert "is read as a number" in segments(made, "history").output
+    segments(made, "history", words=["is read as a number"])
     again = CliRunner().invoke(app, ["rollback", "--to", str(newest["number"]), "--settings", str(made.settings)])
-    assert (again.exit_code, "was refused" in again.output) == (2, True)
+    ended(again, "was refused", code=2)
 
 
 @pytest.mark.long

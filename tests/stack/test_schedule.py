@@ -19,6 +19,7 @@ from jobs.settings import Settings
 from jobs.stack.stack import Stack
 from segments.audit import Audit, ReleaseDone
 from segments.models.loader import load_models
+from tests.stack.commands import ended
 from tests.stack.support import Pipeline, pipeline, track
 from training.registry import Registry
 
@@ -64,10 +65,8 @@ def test_models_are_trained_released_and_watched_and_churn_is_counted(stack: Sta
         options = ["--models", tmp_path / "models.yaml", "--registry", tmp_path / "registry"]
         options += ["--state", tmp_path / "state.json", "--metrics", tmp_path / "m.prom", "--settings", made.settings]
         done = CliRunner().invoke(app, ["schedule", "--once", *map(str, options)])
-        assert "retrain odd: version 1 registered" in done.output, done.output
-        assert "released (live)" in done.output
-        assert "ALERT vip: 75% of its 20 members left in the last interval" in done.output
-        assert done.exit_code == 1
+        alert = "ALERT vip: 75% of its 20 members left in the last interval"
+        ended(done, "retrain odd: version 1 registered", "released (live)", alert, code=1)
         assert 'segments_churn_rate{segment="vip"} 0.75' in (tmp_path / "m.prom").read_text()
 
         job, checked = checked_settings(made.settings, None)

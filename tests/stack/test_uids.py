@@ -16,6 +16,7 @@ from jobs.stack.flink_cluster import flink_environment, make_home, shipped_distr
 from jobs.stack.java import find_java_home
 from jobs.stack.layout import Layout
 from tests.conftest import ROOT
+from tests.stack.commands import ended
 
 
 def differences(uids: Collection[str | None]) -> list[str]:
@@ -45,7 +46,7 @@ def test_no_operator_is_lost_renamed_or_new(tmp_path: Path) -> None:
         timeout=400,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    ended(done)
     assert differences([uid for uid, _ in json.loads(done.stdout.splitlines()[-1])]) == []
 
 

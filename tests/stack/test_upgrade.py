@@ -17,6 +17,7 @@ from jobs.savepoints import manifest_of
 from jobs.stack.stack import Stack
 from segments.changes import decode_change
 from tests.conftest import ROOT
+from tests.stack.commands import ended
 from tests.stack.support import Pipeline, pipeline
 from tests.stack.test_same_answer import REPLAYED, SHIPPED, START, Expected, play_part
 
@@ -38,9 +39,7 @@ def segments(made: Pipeline, *words: str, env: dict[str, str] | None = None) -> 
 
 
 def succeeded(made: Pipeline, *words: str, env: dict[str, str] | None = None) -> str:
-    done = segments(made, *words, env=env)
-    assert done.exit_code == 0, done.output
-    return done.output
+    return ended(segments(made, *words, env=env))
 
 
 def test_rescaled_stopped_and_moved_between_backends_under_load(stack: Stack, tmp_path: Path) -> None:
@@ -52,10 +51,10 @@ def test_rescaled_stopped_and_moved_between_backends_under_load(stack: Stack, tm
         first = made.submit()
         play_part(made, parts[0])
         await_committed(made, 1)
-        assert "at most 16 subtasks" in segments(made, "rescale", "17").output
+        ended(segments(made, "rescale", "17"), "at most 16 subtasks", code=2)
         with ThreadPoolExecutor(1) as pool:
             playing = pool.submit(play_part, made, parts[1])
-            assert "runs as" in succeeded(made, "rescale", "1")
+            ended(segments(made, "rescale", "1"), "runs as")
             playing.result()
         assert (stack.rest.parallelism(made.jobs[-1]), stack.job_state(first)) == (1, "FINISHED")
 
@@ -66,15 +65,14 @@ def test_rescaled_stopped_and_moved_between_backends_under_load(stack: Stack, tm
         play_part(made, parts[2])  # and so carts are abandoned while nothing runs
         heap = {"SEGMENTS__FLINK__STATE_BACKEND": "hashmap"}
         refused = segments(made, "resume", savepoint, env={"SEGMENTS__FLINK__SHARDS": "8"})
-        assert (refused.exit_code, "16 shards" in refused.output) == (2, True), refused.output
+        ended(refused, "16 shards", code=2)
         succeeded(made, "resume", savepoint, env=heap)
         assert stack.rest.parallelism(made.jobs[-1]) == 2
         again = segments(made, "resume", savepoint)
-        assert (again.exit_code, "writes the same topic" in again.output) == (2, True), again.output
+        ended(again, "writes the same topic", code=2)
 
         play_part(made, parts[3])
-        planned = succeeded(made, "upgrade", "--dry-run")
-        assert "flink.state_backend: hashmap -> rocksdb" in planned
+        ended(segments(made, "upgrade", "--dry-run"), "flink.state_backend: hashmap -> rocksdb")
         succeeded(made, "upgrade", "--to", str(checkout(tmp_path / "next")))
         assert stack.rest.parameters(made.jobs[-1])["segments.version"] == "9.9.9"
         finish(made, expected)
