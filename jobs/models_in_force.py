@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from jobs.audit_topic import audit_of, audit_reader
 from jobs.control_topic import answers, read_history
 from jobs.settings import KafkaSettings
-from jobs.topics import TopicError
-from segments.models.health import failed_versions
+from jobs.topics import NoTopic, TopicError
+from segments.audit import Audit
+from segments.history import History
+from segments.models.health import TakenOut, failed_versions, taken_out
 from segments.models.released import ModelVersion
 from segments.models.releasing import Versions, challengers, champions
 
@@ -79,15 +82,43 @@ class InForce:
         return Watched(fine[-1], f"{which} ({why})")
 
 
+class NoJob(RuntimeError):
+    """No job is known; the text says why."""
+
+
 def models_in_force(kafka: KafkaSettings) -> InForce:
     """Return what scores in the job whose control topic this is; an unreachable one is an answer too."""
+    try:
+        history = _history(kafka)
+    except NoJob as error:
+        return InForce(None, str(error))
+    current = history.current
+    return InForce(current.models if current else (), failed=frozenset(failed_versions(history)))
+
+
+def taken_out_by_the_job(kafka: KafkaSettings) -> list[TakenOut]:
+    """Return the versions that the job took out of force by itself, oldest first; raises NoJob, TopicError."""
+    history = _history(kafka)
+    return taken_out(history, _said(kafka)) if failed_versions(history) else []
+
+
+def _history(kafka: KafkaSettings) -> History:
+    """Return what the job was told, one release at least; raises NoJob."""
     servers, topic = kafka.bootstrap_servers, kafka.control_topic
     if not answers(kafka):
-        return InForce(None, f"no job is known: Kafka at {servers} does not answer")
+        raise NoJob(f"no job is known: Kafka at {servers} does not answer")
     try:
         history = read_history(kafka)
     except TopicError as error:
-        return InForce(None, f"no job is known: {error}")
+        raise NoJob(f"no job is known: {error}") from None
     if history.current is None:
-        return InForce(None, f"no job was started on '{topic}' at {servers}")
-    return InForce(history.current.models, failed=frozenset(failed_versions(history)))
+        raise NoJob(f"no job was started on '{topic}' at {servers}")
+    return history
+
+
+def _said(kafka: KafkaSettings) -> list[Audit | None]:
+    try:
+        with audit_reader(kafka) as reader:
+            return [audit_of(record) for record in reader.to_the_end()]
+    except NoTopic:  # somebody deleted it: the releases say enough
+        return []

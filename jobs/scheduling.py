@@ -25,16 +25,20 @@ class UnreadableState(ValueError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a task found: a sentence, alarms for people, whether they ask for training, figures."""
+    """What a task found: a sentence, alarms for people, whether they ask for training, figures.
+
+    `events` are alarms that are told once: what tells each from all others, and its text.
+    """
 
     said: str
     alarms: tuple[str, ...] = ()
     train: bool = False
     figures: tuple[Figure, ...] = ()
+    events: tuple[tuple[str, str], ...] = ()
 
 
 Work = Callable[[str], Outcome]  # of a model's name
-Alert = Callable[[str], None]
+Alert = Callable[[str], bool]  # returns whether it reached people
 
 
 class LedgerFile:
@@ -113,7 +117,10 @@ class Schedule:
         except Exception as error:  # noqa: BLE001 - whatever fails must not stop what else is due
             outcome, fine = Outcome(f"failed: {error}", (f"{task.kind} of {task.model} failed: {error}",)), False
         tell(f"{task.key}: {outcome.said}")
-        self.ledger[task.key] = Done(self._now(), fine, outcome.said, figures=outcome.figures)
+        told = self.ledger[task.key].told if task.key in self.ledger else ()
+        news = [(key, text) for key, text in outcome.events if key not in told]
+        reached = [key for key, text in news if self._alert(text)]  # before it is written down: rather twice than never
+        self.ledger[task.key] = Done(self._now(), fine, outcome.said, figures=outcome.figures, told=(*told, *reached))
         training = Task("retrain", task.model).key
         if outcome.train and spec is not None and spec.retrain is not None:
             known = self.ledger.get(training, Done(0, fine=True, said="never"))
@@ -121,7 +128,7 @@ class Schedule:
         alarms = [*outcome.alarms, *self._kept()]
         for alarm in alarms:
             self._alert(alarm)
-        return not alarms
+        return not alarms and not news
 
     def _kept(self) -> Iterator[str]:
         """Write down what was done; yields what could not be: this process knows it all the same, and goes on."""
@@ -154,4 +161,8 @@ def _done(fields: dict[str, object]) -> Done:
     if not isinstance(figures, list):
         raise TypeError("figures are no list")
     found = tuple((str(name), str(named), float(value)) for name, named, value in figures)
-    return Done(int(str(fields["at"])), bool(fields["fine"]), str(fields["said"]), bool(fields["wanted"]), found)
+    told = fields.get("told", [])  # states of earlier versions have none
+    if not isinstance(told, list):
+        raise TypeError("told is no list")
+    keys = tuple(map(str, told))
+    return Done(int(str(fields["at"])), bool(fields["fine"]), str(fields["said"]), bool(fields["wanted"]), found, keys)

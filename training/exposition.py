@@ -20,6 +20,7 @@ MEANINGS = {
     "segments_model_alarms": "alarms of the last drift check",
     "segments_churn_rate": "exits in the newest whole interval as a share of the members at its beginning",
     "segments_churn_members": "members of a segment at the beginning of the newest whole interval",
+    "segments_model_taken_out_timestamp_seconds": "when the job took a version of a model out of force by itself",
     "segments_schedule_last_run_timestamp_seconds": "when a scheduled task ended last",
     "segments_schedule_success": "1 if its last run could be done, else 0",
 }

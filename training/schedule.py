@@ -8,13 +8,14 @@ from typing import Literal
 
 from segments.models.model import Models
 
-Kind = Literal["churn", "drift", "retrain"]
+Kind = Literal["churn", "drift", "failures", "retrain"]
 RETRY_MS = 3_600_000  # after what failed, unless it is due sooner
+FAILURES_EVERY_MS = 300_000
 
 
 @dataclass(frozen=True)
 class Task:
-    """A thing to be done for a model; churn is that of all segments."""
+    """A thing to be done for a model; churn is that of all segments, failures are those of all models in the job."""
 
     kind: Kind
     model: str
@@ -27,22 +28,28 @@ class Task:
 
 @dataclass(frozen=True)
 class Done:
-    """When a task ended (ms), whether it could be done, what it said; `wanted` asks for it again at once."""
+    """When a task ended (ms), whether it could be done, what it said; `wanted` asks for it again at once.
+
+    `told` names the events that people were told of: of each once.
+    """
 
     at: int
     fine: bool
     said: str
     wanted: bool = False
     figures: tuple[tuple[str, str, float], ...] = ()  # name, label, value
+    told: tuple[str, ...] = ()
 
 
 Ledger = Mapping[str, Done]
 
 
 def tasks_of(models: Models) -> Iterator[tuple[Task, int]]:
-    """Yield churn and all tasks of the models that read events, each with how often it is due (ms)."""
+    """Yield churn, failures and all tasks of the models that read events, each with how often it is due (ms)."""
     if models.churn is not None:
         yield Task("churn", "segments"), models.churn.every
+    if any(spec.features is not None for spec in models.models):
+        yield Task("failures", "models"), FAILURES_EVERY_MS
     for spec in models.models:
         if spec.features is not None:
             yield Task("drift", spec.name), spec.drift.every

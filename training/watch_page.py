@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -25,8 +26,9 @@ def page(
     reference: Reference,
     scores: NDArray[np.float64],
     churn: dict[str, list[Interval]],
+    notes: Iterable[str] = (),
 ) -> str:
-    """Return the page as HTML; `churn` may be empty."""
+    """Return the page as HTML; `churn` may be empty, `notes` are sentences that stand below the alarms."""
     drawn = (
         [_psi(found), _scores(reference, scores), _importances(reference.importances, found.importances)]
         if found.columns
@@ -34,6 +36,7 @@ def page(
     )
     drawn += [_churn(churn)] if churn else []
     alarms = "".join(f'<p class="bad">{escape(text)}</p>' for text in found.alarms) or "<p>Nothing has moved.</p>"
+    alarms += "".join(f'<p class="bad">{escape(text)}</p>' for text in notes)
     measured = "".join(f"<tr><td>{escape(k)}</td><td>{value:.4g}</td></tr>" for k, value in found.measured.items())
     rows = "".join(
         f"<tr><td>{escape(each.name)}</td><td>{each.psi:.3f}</td><td>{'' if each.ks is None else f'{each.ks:.3f}'}</td>"

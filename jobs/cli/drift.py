@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.cli.errors import BadInput, Failed, for_people
-from jobs.cli.inputs import DefinitionsOption, MappingOption, SettingsOption, checked_settings
+from jobs.cli.inputs import DefinitionsOption, MappingOption, SettingsOption, checked_settings, settings_only
 from jobs.cli.reports import TABLE_WIDTH, ReportFormat
 from jobs.cli.train import MODELS, REGISTRY, ModelsOption, RegistryOption, model_named, one_source, require_training
-from jobs.cli.watching import Read, duration, print_drift, read_churn, watched_of
+from jobs.cli.watching import Read, duration, print_drift, read_churn, taken_out_of, taken_out_text, watched_of
 from jobs.recording import NoEvents
 from segments.models.model import ModelSpec
 
@@ -64,6 +64,7 @@ def drift(
     over, every = duration(window, "--window"), duration(interval, "--interval")
     left = read_churn(changes, every or 0)
     watched, spec = _watched(name, version, events, table, mapping, models, registry, definitions, settings, over)
+    failed = [] if events is None else taken_out_of(settings_only(settings).kafka, name)  # no table scores in a job
     from training.churn import churn_alarms
     from training.exposition import exposition, of_churn, of_drift, write_whole
     from training.watch import limits_of, measure
@@ -73,14 +74,19 @@ def drift(
     found = measure(watched, limits)
     found.alarms.extend(churn_alarms(left, churn_limit, limits.least_rows))
     if report is not None:
-        write_whole(report, page(f"{name} {version}: drift", found, watched.reference, watched.scores, left))
+        notes = [taken_out_text(each) for each in failed]
+        write_whole(report, page(f"{name} {version}: drift", found, watched.reference, watched.scores, left, notes))
     if metrics is not None:
         write_whole(metrics, exposition([*of_drift(found, name, version), *of_churn(left)]))
     if format == ReportFormat.json:
         newest = {segment: asdict(each[-1]) | {"rate": each[-1].rate} for segment, each in left.items() if each}
-        typer.echo(json.dumps({**asdict(found), "churn": newest}, indent=2))
+        out = [
+            {"version": e.version, "at": e.release.released_at, "release": e.release.number, "why": e.why}
+            for e in failed
+        ]
+        typer.echo(json.dumps({**asdict(found), "churn": newest, "taken_out": out}, indent=2))
     else:
-        print_drift(found, left)
+        print_drift(found, left, failed)
     if found.alarms:
         raise Failed("\n".join(f"{name} {version}: {alarm}" for alarm in found.alarms))
 

@@ -18,7 +18,7 @@ import typer
 from jobs.cli.bars import bars
 from jobs.cli.errors import Failed
 from jobs.cli.train import data_of
-from jobs.cli.watching import Read, churn_in, watched_of
+from jobs.cli.watching import Read, churn_in, taken_out_of, taken_out_text, watched_of
 from jobs.scheduling import Outcome
 from segments.models.model import Models, ModelSpec
 from training.registry import Registry
@@ -41,15 +41,17 @@ class Alerts:
     def __init__(self, program: Path | None) -> None:
         self._program = program
 
-    def __call__(self, text: str) -> None:
-        """Tell one alert."""
+    def __call__(self, text: str) -> bool:
+        """Tell one alert; returns whether the program took it, if there is one."""
         typer.echo(f"ALERT {text}", err=True)
         if self._program is None:
-            return
+            return True
         try:
             subprocess.run([str(self._program), text], check=True, timeout=_ALERT_S)
         except (OSError, subprocess.SubprocessError) as error:
             typer.echo(f"ALERT could not be passed on: {error}", err=True)
+            return False
+        return True
 
 
 class Work:
@@ -75,7 +77,7 @@ class Work:
 
     def by_kind(self) -> Mapping[Kind, Doing]:
         """Return what is done for each kind of task."""
-        return {"churn": self.churn, "drift": self.drift, "retrain": self.retrain}
+        return {"churn": self.churn, "drift": self.drift, "failures": self.failures, "retrain": self.retrain}
 
     @contextmanager
     def reading(self, source: Read) -> Iterator[None]:
@@ -123,13 +125,29 @@ class Work:
         found = measure(now, limits_of(spec.drift))
         name = f"{spec.name} {version}"
         if self._reports is not None:
-            write_whole(
-                self._reports / f"{spec.name}-{version}.html",
-                page(f"{name}: drift", found, now.reference, now.scores, {}),
-            )
+            notes = [taken_out_text(each) for each in taken_out_of(self._read.job.kafka, spec.name)]
+            drawn = page(f"{name}: drift", found, now.reference, now.scores, {}, notes)
+            write_whole(self._reports / f"{spec.name}-{version}.html", drawn)
         alarms = tuple(f"{name}: {alarm}" for alarm in found.alarms)
         said = f"version {version}, {watched.why}: {found.rows:,} rows, {len(alarms)} alarms"
         return Outcome(said, alarms, bool(found.columns and alarms), tuple(of_drift(found, spec.name, version)))
+
+    def failures(self, _: str) -> Outcome:
+        """Find the versions that the job took out of force by itself; people are told of each once."""
+        from jobs.models_in_force import NoJob, taken_out_by_the_job
+        from training.exposition import labels
+
+        try:
+            found = taken_out_by_the_job(self._read.job.kafka)
+        except NoJob as error:
+            return Outcome(str(error))
+        events = tuple((each.key, taken_out_text(each)) for each in found)
+        name = "segments_model_taken_out_timestamp_seconds"
+        newest = {labels(model=each.name, version=each.version): each.release.released_at / 1_000 for each in found}
+        figures = tuple((name, named, at) for named, at in newest.items())
+        return Outcome(
+            f"{len(found):,} versions were ever taken out of force by the job", figures=figures, events=events
+        )
 
     def retrain(self, model: str) -> Outcome:
         """Train a model on its newest window; one that passes its gates and loses to nobody is registered."""
@@ -205,7 +223,7 @@ def together(found: Sequence[Outcome]) -> Outcome:
     """Return what a check of several versions found, the newest last: only that one's alarms ask for training.
 
     >>> together([Outcome("old", ("moved",), train=True), Outcome("new")])
-    Outcome(said='old; new', alarms=('moved',), train=False, figures=())
+    Outcome(said='old; new', alarms=('moved',), train=False, figures=(), events=())
     """
     alarms = tuple(alarm for each in found for alarm in each.alarms)
     figures = tuple(figure for each in found for figure in each.figures)

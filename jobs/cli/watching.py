@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from jobs.cli.bars import bars
 from jobs.cli.errors import BadInput, Failed
+from jobs.cli.inputs import instant_text
 from jobs.cli.train import data_of
-from jobs.settings import Settings
+from jobs.settings import KafkaSettings, Settings
 from segments.definitions import Definitions
 from segments.durations import parse_duration
+from segments.models.health import TakenOut
 from segments.models.model import Models, ModelSpec
 
 if TYPE_CHECKING:
@@ -88,8 +91,27 @@ def churn_in(moves: Iterable[Move], every: int) -> dict[str, list[Interval]]:
         raise Failed(str(error)) from None
 
 
-def print_drift(found: Drift, churn: dict[str, list[Interval]]) -> None:
-    """Print what a check found."""
+def taken_out_text(event: TakenOut) -> str:
+    """Return as people read it that the job took a version out of force by itself."""
+    release = event.release
+    when = f"at {instant_text(release.released_at)} (release {release.number})"
+    return f"{event.name} {event.version}: the job took it out of force by itself {when}: {event.why}"
+
+
+def taken_out_of(kafka: KafkaSettings, name: str) -> list[TakenOut]:
+    """Return the versions of a model that the job took out of force; what keeps that from being known is told."""
+    from jobs.models_in_force import NoJob, taken_out_by_the_job
+    from jobs.topics import TopicError
+
+    try:
+        return [each for each in taken_out_by_the_job(kafka) if each.name == name]
+    except (NoJob, TopicError) as error:
+        typer.echo(f"whether the job took a version of {name} out of force is not known: {error}", err=True)
+        return []
+
+
+def print_drift(found: Drift, churn: dict[str, list[Interval]], failed: Iterable[TakenOut] = ()) -> None:
+    """Print what a check found, and which versions the job took out of force."""
     shown = Table("column", "PSI", "KS", "p", "", box=None)
     for each in found.columns:
         tested = ("", "") if each.ks is None or each.p is None else (f"{each.ks:.3f}", f"{each.p:.2g}")
@@ -97,6 +119,8 @@ def print_drift(found: Drift, churn: dict[str, list[Interval]]) -> None:
     console = Console(file=sys.stdout, markup=False, highlight=False)
     console.print(shown)
     console.print(", ".join([f"{found.rows:,} rows", *(f"{k} {v:.3f}" for k, v in found.measured.items())]))
+    for event in failed:
+        console.print(taken_out_text(event), soft_wrap=True)
     moved = Table("segment", "members", "entered", "left", "churn", box=None)
     for segment, intervals in churn.items():
         if intervals:

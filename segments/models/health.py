@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
 import msgspec
 
+from segments.audit import Audit, ModelFailed
 from segments.control import Release
 from segments.history import History
 from segments.models.released import ModelVersion
@@ -115,6 +119,50 @@ def without(history: History, name: str, version: int, why: str, *, at: int, now
     )
 
 
+class TakenOut(NamedTuple):
+    """A version that the job took out of force, or out of the shadow, by itself: `release` says when and how often.
+
+    `detail` is the first failure, in a worker's words; an empty text where nobody remembers it.
+    """
+
+    name: str
+    version: int
+    release: Release
+    detail: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return what tells this event from all others, those of a control topic that was made anew too."""
+        return f"{self.name}:{self.version} {self.release.number} {self.release.released_at}"
+
+    @property
+    def why(self) -> str:
+        """Return how often it failed, what scores now, and the end of the first failure.
+
+        >>> back = Release(7, 0, "", note="churn:4 failed for 42 of 310 scores: back to churn:3")
+        >>> TakenOut("churn", 4, back, "Traceback: ..." + chr(10) + "ValueError: nan").why
+        'failed for 42 of 310 scores: back to churn:3; the first failure: ValueError: nan'
+        """
+        lines = self.detail.strip().splitlines()
+        first = f"; the first failure: {lines[-1].strip()}" if lines else ""
+        return self.release.note.removeprefix(f"{self.name}:{self.version} ") + first
+
+
+def taken_out(history: History, said: Iterable[Audit | None] = ()) -> list[TakenOut]:
+    """Return what the job ever took out of force by itself, oldest first; `said` are records of the audit topic.
+
+    >>> bad, job = ModelVersion("churn", 2, "classify", {}, "", ""), {"action": "rollback", "by": BY_ITSELF}
+    >>> history = History([Release(1, 0, "", models=(bad,)), Release(2, 5, "", **job)])
+    >>> [(each.version, each.detail) for each in taken_out(history, [ModelFailed("churn", 2, 50, 20, "nan", 9, 2)])]
+    [(2, 'nan')]
+    """
+    details = {(each.name, each.version, each.release): each.detail for each in said if isinstance(each, ModelFailed)}
+    return [
+        TakenOut(name, version, release, details.get((name, version, release.number), ""))
+        for name, version, release in _taken_out(history)
+    ]
+
+
 def failed_versions(history: History) -> dict[tuple[str, int], Release]:
     """Return by name and number the versions that the job took out of force by itself, with the release that did.
 
@@ -123,16 +171,18 @@ def failed_versions(history: History) -> dict[tuple[str, int], Release]:
     >>> list(failed_versions(history))
     [('churn', 2)]
     """
-    found: dict[tuple[str, int], Release] = {}
+    return {(name, version): release for name, version, release in _taken_out(history)}
+
+
+def _taken_out(history: History) -> Iterator[tuple[str, int, Release]]:
     before: Versions = ()
     for release in history.followed:
         if isinstance(release, Release):
             if release.by == BY_ITSELF and release.action == "rollback":
                 left = {(each.name, each.version) for each in release.models}
-                gone = ((each.name, each.version) for each in before)
-                found |= {key: release for key in gone if key not in left}
+                gone = dict.fromkeys((each.name, each.version) for each in before)
+                yield from ((*key, release) for key in gone if key not in left)
             before = release.models
-    return found
 
 
 def before_without_failed(history: History, release: Release) -> Release | None:

@@ -15,6 +15,7 @@ from jobs.audit_topic import audit_of, audit_reader
 from jobs.cli import app
 from jobs.cli.train import identity
 from jobs.control_topic import read_history
+from jobs.models_in_force import taken_out_by_the_job
 from jobs.player import HEARTBEAT_USER, heartbeat
 from jobs.release import await_release
 from jobs.settings import Settings, load_settings
@@ -161,6 +162,9 @@ def test_a_challenger_its_swap_under_load_and_its_failure(stack: Stack, tmp_path
         with audit_reader(scene.settings.kafka) as reader:
             said = [each for each in map(audit_of, reader.to_the_end()) if isinstance(each, ModelFailed)]
         assert said[-1].release == scene.newest.number, said
+        (event,) = taken_out_by_the_job(scene.settings.kafka)
+        assert (event.name, event.version, event.release) == ("churn_risk", 2, scene.newest)
+        assert "back to churn_risk:1; the first failure: the score is no finite number: nan" in event.why
         dead = {dict(each.headers)["reason"] for each in made.read("dead_letters")}
         assert dead == {b"failed_model"}
 

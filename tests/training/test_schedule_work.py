@@ -9,16 +9,19 @@ import pytest
 
 from jobs.cli import schedule_work
 from jobs.cli.errors import Failed
-from jobs.cli.watching import Read
+from jobs.cli.watching import Read, taken_out_of
 from jobs.models_in_force import InForce, models_in_force
 from jobs.scheduling import Outcome
 from jobs.settings import DefinitionsSettings, KafkaSettings, Settings
+from segments.control import Release
 from segments.definitions import parse_definitions
+from segments.models.health import TakenOut
 from segments.models.loader import parse_models
 from segments.models.released import ModelVersion
 from segments.models.watching import Churn
 from tests.scoring.onnx_made import identity, publish
 from training.contest import Contest
+from training.exposition import exposition
 from training.registry import Registry
 from training.train import Trained
 
@@ -170,6 +173,46 @@ def test_a_kafka_that_does_not_answer_is_said() -> None:
     assert found.watched("a", [4]) == [
         (4, f"newest of the registry (no job is known: Kafka at 127.0.0.1:{port} does not answer)")
     ]
+
+
+def test_what_the_job_took_out_of_force_is_an_event_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = Release(7, 0, "", released_at=1_795_344_390_250, note="a:4 failed for 42 of 310 scores: back to a:3")
+    found = [TakenOut("a", 4, back, "the score is no finite number: nan")]
+    monkeypatch.setattr("jobs.models_in_force.taken_out_by_the_job", lambda _: found)
+    outcome = work_of(tmp_path, Registry(str(tmp_path))).failures("models")
+    text = (
+        "a 4: the job took it out of force by itself at 2026-11-22 10:46:30 (release 7): failed for 42 of 310 scores: "
+        "back to a:3; the first failure: the score is no finite number: nan"
+    )
+    assert outcome.events == (("a:4 7 1795344390250", text),)
+    assert (outcome.alarms, outcome.train) == ((), False)
+    assert exposition(outcome.figures).endswith(
+        'segments_model_taken_out_timestamp_seconds{model="a",version="4"} 1795344390.25\n'
+    )
+    assert [each.version for each in taken_out_of(KafkaSettings(), "a")] == [4]
+    assert taken_out_of(KafkaSettings(), "b") == []
+
+
+def test_where_no_job_answers_nothing_failed_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("jobs.models_in_force.answers", lambda _: False)
+    said = work_of(tmp_path, Registry(str(tmp_path))).failures("models")
+    assert (said.said, said.events) == ("no job is known: Kafka at localhost:9092 does not answer", ())
+    assert taken_out_of(KafkaSettings(), "a") == []
+    assert "whether the job took a version of a out of force is not known: no job" in capsys.readouterr().err
+
+
+def test_an_alert_says_whether_it_was_passed_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    heard, deaf = tmp_path / "heard", tmp_path / "deaf"
+    for program, code in ((heard, 0), (deaf, 1)):
+        program.write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/said\nexit {code}\n')
+        program.chmod(0o700)
+    assert [schedule_work.Alerts(each)("a 4 failed") for each in (None, heard, deaf)] == [True, True, False]
+    assert (tmp_path / "said").read_text() == "a 4 failed\n" * 2
+    assert "ALERT could not be passed on" in capsys.readouterr().err
 
 
 def test_an_old_champion_that_drifts_beside_a_challenger_that_does_not_asks_for_no_training() -> None:

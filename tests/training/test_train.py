@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 from jobs.cli import app
 from scoring.onnx_model import OnnxModel
+from segments.control import Release
+from segments.models.health import TakenOut
 from segments.models.inputs import Inputs
 from segments.models.loader import load_models
 from training.contest import contest
@@ -292,6 +294,24 @@ def test_a_check_leaves_a_page_and_figures_with_the_churn_of_segments(folder: Pa
     assert 'segments_churn_rate{segment="vip"} 0.8' in figures
     assert 'segments_model_drift_psi{model="buyer",version="1",column="score"}' in figures
     assert 'segments_model_measured{model="buyer",version="1",what="accuracy"}' in figures
+
+
+def test_a_check_names_the_versions_that_the_job_took_out_of_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = str(of_events(tmp_path, "1h", 200))
+    assert segments(tmp_path, "train", "odd", "--events", events)[0] == 0
+    back = Release(7, 0, "", released_at=1_795_344_390_250, note="odd:4 failed for 42 of 310 scores: back to odd:1")
+    taken_out = [TakenOut("odd", 4, back, "the <score> is nan"), TakenOut("other", 9, back)]
+    monkeypatch.setattr("jobs.models_in_force.taken_out_by_the_job", lambda _: taken_out)
+    report = tmp_path / "drift.html"
+    _, said = segments(tmp_path, "drift", "odd", "1", "--events", events, "--report", str(report))
+    assert "odd 4: the job took it out of force by itself at 2026-11-22 10:46:30 (release 7): failed for" in said
+    assert "other 9" not in said
+    assert "back to odd:1; the first failure: the &lt;score&gt; is nan</p>" in report.read_text()
+    _, said = segments(tmp_path, "drift", "odd", "1", "--events", events, "--format", "json")
+    (named,) = json.JSONDecoder().raw_decode(said[said.index("{") :])[0]["taken_out"]
+    assert (named["version"], named["release"], named["at"]) == (4, 7, 1_795_344_390_250)
 
 
 def test_a_new_model_must_be_as_good_as_the_champion(folder: Path) -> None:

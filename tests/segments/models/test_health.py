@@ -1,7 +1,9 @@
 """Which release takes a failing version out of force."""
 
+from segments.audit import ModelFailed, ReleaseDone
 from segments.control import Release
 from segments.history import History
+from segments.models import health
 from segments.models.health import (
     BY_ITSELF,
     ModelHealth,
@@ -93,6 +95,32 @@ def test_it_is_the_version_in_force_that_failed_not_one_that_was_refused_after_i
     assert back is not None
     history.add(back)
     assert list(failed_versions(history)) == [("churn", 2)]
+
+
+def test_each_time_a_version_is_taken_out_is_an_event_with_its_reason() -> None:
+    history = released(1, 2)
+    first = taken_out(history, 2)
+    assert first is not None
+    history.add(first)
+    history.add(Release(4, 200, BUYER, models=(CHURN[2], ODD), by="ada"))
+    again = without(history, "churn", 2, "failed for 42 of 310 scores", at=300, now=9)
+    assert again is not None
+    history.add(again)
+    said = [
+        ModelFailed("churn", 2, 400, 1, "of before", 5),
+        ModelFailed("churn", 2, 310, 42, "Traceback\nValueError: no shape\n", 9, again.number),
+        ReleaseDone(5, 300, False, [0], 1, 0, 0, 9),
+        None,
+    ]
+    one, two = health.taken_out(history, said)
+    assert [(each.name, each.version, each.release) for each in (one, two)] == [
+        ("churn", 2, first),
+        ("churn", 2, again),
+    ]
+    assert one.why == "fails: back to churn:1"
+    assert two.why == "failed for 42 of 310 scores: back to churn:1; the first failure: ValueError: no shape"
+    assert one.key != two.key
+    assert failed_versions(history) == {("churn", 2): again}
 
 
 def test_a_rollback_passes_over_a_version_that_failed() -> None:
