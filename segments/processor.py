@@ -306,6 +306,7 @@ class Processor:
                 outcome.failures += failures
                 failures.clear()
         if self._ahead.wanted:
+            self._ahead.tell_shares()
             outcome.unscored += self._ahead.take_unscored()
         if self._hot.found:
             outcome.hot += self._hot.found

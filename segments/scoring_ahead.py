@@ -35,9 +35,16 @@ class ScoringAhead:
     def follow(self) -> None:
         """Note that the timeline has other releases."""
         delays = [each.version.delay for each in self._scorings()]
+        for each in self._scorings():
+            each.together()
         self.wanted = bool(delays)
         self._span = min([_MOST_MS, *(delay // 2 for delay in delays)])  # what happens before would be for nothing
         self._taken(0)
+
+    def tell_shares(self) -> None:
+        """Complete the changes that were made: what makes most of their scores is asked for together."""
+        for scoring in self._scorings():
+            scoring.tell_shares()
 
     def take_unscored(self) -> list[tuple[str, int, str]]:
         """Return the first users (with instant in ms and version) whom a model failed since this was asked last."""

@@ -6,23 +6,21 @@ import math
 import zlib
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from segments.changes import Share
 from segments.features.scored import AT, BY, NEXT, SCORE, SKETCH, Ready, Scored
 from segments.models.features import Features, Vector
 from segments.models.scores import InForce, Scores
+from segments.models.shares import Shares
 from segments.profile import NEVER, Profile
 
 if TYPE_CHECKING:
     from segments.rules import Rule
 
 _SPREAD = 60_000  # ms in which all users are scored anew when a version comes into force
-_SHARES_TOLD = 3
 _UNSCORED_TOLD = 10  # of a batch
 _MOST_READY = 16_384  # users
-_DIGITS = 6
 
 
 class Scoring:
@@ -41,6 +39,8 @@ class Scoring:
         self._features = features
         self._scored = scored
         self._scores = Scores(model.scorer)
+        self._shares = Shares(features.names, model.version.typical, self._scores)
+        self._tells_at_once = True
         self._prepared: list[tuple[str, int, Vector]] = []
 
     def compare_with(self, bound: float) -> None:
@@ -126,29 +126,25 @@ class Scoring:
         found, self._scored.waiting = self._scored.waiting or [], []
         return found
 
+    def together(self) -> None:
+        """Have the model asked for the shares of many changes at once, when `tell_shares` is called."""
+        self._tells_at_once = False
+
     def shares(self, profile: Profile, now: int) -> list[Share]:
-        """Return the columns that make most of the score at `now` (ms).
+        """Return the columns that make most of the score at `now` (ms); empty until they are told, if `together`.
 
         A column's share is by how much the score changes when the column alone is given its typical value.
         """
         if self.version.task == "cluster":  # the numbers of groups have no order
             return []
-        vector, typical = self._features.vector(profile, now), self.version.typical
-        places = [
-            (place, name)
-            for place, name in enumerate(self._features.names)
-            if name in typical and vector[place] != typical[name]
-        ]
-        if not places:
-            return []
-        others = [(*vector[:place], typical[name], *vector[place + 1 :]) for place, name in places]
-        whole, *without = self._scores.each([vector, *others])
-        found = [
-            Share(name, vector[place], typical[name], round(whole - score, _DIGITS))
-            for (place, name), score in zip(places, without, strict=True)
-            if whole is not None and score is not None and score != whole
-        ]
-        return list(islice(sorted(found, key=lambda share: (-abs(share.adds), share.feature)), _SHARES_TOLD))
+        found = self._shares.of(self._features.vector(profile, now))
+        if self._tells_at_once:
+            self._shares.tell()
+        return found
+
+    def tell_shares(self) -> None:
+        """Complete the shares of all changes that were made."""
+        self._shares.tell()
 
 
 def _sketch(vector: Vector, tolerance: float) -> int:
