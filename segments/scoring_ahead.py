@@ -12,8 +12,9 @@ from segments.timeline import Timeline
 
 _AT_ONCE = 1_024  # users
 _MOST_DECODED = 4_096  # users whose profiles are opened before it is their turn
-_MOST_MS = 15_000  # of event time that is looked ahead, where users are not scored sooner
+_MOST_MS = 20_000  # of event time that is looked ahead, where users are not scored sooner
 _PAGE_BITS = 10  # users who wait are kept by pages of 1,024 ms
+_PAGE_MS = 1 << _PAGE_BITS
 
 
 class ScoringAhead:
@@ -28,6 +29,7 @@ class ScoringAhead:
         self._profiles = profiles
         self._waiting: dict[int, list[str]] = {}
         self._span = 0
+        self._looked = 0  # the event time (ms) at which `look` was called last
         self.reached = 0  # the instant (ms) up to which users were scored
         self.wanted = False
         self.follow()
@@ -38,8 +40,8 @@ class ScoringAhead:
         for each in self._scorings():
             each.together()
         self.wanted = bool(delays)
-        self._span = min([_MOST_MS, *(delay // 2 for delay in delays)])  # what happens before would be for nothing
-        self._taken(0)
+        self._span = min([_MOST_MS, *(delay * 2 // 3 for delay in delays)])  # what happens before would be for nothing
+        self._note_waiting()
 
     def tell_shares(self) -> None:
         """Complete the changes that were made: what makes most of their scores is asked for together."""
@@ -55,12 +57,19 @@ class ScoringAhead:
         return found
 
     def look(self, now: int) -> None:
-        """Have scores ready for events that come next, at event time `now` (ms) and a while after it."""
-        until = now + self._span
-        self._prepare(self._taken(until >> _PAGE_BITS), until)
+        """Have scores ready for events that come next, at event time `now` (ms) and a while after it.
+
+        Nothing is done before the first who waits may be due by the next look: the more are scored at once, the better.
+        """
+        since, self._looked = max(0, now - self._looked), max(now, self._looked)
+        self._note_waiting()
+        if self._waiting and min(self._waiting) << _PAGE_BITS <= now + since + _PAGE_MS:
+            until = now + self._span
+            self._prepare(self._taken(until >> _PAGE_BITS), until)
 
     def advance(self, until: int) -> None:
         """Have scores ready of those who wait and are due up to `until` (ms); no older event is expected."""
+        self._note_waiting()
         for _ in range(_MOST_DECODED // _AT_ONCE):
             users = self._taken((until >> _PAGE_BITS) + 1)
             if not users:
@@ -69,14 +78,19 @@ class ScoringAhead:
         else:  # who still waits is prepared for when it is their turn
             self._waiting = {page: users for page, users in self._waiting.items() if page > until >> _PAGE_BITS}
 
-    def _taken(self, before: int) -> Iterable[str]:
-        """Return the users of pages before one, no longer waiting, each once: about so many as are scored at once."""
+    def _note_waiting(self) -> None:
         for scoring in self._scorings():
             for due, user_id in scoring.take_waiting():
                 self._waiting.setdefault(due >> _PAGE_BITS, []).append(user_id)
+
+    def _taken(self, before: int) -> Iterable[str]:
+        """Return the first users of pages before one, no longer waiting, each once: at most as many as scored at once."""
         users = dict[str, None]()
         for page in sorted(page for page in self._waiting if page < before):
-            users |= dict.fromkeys(self._waiting.pop(page))
+            waiting, room = self._waiting.pop(page), _AT_ONCE - len(users)
+            users |= dict.fromkeys(waiting[:room])
+            if len(waiting) > room:
+                self._waiting[page] = waiting[room:]
             if len(users) >= _AT_ONCE:
                 break
         return users

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from segments.conditions.base import Builder
@@ -17,6 +17,7 @@ from segments.models.values import Scalar, Value, compile_feature
 from segments.profile import Profile
 
 Vector = tuple[Scalar, ...]
+_Column = tuple[int, Callable[[Profile, int], Scalar]]  # its place, and what gives its value
 
 
 class Features:
@@ -36,20 +37,23 @@ class Features:
         self.names = tuple(value.name for value in self.values)
         self.numbers = tuple(value.name for value in self.values if value.kind == "number")
         self.categories = tuple(value.name for value in self.values if value.kind == "category")
-        nobody = Profile()
-        self._columns = tuple(
-            (value.feature, value.of, None if value.feature is None else value.of(nobody, 0)) for value in self.values
-        )
+        nobody, asked = Profile(), dict[int | None, list[_Column]]()
+        for place, value in enumerate(self.values):
+            asked.setdefault(value.feature, []).append((place, value.of))
+        self._always = asked.pop(None, [])
+        self._where_known = [(feature, columns) for feature, columns in asked.items() if feature is not None]
+        self._nobody = [value.of(nobody, 0) for value in self.values]
 
     def vector(self, profile: Profile, at: int) -> Vector:
         """Return a user's values at `at` (ms), which is not before the profile's newest event; None is unknown."""
-        known = profile.features  # most users lack most of what can be known: then nothing needs to be asked
-        return tuple(
-            [
-                of(profile, at) if feature is None or feature in known else nothing
-                for feature, of, nothing in self._columns
-            ]
-        )
+        known, values = profile.features, self._nobody.copy()
+        for place, of in self._always:
+            values[place] = of(profile, at)
+        for feature, columns in self._where_known:  # most users lack most of what can be known
+            if feature in known:
+                for place, of in columns:
+                    values[place] = of(profile, at)
+        return tuple(values)
 
 
 def compile_features(spec: FeatureSet, builder: Builder) -> Features:
