@@ -162,7 +162,15 @@ def submitted(kafka: KafkaSettings, definitions: str, now: int, by: str, *, whol
             )
         at, tried = effective_instant(now, newest_event(kafka), 0), challengers(current.models)
         shadow = pinned(definitions, tried) if tried else current.shadow
-    release = history.following("submit", definitions, effective_at=at, shadow=shadow, released_at=now, by=by)
+    release = history.following(
+        "submit",
+        definitions,
+        effective_at=at,
+        shadow=shadow,
+        released_at=now,
+        by=by,
+        refills=current is not None,
+    )
     append(kafka, release)
     return [*known, release]
 

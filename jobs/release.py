@@ -74,14 +74,8 @@ def planned(history: History, intent: Intent, now: int, newest: int | None) -> R
     if current is None:
         raise ReleaseError("no job was started on this control topic yet: segments submit starts one")
     content = _CONTENT[intent.action](history, current, intent)
-    if intent.at is not None and intent.at > now + _FURTHEST_AHEAD_MS:
-        raise ReleaseError(
-            f"--at ({intent.at}) is more than a year ahead, and no other release could take effect before it"
-        )
-    if intent.at is not None and intent.at < current.effective_at:
-        raise ReleaseError(
-            f"--at lies before release {current.number} takes effect (at {current.effective_at}): nothing can hold then"
-        )
+    if intent.at is not None:
+        _refuse_instant(intent.at, current, now)
     at = intent.at if intent.at is not None else effective_instant(now, newest, LIVE_AHEAD_MS)
     return history.following(
         intent.action,
@@ -92,7 +86,22 @@ def planned(history: History, intent: Intent, now: int, newest: int | None) -> R
         by=intent.by,
         note=intent.note or content.note,
         models=content.models,
+        refills=intent.action != "withdraw" and intent.model is None,
     )
+
+
+def _refuse_instant(at: int, current: Release, now: int) -> None:
+    """Raise ReleaseError where a release cannot take effect (ms): far ahead, or before the one that it follows."""
+    if at > now + _FURTHEST_AHEAD_MS:
+        raise ReleaseError(f"--at ({at}) is more than a year ahead, and no other release could take effect before it")
+    number, holds = current.number, time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(current.effective_at // 1_000))
+    if at < current.effective_at <= now:
+        raise ReleaseError(f"--at lies before release {number}, which holds since {holds} UTC: nothing can hold then")
+    if at < current.effective_at:
+        raise ReleaseError(
+            f"--at lies before release {number}, which is still to come, at {holds} UTC: none comes before it. Without"
+            f" --at this one takes its place then; segments rollback takes release {number} back, and holds then too"
+        )
 
 
 class _Content(NamedTuple):

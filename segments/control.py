@@ -34,7 +34,8 @@ class Release(msgspec.Struct, frozen=True, tag_field="kind", tag="release", omit
     `definitions` is the text of a whole `segments.yaml`. `shadow` is one whose new and changed segments are evaluated
     without anybody seeing them; None: none. `released_at` is the wall clock's time in ms. `filled` completes what the
     release before lacked: its definitions are the same, and now all its segments are judged. `models` are the versions
-    that score from then on.
+    that score from then on. With `refills` what an earlier release began with `from_now` is filled in too, where
+    `backfill: replay` asks for it.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Release(msgspec.Struct, frozen=True, tag_field="kind", tag="release", omit
     note: str = ""
     filled: Filled | None = None
     models: tuple[ModelVersion, ...] = ()
+    refills: bool = False
 
 
 class Thresholds(msgspec.Struct, frozen=True, tag_field="kind", tag="thresholds", omit_defaults=True):

@@ -85,6 +85,7 @@ class History:
         by: str = "",
         note: str = "",
         models: tuple[ModelVersion, ...] | None = None,
+        refills: bool = False,
     ) -> Release:
         """Return the release to be written next; it never takes effect before the one that it follows (ms).
 
@@ -103,6 +104,7 @@ class History:
             by,
             note,
             models=scoring,
+            refills=refills,
         )
 
     def before(self, release: Release, older_than: int | None = None) -> Release | None:

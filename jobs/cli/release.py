@@ -257,7 +257,7 @@ def _fill_in(job: Settings, before: Release | None, planned: Release, now: bool)
     wanted = pending(read_history(job.kafka), job.plausibility)
     warming = wanted.backfill.warming if wanted is not None else ()
     if kept := [name for name in kept_already(before, planned) if name not in warming]:
-        typer.echo(f"not filled in, as profiles keep what they read already (docs/release.md): {', '.join(kept)}")
+        typer.echo(f"nothing to fill in, as profiles hold all that they read: {', '.join(kept)}")
     if wanted is None:
         return
     if now:

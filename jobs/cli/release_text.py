@@ -46,7 +46,7 @@ def scheduled(before: Release | None, planned: Release, now: int) -> str | None:
 
 
 def kept_already(before: Release | None, planned: Release) -> list[str]:
-    """Return the segments that now say `backfill: replay` and did not before: what profiles keep is not filled in.
+    """Return the segments that now say `backfill: replay` and did not before; those that lack nothing are told so.
 
     >>> text = "segments: [{name: a, backfill: replay, when: {count: {event: any, within: 1h, gte: 1}}}]"
     >>> kept_already(Release(1, 0, text.replace("replay", "from_now")), Release(2, 5, text))

@@ -55,7 +55,7 @@ def test_the_same_definitions_are_not_released_again(topic: Topic) -> None:
 def test_edited_definitions_hold_from_now_and_the_shadow_stays(topic: Topic, newest: int | None, at: int) -> None:
     topic.records, topic.newest = [Release(1, 0, BUYER, shadow=LOYAL)], newest
     told = submitted(KAFKA, LOYAL, NOW, "ada")
-    assert told[-1] == Release(2, at, LOYAL, LOYAL, "submit", NOW, "ada")
+    assert told[-1] == Release(2, at, LOYAL, LOYAL, "submit", NOW, "ada", refills=True)
     assert told == topic.records
 
 

@@ -24,7 +24,7 @@ SUBMITTED = History([first_release(BUYER)])
 
 def test_a_release_takes_effect_once_all_have_heard_of_it() -> None:
     made = planned(SUBMITTED, Intent("release", LOYAL, by="ada", note="why"), NOW, NOW - 500)
-    assert made == Release(2, NOW + 2_000, LOYAL, action="release", released_at=NOW, by="ada", note="why")
+    assert made == Release(2, NOW + 2_000, LOYAL, action="release", released_at=NOW, by="ada", note="why", refills=True)
 
 
 def test_on_a_recorded_stream_it_takes_effect_after_its_end() -> None:
@@ -43,7 +43,7 @@ def test_on_a_recorded_stream_it_takes_effect_after_its_end() -> None:
         (SUBMITTED, Intent("rollback"), "there is no release before"),
         (SUBMITTED, Intent("rollback", to=9), "there is no such release"),
         (SUBMITTED, Intent("rollback", to=1), "release 1 says the same as release 1"),
-        (History([Release(1, NOW, BUYER)]), Intent("release", LOYAL, at=NOW - 1), "before release 1 takes effect"),
+        (History([Release(1, NOW, BUYER)]), Intent("release", LOYAL, at=NOW - 1), "release 1, which holds since"),
         (History([Release(1, 0, BUYER, LOYAL)]), Intent("shadow", LOYAL), "has the same in the shadow"),
         (SUBMITTED, Intent("release", LOYAL, at=NOW + 367 * DAY), "more than a year ahead"),
     ],
@@ -250,6 +250,16 @@ def test_a_release_that_waits_for_one_to_come_says_so() -> None:
     assert "release 2 is still to come" in (scheduled(history.current, made, NOW) or "")
     assert scheduled(history.current, made, NOW + DAY) is None
     assert scheduled(first_release(BUYER), made, NOW) is None
+
+
+def test_a_release_before_one_to_come_is_refused_with_the_ways_there_are() -> None:
+    history = History([first_release(BUYER), Release(2, NOW + DAY, LOYAL)])
+    other = LOYAL.replace("gte: 1", "gte: 2")
+    with pytest.raises(ReleaseError, match=r"release 2, which is still to come, at .* UTC: .*segments rollback takes"):
+        planned(history, Intent("release", other, at=NOW + 5), NOW, None)
+    with pytest.raises(ReleaseError, match=r"release 2, which holds since .* UTC: nothing can hold then"):
+        planned(history, Intent("release", other, at=NOW + 5), NOW + DAY, None)
+    assert planned(history, Intent("release", other), NOW, None).effective_at == NOW + DAY
 
 
 def test_what_only_people_and_lint_read_moves_nobody() -> None:

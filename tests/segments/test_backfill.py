@@ -7,8 +7,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segments.backfill import Backfill, backfill_of, fill
+from segments.backfill import Backfill, Knowledge, backfill_of, fill
 from segments.changes import Change
+from segments.control import Filled, Release
 from segments.definitions import DefinitionErrors, parse_definitions
 from segments.engine import Engine
 from segments.plan import Plan
@@ -20,6 +21,7 @@ from tests.strategies import Timeline
 from tests.vocabulary import MINUTE, STARTS
 
 WEEK = 7 * 24 * 60 * MINUTE
+OTHER = "segments: [{name: other, when: {count: {event: Other, within: 1m, gte: 1}}}]"
 
 
 def plan_of(text: str, **options: Any) -> Plan:
@@ -27,9 +29,14 @@ def plan_of(text: str, **options: Any) -> Plan:
 
 
 def lacks(new: str, old: str | None = None) -> Backfill:
-    known = plan_of(old) if old else None
-    features = known.features.values() if known else ()
-    return backfill_of(plan_of(new), features, {rule.name: rule.version for rule in known.rules} if known else {})
+    return lacking(plan_of(new), plan_of(old or OTHER))
+
+
+def lacking(plan: Plan, before: Plan) -> Backfill:
+    """What a plan lacks that follows another one, which always held."""
+    knowledge = Knowledge()
+    knowledge.after(Release(1, 0, ""), before)
+    return knowledge.after(Release(2, 0, ""), plan)[0]
 
 
 ONE_DAY = "{count: {event: Order, within: 1d, gte: 1}}"
@@ -144,7 +151,7 @@ def test_filled_in_states_are_those_of_a_run_from_the_start(
     new = {**new, "backfill": "replay"}
     plan = plan_of(yaml.safe_dump(new))
     before = plan_of(yaml.safe_dump({**new, "segments": old["segments"]}))
-    lacking = backfill_of(plan, before.features.values(), {})
+    wanted = lacking(plan, before)
     still = plan_of(yaml.safe_dump(new), warming={rule.name: 1 for rule in plan.rules})
 
     live = Profile()
@@ -159,7 +166,7 @@ def test_filled_in_states_are_those_of_a_run_from_the_start(
 
     always = Profile()
     run(Engine(still), timeline, always, 0, end)
-    fill(plan, lacking, live.features, filled.features, 0)
+    fill(plan, wanted, live.features, filled.features, 0)
     for now in (timeline.until, timeline.until + MINUTE, timeline.until + 4 * MINUTE + 1):
         assert values(plan, live, now) == values(plan, always, now)
 
@@ -197,5 +204,47 @@ def test_filled_in_states_are_those_of_a_run_from_the_start(
 def test_older_than_the_recorded_events_stays_what_was_kept(when: str, kept: Any, filled: Any, joined: Any) -> None:
     plan = plan_of(f"segments: [{{name: a, backfill: replay, when: {{{when}}}}}]")
     states = {1: kept}
-    fill(plan, backfill_of(plan, [], {}), states, {1: filled}, since=20)
+    fill(plan, lacking(plan, plan_of(OTHER)), states, {1: filled}, since=20)
     assert states == {1: joined}
+
+
+MONTH = "count: {event: Order, within: 30d, gte: 3}"
+EVER = "lifetime: {of: count, event: Order, gte: 3}"
+BEGAN = STARTS[0]
+
+
+@pytest.mark.parametrize(
+    ("when", "later", "refills", "is_lacking"),
+    [
+        (MONTH, WEEK, True, True),
+        (MONTH, 5 * WEEK, True, False),  # by then it holds all of its window
+        (EVER, 5 * WEEK, True, True),
+        (EVER, WEEK, False, False),  # a release of before that was so
+    ],
+)
+def test_what_began_with_a_release_is_lacking_until_its_window_is_full(
+    when: str, later: int, refills: bool, is_lacking: bool
+) -> None:
+    plan = plan_of(f"segments: [{{name: a, when: {{{when}}}}}]")
+    replays = plan_of(f"segments: [{{name: a, backfill: replay, when: {{{when}}}}}]")
+    knowledge = Knowledge()
+    knowledge.after(Release(1, 0, ""), plan_of(OTHER))
+    assert not knowledge.after(Release(2, BEGAN, ""), plan)[0]
+    assert not knowledge.after(Release(3, BEGAN + 1, "", refills=True), plan)[0], "nobody asks for it"
+    found, _ = knowledge.after(Release(4, BEGAN + later, "", refills=refills), replays)
+    assert (dict(found.warming), set(found.begun.values())) == (({"a": 1}, {BEGAN}) if is_lacking else ({}, set()))
+    if is_lacking:
+        owed, _ = knowledge.after(Release(5, BEGAN + later + 1, ""), replays)
+        assert owed == found, "whatever comes meanwhile"
+        completion = Release(6, BEGAN + later + 2, "", filled=Filled(5, 1, BEGAN + later + 1, 0, (), 0))
+        assert knowledge.after(completion, replays) == (Backfill(), owed)
+        assert not knowledge.after(Release(7, BEGAN + later + 3, "", refills=True), replays)[0], "it is whole now"
+
+
+@pytest.mark.parametrize(("since", "expected"), [(BEGAN, 7), (BEGAN + 1, 5)])
+def test_a_number_stays_that_is_known_from_further_back_than_the_recorded_events(since: int, expected: int) -> None:
+    plan = plan_of(f"segments: [{{name: a, backfill: replay, when: {{{EVER}}}}}]")
+    (number,) = plan.features
+    states = {number: 5}
+    fill(plan, backfill_of(plan, {number: BEGAN}, {}), states, {number: 7}, since)
+    assert states == {number: expected}

@@ -132,14 +132,18 @@ def assert_as_always(
     file = data.draw(strategies.file_of(new))
     before, after = text({**file, "segments": old}), text({**file, "backfill": "replay"})
     instants = st.integers(events[0][0] - 1, timeline.until) | st.sampled_from([at for at, _ in events])
-    released, complete = sorted((data.draw(instants), data.draw(instants)))
+    began, released, complete = sorted((data.draw(instants), data.draw(instants), data.draw(instants)))
     lateness = data.draw(st.sampled_from((DAY, 0)))
     always, run = Run(Release(1, 0, after), lateness), Run(Release(1, 0, before), lateness)
 
-    heard = data.draw(st.integers(0, sum(at < released for at, _ in events)))
+    heard = data.draw(st.integers(0, sum(at < began for at, _ in events)))
     run.take(events[:heard])
-    run.release(Release(2, released, after))
-    warming = set(run.processor.timeline.backfills.lacking(2).warming)
+    number = 2
+    if data.draw(st.booleans()):  # first without what was before, which then is asked for
+        run.release(Release(2, began, text(file)))
+        number = 3
+    run.release(Release(number, released, after, refills=True))
+    warming = set(run.processor.timeline.backfills.lacking(number).warming)
     so_far = len(run.changes)
     arriving = data.draw(st.permutations(events[heard:])) if lateness else events[heard:]
     in_time = next((place for place, (at, _) in enumerate(arriving) if at >= complete), len(arriving))
@@ -147,8 +151,8 @@ def assert_as_always(
     run.take(arriving[:told])
     assert [each for each in run.changes[so_far:] if each.segment in warming and each.at >= released] == []
 
-    chunks, filled = side_job(run, 2, after, events, released)
-    handed: list[Release | Chunk] = [Release(3, complete, after, action="backfill", filled=filled), *chunks]
+    chunks, filled = side_job(run, number, after, events, released)
+    handed: list[Release | Chunk] = [Release(number + 1, complete, after, action="backfill", filled=filled), *chunks]
     for record in data.draw(st.permutations(handed)) if warming else []:
         if isinstance(record, Release):
             run.release(record)

@@ -53,6 +53,9 @@ def test_a_release_fills_in_what_it_lacks_while_the_job_runs(stack: Stack, tmp_p
         made.send([track(user, "Page", now - 5 * HOUR + each, f"{user}-{each}") for each in range(3) for user in users])
         made.send([track("few", "Page", now)])
         made.wait_for(lambda: made.counter(job, "events") >= 151, "all events to be read")
+        begun = tmp_path / "begun.yaml"
+        begun.write_text(LOYAL.replace("backfill: replay, ", ""))
+        assert "warming" not in segments(made, "release", begun)
         segments(made, "release", new, "--by", "ada", words=["warming: loyal", "51 users handed over"])
         made.wait_for(lambda: sum(map(len, made.changes().values())) >= 150, "everybody to be judged")
         loyal = [change for own in made.changes().values() for change in own if change.segment == "loyal"]

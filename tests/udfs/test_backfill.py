@@ -37,7 +37,8 @@ def handed_over(events: Iterable[Raw]) -> tuple[list[Chunk], Filled]:
     """What a side job finds in events."""
     release = Release(2, RELEASED, NEW)
     plan = still_plan(release)
-    lacking = backfill_of(plan, Plan(parse_definitions(OLD)).features.values(), {})
+    new = plan.features.keys() - Plan(parse_definitions(OLD)).features.keys()
+    lacking = backfill_of(plan, dict.fromkeys(new, RELEASED), {})
     users: dict[str, list[tuple[bytes, int]]] = {}
     for payload in (each.payload for each in events):
         found = json.loads(payload)
