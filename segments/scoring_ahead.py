@@ -84,7 +84,7 @@ class ScoringAhead:
                 self._waiting.setdefault(due >> _PAGE_BITS, []).append(user_id)
 
     def _taken(self, before: int) -> Iterable[str]:
-        """Return the first users of pages before one, no longer waiting, each once: at most as many as scored at once."""
+        """Return the first users of pages before one, no longer waiting, each once: as many as are scored at once."""
         users = dict[str, None]()
         for page in sorted(page for page in self._waiting if page < before):
             waiting, room = self._waiting.pop(page), _AT_ONCE - len(users)

@@ -171,7 +171,7 @@ def _python() -> dict[str, object]:
 def _state(home: Path) -> dict[str, object]:
     return {
         "state.backend.type": "rocksdb",
-        "state.backend.rocksdb.checkpoint.transfer.thread.num": 1,  # Flink's four hide a network's latency: here is none
+        "state.backend.rocksdb.checkpoint.transfer.thread.num": 1,  # Flink's four hide a network's latency
         "execution.checkpointing.storage": "filesystem",
         "execution.checkpointing.dir": (home.parent / "checkpoints").as_uri(),
         "execution.checkpointing.savepoint-dir": (home.parent / "savepoints").as_uri(),

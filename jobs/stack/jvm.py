@@ -9,6 +9,6 @@ COMPILE_LATE = (
     "-XX:Tier4BackEdgeThreshold=400000",
 )
 
-# A JVM that runs for an hour or more compiles a method after a hundredth of the usual calls: what a checkpoint does each
-# ten seconds is compiled for good after 50 of them, not after 5,000, and its memory stays as it is from then on.
+# A JVM that runs for an hour or more compiles a method after a hundredth of the usual calls: what a checkpoint does is
+# compiled for good after 50 of them, not after 5,000, and its memory stays as it is from then on.
 COMPILE_EARLY = ("-XX:CompileThresholdScaling=0.01",)
