@@ -40,6 +40,9 @@ class Inspect(msgspec.Struct, frozen=True, tag_field="kind", tag="inspect", omit
     """A question: what are these users in? `users` names them, else all of the choice are meant.
 
     Each worker looks at `rate` users a second at most. After `until` (ms, wall clock) nobody waits for an answer.
+
+    `told` has for each of `users` the number that the memberships topic is at, 0 for none: then the user's memberships
+    are written there anew, unless the user's newest change is of a lower number. None: nothing is written.
     """
 
     id: str
@@ -47,12 +50,13 @@ class Inspect(msgspec.Struct, frozen=True, tag_field="kind", tag="inspect", omit
     choice: Choice = Choice()
     users: list[str] | None = None
     rate: int = 2_000
+    told: list[int] | None = None
 
 
 class Inspected(msgspec.Struct, frozen=True, tag_field="kind", tag="inspected", omit_defaults=True):
     """Part of a worker's answer, each user as of the moment at which it was written; `done`: it was the last part.
 
-    The worker has looked at `looked` of `of` users so far.
+    The worker has looked at `looked` of `of` users so far; of `written` users it wrote the memberships anew.
     """
 
     id: str
@@ -61,6 +65,7 @@ class Inspected(msgspec.Struct, frozen=True, tag_field="kind", tag="inspected", 
     done: bool = False
     looked: int = 0
     of: int = 0
+    written: int = 0
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
+from segments.changes import Memberships
 from segments.inspection import Inspect, Inspected, Stands, decode_question, encode_inspection, stands
 from udfs.frames import OutputFrame, Target
 from udfs.redis_users import ProfileUsers
 
+_Part = tuple[int, dict[str, Stands], list[Memberships]]  # users looked at, how they stand, what is written anew
 _SLICE_S = 0.05  # of each frame
 _USERS_A_RECORD = 500
 
@@ -18,7 +20,7 @@ class Inspector:
 
     def __init__(self, users: ProfileUsers, clock: Callable[[], float] = time.time) -> None:
         self._users, self._clock = users, clock
-        self._asked: list[tuple[Inspect, Iterator[tuple[int, dict[str, Stands]]], int]] = []
+        self._asked: list[tuple[Inspect, Iterator[_Part], int]] = []
         self._looked, self._since = 0, 0.0
 
     def hear(self, payload: bytes) -> None:
@@ -36,7 +38,7 @@ class Inspector:
             self._since = self._since or now
             if self._looked > (now - self._since) * question.rate:
                 return
-            looked, users = next(answers, (0, {}))
+            looked, users, again = next(answers, (0, {}, []))
             self._looked += looked
             so_far, done = min(self._looked, of), not looked
             if done:
@@ -44,24 +46,35 @@ class Inspector:
                 self._looked, self._since = 0, 0.0
             if users or done:
                 output = OutputFrame()
-                answer = encode_inspection(Inspected(question.id, shards, users, done, so_far, of))
+                failed = output.add_each(output.add_memberships, again)  # before what may yet happen to these users
+                written = len(again) - len(failed)
+                answer = encode_inspection(Inspected(question.id, shards, users, done, so_far, of, written))
                 output.add(Target.INTERNAL, b"inspection", answer, int(now * 1_000))
                 yield output.to_bytes()
 
-    def _answers(self, question: Inspect) -> tuple[Iterator[tuple[int, dict[str, Stands]]], int]:
+    def _answers(self, question: Inspect) -> tuple[Iterator[_Part], int]:
         """Return, bit by bit, how many users were looked at and what those are in who were asked for; and how many."""
         asked = question.users
         if asked is not None:
-            parts = (asked[first : first + _USERS_A_RECORD] for first in range(0, len(asked), _USERS_A_RECORD))
-            return ((len(some), self._stand(some)) for some in parts), len(asked)
+            parts = range(0, len(asked), _USERS_A_RECORD)
+            return (self._named(question, asked, first) for first in parts), len(asked)
         count = self._users.settle()
         ranges = ((first, min(first + _USERS_A_RECORD, count)) for first in range(0, count, _USERS_A_RECORD))
-        return ((_USERS_A_RECORD, self._chosen(question, *each)) for each in ranges), count
+        return ((_USERS_A_RECORD, self._chosen(question, *each), []) for each in ranges), count
+
+    def _named(self, question: Inspect, asked: list[str], first: int) -> _Part:
+        """Look at users by name; who has gone as far as the topic, or further, is written there as they are now."""
+        some = asked[first : first + _USERS_A_RECORD]
+        found = self._memberships(some)
+        told = dict(zip(some, (question.told or ())[first : first + _USERS_A_RECORD], strict=False))
+        again = [each for each in found if each.user_id in told and each.seq >= told[each.user_id]]
+        return len(some), {each.user_id: stands(each) for each in found}, again
 
     def _chosen(self, question: Inspect, first: int, last: int) -> dict[str, Stands]:
         users = [user for user, _ in self._users.seqs(first, last)]
-        return self._stand([user for user in users if question.choice.has(user)])
+        found = self._memberships([user for user in users if question.choice.has(user)])
+        return {each.user_id: stands(each) for each in found}
 
-    def _stand(self, users: list[str]) -> dict[str, Stands]:
-        known = ((user, self._users.memberships(user)) for user in users)
-        return {user: stands(found) for user, found in known if found is not None and found.seq}
+    def _memberships(self, users: list[str]) -> list[Memberships]:
+        known = (self._users.memberships(user) for user in users)
+        return [found for found in known if found is not None and found.seq]

@@ -45,8 +45,13 @@ def choice_of(users: str | None, part: str | None) -> Choice:
     return Choice(int(match[1]) - 1, int(match[2]), first or None, last or None)
 
 
-def compare(settings: Settings, choice: Choice, rate: int, *, with_state: bool, repair: bool) -> Found:
-    """Compare state (`with_state`), memberships topic and Redis; raises Failed when one of them does not answer."""
+def compare(
+    settings: Settings, choice: Choice, rate: int, *, with_state: bool, repair: bool, mends_topic: bool = False
+) -> Found:
+    """Compare state (`with_state`), memberships topic and Redis; raises Failed when one of them does not answer.
+
+    First the job writes to the topic what that lacks, with `mends_topic`; `repair` mends Redis by the topic.
+    """
     import sqlite3
 
     import redis
@@ -56,16 +61,20 @@ def compare(settings: Settings, choice: Choice, rate: int, *, with_state: bool, 
     from jobs.live.report import Found
     from jobs.live.state import compare_state
     from jobs.live.told import no_room, told
+    from jobs.live.topic_side import mend_topic
     from jobs.output_topics import check_memberships
     from jobs.redis_access import connected, said_by_redis
     from jobs.topics import TopicError
 
     found = Found()
     try:
-        if repair:
+        if repair or mends_topic:
             check_memberships(settings.kafka)  # of whom the topic says nothing is taken out of Redis
         with bars() as shown, told(settings, choice, shown.of_total("memberships topic")) as topic:
             typer.echo(f"{len(topic.table):,} users are in a segment, as the memberships topic says", err=True)
+            if mends_topic:
+                written, of = mend_topic(settings, topic, choice, rate, shown.of_total("written anew"))
+                typer.echo(f"the job wrote {written:,} of {of:,} users to the memberships topic anew", err=True)
             if with_state:
                 compare_state(settings, topic, choice, rate, found, shown.of_total("state"))
             if settings.redis.enabled:
@@ -143,7 +152,7 @@ def rebuild(
     tell(found, "Redis says what the memberships topic says")
 
 
-def reconcile_live(settings: Settings, choice: Choice, rate: int, *, repair: bool) -> None:
+def reconcile_live(settings: Settings, choice: Choice, rate: int, *, repair: bool, mends_topic: bool) -> None:
     """Compare the running job's state, the memberships topic and Redis, and say what differs; raises typer.Exit."""
-    found = compare(settings, choice, rate, with_state=True, repair=repair)
+    found = compare(settings, choice, rate, with_state=True, repair=repair, mends_topic=mends_topic)
     tell(found, "state = memberships topic" + (" = Redis" if settings.redis.enabled else ""))

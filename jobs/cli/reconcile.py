@@ -36,6 +36,12 @@ def reconcile(
     part: SliceOption = None,
     rate: RateOption = RATE,
     repair: Annotated[bool, typer.Option("--repair", help="With --live: write to Redis what the topic says.")] = False,
+    repair_topic: Annotated[
+        bool,
+        typer.Option(
+            "--repair-topic", help="With --live: have the job write to the memberships topic what that lacks."
+        ),
+    ] = False,
 ) -> None:
     """Replay the events topic and compare with the changes, the memberships and Redis, per user and in order.
 
@@ -60,10 +66,12 @@ def reconcile(
     overrides |= {name: value for name, value in given.items() if value is not None}
     environment = {**os.environ, **overrides}
     if live:
-        reconcile_live(settings_only(settings, environment), choice_of(users, part), rate, repair=repair)
+        reconcile_live(
+            settings_only(settings, environment), choice_of(users, part), rate, repair=repair, mends_topic=repair_topic
+        )
         return
-    if users or part or repair:
-        raise BadInput("--users, --slice and --repair belong to --live")
+    if users or part or repair or repair_topic:
+        raise BadInput("--users, --slice, --repair and --repair-topic belong to --live")
     job, checked = checked_settings(settings, definitions, environment)
     try:
         told = records_told(job.kafka) if definitions is None else []

@@ -18,15 +18,21 @@ _VALID_MS = 15 * 60_000
 
 
 def ask(
-    settings: Settings, choice: Choice, *, users: list[str] | None = None, rate: int = 2_000
+    settings: Settings,
+    choice: Choice,
+    *,
+    users: list[str] | None = None,
+    rate: int = 2_000,
+    told: list[int] | None = None,
 ) -> Iterator[Inspected]:
     """Yield the answers of all workers, as they come; raises TopicError, also when a worker says nothing for a minute.
 
-    `users` are asked for by name, else all of the choice; each worker looks at `rate` users a second.
+    `users` are asked for by name, else all of the choice; each worker looks at `rate` users a second. With `told` they
+    are written to the memberships topic anew, whose newest change is not below the number there.
     """
     kafka = settings.kafka
     now = int(time.time() * 1_000)
-    question = Inspect(uuid.uuid4().hex, now + _VALID_MS, choice, users, rate)
+    question = Inspect(uuid.uuid4().hex, now + _VALID_MS, choice, users, rate, told)
     patience = _SILENCE_S + 3 * settings.flink.checkpoint_interval / 1_000
     left = set(range(settings.flink.shards))
     with TopicReader(

@@ -16,6 +16,8 @@ from typer.testing import CliRunner, Result
 
 from jobs.cli import app
 from jobs.stack.stack import Stack
+from segments.changes import decode_memberships
+from segments.inspection import stands
 from tests.stack.commands import ended
 from tests.stack.support import Pipeline, pipeline, track
 
@@ -106,8 +108,19 @@ def test_what_was_broken_is_found_and_mended_under_load(stack: Stack, tmp_path: 
             assert (found.exit_code, told_of(found) - {"q7", "q8"}) == (1, IN_REDIS), found.output
             assert {"q7", "q8"} <= told_of(found), found.output
             ended(found, "user q2: the memberships topic is at change 1, Redis has no such user", code=1)
+            ahead = newest(made, "q9")
+            write(made, ahead, ahead.value.replace(b'"seq":1', b'"seq":3'))
+            changes = {user: len(own) for user, own in made.changes().items() if user in QUIET}
+            part = reconcile(made, "--users", "q..z", "--repair-topic")
+            assert told_of(part) == {"q9", *(user for user in IN_REDIS if user > "q")}, part.output
+            ended(part, "the job wrote 2 of 2 users", "user q9: the memberships topic is at change 3, ", code=1)
             for each in broken:
-                write(made, each, each.value)
+                assert stands(decode_memberships(newest(made, key_of(each)).value)) == stands(
+                    decode_memberships(each.value)
+                )
+            assert newest(made, "q9").value == ahead.value.replace(b'"seq":1', b'"seq":3'), "nobody is moved back"
+            assert {user: len(own) for user, own in made.changes().items() if user in QUIET} == changes
+            write(made, ahead, ahead.value)
             rest = run(made, "redis", "rebuild", "--dry-run", "--users", "q..z")
             assert told_of(rest) == {user for user in IN_REDIS if user > "q"}, rest.output
             mended = run(made, "redis", "rebuild")
@@ -118,6 +131,11 @@ def test_what_was_broken_is_found_and_mended_under_load(stack: Stack, tmp_path: 
             client.flushdb()
             ended(run(made, "redis", "rebuild"))
             assert set(client.zrange("segment:seen", 0, -1)) >= set(QUIET)
+
+
+def key_of(record: ConsumerRecord) -> str:
+    key: bytes = record.key
+    return key.decode()
 
 
 def newest(made: Pipeline, user: str) -> ConsumerRecord:

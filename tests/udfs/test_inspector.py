@@ -1,7 +1,11 @@
 """What a worker answers about its users, when, and how fast."""
 
-from segments.changes import Membership, Memberships
+import pytest
+
+from segments.changes import Membership, Memberships, decode_memberships
 from segments.inspection import Choice, Inspect, answer_to, encode_inspection
+from tests.udfs.wire import read_output
+from udfs.frames import Target
 from udfs.inspector import Inspector
 
 
@@ -71,6 +75,34 @@ def test_a_choice_and_names() -> None:
     assert heard(named)[0] == {"u1"}
     clock.now += 1
     assert heard(named) == (set(), True)
+
+
+def test_who_is_not_behind_of_the_topic_is_written_there_anew_before_the_answer() -> None:
+    clock = Clock()
+    inspector = asked(clock, users=["u1", "u2", "u3", "u10", "u5000"], told=[0, 2, 3, 0, 0])
+    (frame,) = inspector.tell([0, 1])
+    *memberships, answer = read_output(frame)
+    assert [each.target for each in memberships] == [Target.MEMBERSHIPS] * 2
+    written = [decode_memberships(each.value or b"") for each in memberships]
+    assert [(each.user_id, each.seq) for each in written] == [("u1", 2), ("u2", 2)], "nobody goes back, as u3 would"
+    assert answer.target == Target.INTERNAL
+    said = answer_to("q", answer.value)
+    assert said is not None
+    assert (said.written, set(said.users)) == (2, {"u1", "u2", "u3"})
+    assert b"".join(inspector.tell([0, 1])).count(b"segment_version") == 0, "once"
+
+
+def test_who_is_in_no_segment_any_more_gets_a_tombstone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Users, "memberships", lambda _, user_id: Memberships(user_id, 4, 5, {}))
+    (frame,) = asked(Clock(), users=["u1"], told=[3]).tell([0])
+    gone, _ = read_output(frame)
+    assert (gone.target, gone.key, gone.value) == (Target.MEMBERSHIPS, b"u1", None)
+
+
+def test_a_question_writes_nothing() -> None:
+    for question in ({"users": ["u1", "u2"]}, {}):
+        (frame, *_) = asked(Clock(), **question).tell([0])
+        assert [each.target for each in read_output(frame)] == [Target.INTERNAL]
 
 
 def test_no_faster_than_was_asked_for() -> None:
