@@ -1,6 +1,10 @@
-"""Random definitions and timelines over a small vocabulary whose windows collide with the spacing of the events."""
+"""Random definitions and timelines over a small vocabulary whose windows collide with the spacing of the events.
+
+Strategies are made once: Hypothesis looks through each new one before it draws, which took longer than what is tested.
+"""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -26,6 +30,7 @@ def comparisons(
     return st.builds(lambda name, limit: {name: limit}, st.sampled_from(names), st.sampled_from(limits))
 
 
+@cache
 def predicates() -> st.SearchStrategy:
     """A test of one property."""
     return st.sampled_from(
@@ -51,6 +56,7 @@ def predicates() -> st.SearchStrategy:
     )
 
 
+@cache
 def names() -> st.SearchStrategy:
     """An event name, a list of them, or any."""
     several = st.lists(st.sampled_from(EVENTS), min_size=1, max_size=2, unique=True)
@@ -59,6 +65,7 @@ def names() -> st.SearchStrategy:
     )
 
 
+@cache
 def selections() -> st.SearchStrategy:
     """`event` and perhaps `where`, as a kind's arguments have them."""
     return st.one_of(
@@ -67,6 +74,7 @@ def selections() -> st.SearchStrategy:
     )
 
 
+@cache
 def selectors() -> st.SearchStrategy:
     """A selector: a name or a mapping."""
     return st.one_of(st.sampled_from(EVENTS), st.sampled_from(EVENTS), selections())
@@ -158,6 +166,7 @@ def _local_times() -> st.SearchStrategy:
     return st.one_of(_fixed(hours=hours), _fixed(days=days), _fixed(hours=hours, days=days))
 
 
+@cache
 def measures() -> st.SearchStrategy:
     """A number of a user, as thresholds compare it."""
     several = _merged(selections(), NUMBER, WINDOW)
@@ -176,6 +185,7 @@ def measures() -> st.SearchStrategy:
     return st.one_of(*(st.fixed_dictionaries({kind: made}) for kind, made in kinds.items()))
 
 
+@cache
 def thresholds() -> st.SearchStrategy:
     """A threshold; which bound it has at what instant is drawn apart (`bounds`)."""
     bound = st.one_of(_fixed(percentile=(80, 50.5)), _fixed(top=("20%",)), _fixed(mean_plus_sd=(1, -2)))
@@ -209,11 +219,13 @@ LEAVES: dict[str, st.SearchStrategy] = {
 }
 
 
+@cache
 def conditions_of(kind: str) -> st.SearchStrategy:
     """A condition of one kind."""
     return LEAVES[kind].map(lambda arguments: {kind: arguments})
 
 
+@cache
 def conditions(known: tuple[str, ...] = (), depth: int = 2) -> st.SearchStrategy:
     """A condition of any kind, nested up to a depth, referring to known segments only."""
     leaves = st.one_of(*(conditions_of(kind) for kind in LEAVES))
@@ -231,6 +243,7 @@ def conditions(known: tuple[str, ...] = (), depth: int = 2) -> st.SearchStrategy
     )
 
 
+@cache
 def confidences() -> st.SearchStrategy:
     """A decaying confidence."""
     return _merged(
@@ -239,6 +252,7 @@ def confidences() -> st.SearchStrategy:
     )
 
 
+@cache
 @st.composite
 def segments(
     draw: st.DrawFn, name: str, when: st.SearchStrategy, exit_when: st.SearchStrategy, known: tuple[str, ...] = ()
@@ -256,6 +270,7 @@ def segments(
     return segment
 
 
+@cache
 @st.composite
 def definitions(draw: st.DrawFn, depth: int = 2) -> dict[str, Any]:
     """One to four segments that may refer to each other, in any order in the file."""
@@ -280,6 +295,7 @@ def file_of(draw: st.DrawFn, made: list[dict[str, Any]]) -> dict[str, Any]:
     return file
 
 
+@cache
 @st.composite
 def plain_definitions(draw: st.DrawFn, kind: str) -> dict[str, Any]:
     """Two segments of one kind with no modifiers."""
@@ -287,6 +303,12 @@ def plain_definitions(draw: st.DrawFn, kind: str) -> dict[str, Any]:
     return draw(file_of(made))
 
 
+DETAILS = _maybe(detail=({"size": "L"}, {}, "L"), tags=(["new"], "renewed", ["old", "newer"]))
+TRAITS = _maybe(plan=("pro", "free", 3, ["r"], None), home=({"city": "pro"}, {"city": "free"}, {}))
+CONTEXTS = _maybe(device=({"type": "pro"}, {"type": "free"}, {"type": None}), screen=(1, 3, "pro"), timezone=ZONES)
+
+
+@cache
 @st.composite
 def calls(draw: st.DrawFn) -> dict[str, Any]:
     """The contents of one event, with no user and no time."""
@@ -302,18 +324,15 @@ def calls(draw: st.DrawFn) -> dict[str, Any]:
     if not draw(st.integers(0, 2)):
         properties["grade"] = draw(st.sampled_from(GRADES))
     if shape == 1:
-        properties |= draw(_maybe(detail=({"size": "L"}, {}, "L"), tags=(["new"], "renewed", ["old", "newer"])))
+        properties |= draw(DETAILS)
     if shape == 2:
-        call["traits"] = draw(
-            _maybe(plan=("pro", "free", 3, ["r"], None), home=({"city": "pro"}, {"city": "free"}, {}))
-        )
+        call["traits"] = draw(TRAITS)
     if shape in (3, 4):
-        call["context"] = draw(
-            _maybe(device=({"type": "pro"}, {"type": "free"}, {"type": None}), screen=(1, 3, "pro"), timezone=ZONES)
-        )
+        call["context"] = draw(CONTEXTS)
     return call | {"properties": properties}
 
 
+@cache
 @st.composite
 def timelines(draw: st.DrawFn, disorder: bool = False, most: int = 25) -> Timeline:
     """Up to 25 events, whole minutes apart or a millisecond beside; with disorder some are up to ten minutes late."""
