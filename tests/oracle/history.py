@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from tests.oracle.values import fulfils, reach
+from tests.oracle.values import fulfils, key, reach
 
 CALL_NAMES = {"page": "Page Viewed", "screen": "Screen Viewed", "identify": "Identify", "alias": "Alias"}
 SESSION_STARTED = "Session Started"
@@ -21,10 +21,17 @@ class Event:
     raw: dict[str, Any]
     made: bool = False
     verdicts: dict[int, bool] = field(default_factory=dict, compare=False)
+    keys: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def value(self, path: str) -> Any:
         """The property at a path, None where missing."""
         return reach(self.raw.get("properties") or {}, path)
+
+    def key(self, path: str) -> Any:
+        """What the property at a path is compared by (remembered: a sequence compares each event with all others)."""
+        if path not in self.keys:
+            self.keys[path] = key(self.value(path))
+        return self.keys[path]
 
     def matches(self, selector: Any) -> bool:
         """Whether a selector picks this event (remembered by the selector's identity: definitions outlive a run)."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.oracle.history import Event, History
-from tests.oracle.values import duration_ms, key
+from tests.oracle.values import duration_ms
 
 
 def matches(arguments: dict[str, Any], history: History) -> set[tuple[int, int]]:
@@ -51,7 +51,7 @@ class Search:
         for place in range(last + 1, len(self.events)):
             event = self.events[place]
             in_time = limit is None or event.t - self.events[last].t <= limit
-            if in_time and self.joined(event, first) and event.matches(wanted):
+            if event.matches(wanted) and in_time and self.joined(event, first):
                 yield place
 
     def broken(self, between: list[Event], barred: list[Any], first: Event) -> bool:
@@ -64,7 +64,7 @@ class Search:
 
     def joined(self, event: Event, first: Event) -> bool:
         """Whether two events have the same value of `per`."""
-        return self.path is None or key(event.value(self.path)) == key(first.value(self.path))
+        return self.path is None or event.key(self.path) == first.key(self.path)
 
     def of_none(self, event: Event) -> bool:
         """Whether an event lacks the property of `per`."""

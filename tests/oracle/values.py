@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
@@ -11,6 +12,7 @@ MICRO = Decimal("0.000001")
 WIDE = Context(prec=700)
 
 
+@cache
 def duration_ms(text: str) -> int:
     """Milliseconds of a duration such as `1h30m`."""
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", text)
