@@ -6,7 +6,7 @@ import pytest
 
 from jobs.stack.flink_cluster import flink_environment
 from jobs.stack.flink_config import ClusterSize, taskmanager_command
-from jobs.stack.jvm import COMPILE_EARLY, COMPILE_LATE
+from jobs.stack.jvm import CLIENT_JVM, COMPILE_EARLY, COMPILE_LATE
 
 
 @pytest.fixture
@@ -32,3 +32,12 @@ def test_a_hundred_threads_share_two_arenas_unless_the_environment_says_otherwis
     assert flink_environment(home, Path("jdk"))["MALLOC_ARENA_MAX"] == "2"
     monkeypatch.setenv("MALLOC_ARENA_MAX", "8")
     assert flink_environment(home, Path("jdk"))["MALLOC_ARENA_MAX"] == "8"
+
+
+def test_a_client_compiles_quickly_unless_the_environment_says_otherwise(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JVM_ARGS", raising=False)
+    assert flink_environment(home, Path("jdk"))["JVM_ARGS"] == CLIENT_JVM
+    monkeypatch.setenv("JVM_ARGS", "-Xmx1g")
+    assert flink_environment(home, Path("jdk"))["JVM_ARGS"] == "-Xmx1g"
