@@ -74,7 +74,8 @@ class DueOrder:
             counts[number] = NEVER
             if due_of(number) <= instant:
                 yield number
-            self.schedule(number, due_of(number))
+            if (due := due_of(number)) < NEVER:
+                self.schedule(number, due)
         if self._entries > 2 * len(counts) + _SLACK:
             self._forget_outdated()
 
@@ -121,12 +122,23 @@ class DueOrder:
         self._open_until = max(self._open_until, until)
         while self._closed and self._closed[0] <= self._open_until:
             page = heappop(self._closed)
-            numbers = self._pages.pop(page)
-            self._entries -= len(numbers)
-            for number in numbers:
-                if self._counts[number] == page << _PAGE_BITS:
-                    self._counts[number] = NEVER
-                    self.schedule(number, self._due_of(number))
+            self._open(self._pages.pop(page), page << _PAGE_BITS)
+
+    def _open(self, numbers: Sequence[int], start: int) -> None:
+        """Put those into the exact order whose entry counts in the page that begins at `start` (ms)."""
+        counts, due_of, users, found = self._counts, self._due_of, self._users, list[tuple[int, str, int]]()
+        for number in numbers:
+            if counts[number] == start:
+                counts[number] = NEVER
+                due = due_of(number)
+                if due >> _PAGE_BITS <= self._open_until:
+                    counts[number] = due
+                    found.append((due, users[number], number))
+                else:
+                    self.schedule(number, due)
+        self._entries += len(found) - len(numbers)
+        self._exact += found
+        self._exact.sort()  # which makes a heap, too: for a whole page that is less work than one push for each
 
     def _forget_outdated(self) -> None:
         """Write the order anew: it stays bounded for ever, however often users are scheduled."""

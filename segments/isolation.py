@@ -75,13 +75,14 @@ class Isolation:
         `settled` are the profile's bytes, where nothing has happened to it since it was made of them.
         """
         self._profiles.recent.note_time(user_id, profile, until, settled)
-        was = mark(profile, changes)
+        told, clock, seq, shadow_seq = len(changes), profile.clock, profile.seq, profile.shadow_seq
         before = None if profile.release == self._timeline.newest else encode_profile(profile)
         try:
             self._timeline.advance(user_id, profile, until, changes)
         except Exception as error:  # noqa: BLE001 - a bug concerns one user
-            failed = _Failed(changes[was.told :], definition_of(error))
-            del changes[was.told :]
+            was = Mark(told, clock, seq, shadow_seq)
+            failed = _Failed(changes[told:], definition_of(error))
+            del changes[told:]
             if before is None:
                 time_alone = self._timeline.engine(profile.release).plan.decoder.made(user_id, "", was.clock)
                 self._rebuild(time_alone, profile, was, failed, changes)

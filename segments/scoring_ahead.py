@@ -99,7 +99,7 @@ class ScoringAhead:
         """Have scores ready of a user who is due, and if that is not so yet, of all who are due up to `until` (ms)."""
         scorings = self._timeline.engine(profile.release).scorings if self._timeline.knows(profile.release) else ()
         for scoring in scorings:
-            if not scoring.is_ready(user_id, profile, until):
+            if scoring.lacks(user_id, profile, until):
                 next_ones = self._profiles.due_between(profile.due - 1, until, _AT_ONCE)
                 self._prepare([user_id, *(each for _, each in next_ones)], until)
                 return

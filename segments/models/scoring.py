@@ -97,18 +97,18 @@ class Scoring:
             return True
         return bisect_right(bounds, was) != bisect_right(bounds, found)
 
-    def is_ready(self, user_id: str, profile: Profile, until: int) -> bool:
-        """Say whether a user is prepared for, or need not be: is not to be scored up to `until` (ms)."""
+    def lacks(self, user_id: str, profile: Profile, until: int) -> bool:
+        """Say whether a user is to be scored up to `until` (ms) and was not prepared for."""
         score = profile.features.get(self.feature)
-        if score is None or score[NEXT] > until:
-            return True
-        ready = self._scored.ready.get(user_id)
-        return ready is not None and ready.at == score[NEXT]
+        return score is not None and score[NEXT] <= until and user_id not in self._scored.ready
 
     def prepare_ahead(self, user_id: str, profile: Profile, until: int) -> None:
         """Have a user scored ahead with the next ones, if that is due up to `until` (ms) and was not done."""
-        if not self.is_ready(user_id, profile, until):
-            due = self.due(profile)
+        score = profile.features.get(self.feature)
+        if score is None or (due := score[NEXT]) > until:
+            return
+        ready = self._scored.ready.get(user_id)
+        if ready is None or ready.at != due:
             self._prepared.append((user_id, due, self._features.vector(profile, due)))
 
     def score_ahead(self) -> None:
