@@ -29,7 +29,7 @@ from jobs.stack.signals import exit_on_signals
 
 CASE = "faults_soak"
 SETTLING = 0.2  # of the run: thirty days of event time
-WARM_UP = 0.5  # of the run: Java compiles a method after 200 calls, which for what a checkpoint does is half an hour
+WARM_UP = 0.5  # of the run: what a checkpoint does is compiled for good after 50 of them
 SAMPLE_S = 10.0
 _LONGEST_WINDOW_DAYS = 30
 _FEWEST_USERS = 50
