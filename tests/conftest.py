@@ -36,10 +36,7 @@ def pytest_collection_finish() -> None:
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """The real Kafka, Redis and Flink, started once for all tests; the logs stay when a test fails."""
     run = f"test-{os.getpid()}"
-    often = {
-        "metrics.fetcher.update-interval": "1000"
-    }  # ms; Flink's ten seconds are waited for by each test that counts
-    with Stack.start(ROOT, run, flink_options=often) as running:
+    with Stack.start(ROOT, run) as running:
         yield running
         pids = [member.pid for process in running._table for member in process.members()]
     assert pids
