@@ -120,25 +120,28 @@ class DueOrder:
 
     def _open_pages(self, until: int) -> None:
         self._open_until = max(self._open_until, until)
+        found = list[tuple[int, str, int]]()
         while self._closed and self._closed[0] <= self._open_until:
             page = heappop(self._closed)
-            self._open(self._pages.pop(page), page << _PAGE_BITS)
+            found += self._opened(self._pages.pop(page), page << _PAGE_BITS)
+        if found:
+            self._entries += len(found)
+            self._exact += found
+            self._exact.sort()  # once, for however many pages: a heap, too, and less work than one push for each
 
-    def _open(self, numbers: Sequence[int], start: int) -> None:
-        """Put those into the exact order whose entry counts in the page that begins at `start` (ms)."""
-        counts, due_of, users, found = self._counts, self._due_of, self._users, list[tuple[int, str, int]]()
+    def _opened(self, numbers: Sequence[int], start: int) -> Iterator[tuple[int, str, int]]:
+        """Yield the exact entries of those whose entry counts in the page that begins at `start` (ms)."""
+        counts, due_of, users = self._counts, self._due_of, self._users
+        self._entries -= len(numbers)
         for number in numbers:
             if counts[number] == start:
                 counts[number] = NEVER
                 due = due_of(number)
                 if due >> _PAGE_BITS <= self._open_until:
                     counts[number] = due
-                    found.append((due, users[number], number))
+                    yield due, users[number], number
                 else:
                     self.schedule(number, due)
-        self._entries += len(found) - len(numbers)
-        self._exact += found
-        self._exact.sort()  # which makes a heap, too: for a whole page that is less work than one push for each
 
     def _forget_outdated(self) -> None:
         """Write the order anew: it stays bounded for ever, however often users are scheduled."""
