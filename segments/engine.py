@@ -10,7 +10,6 @@ from msgspec import UNSET
 from segments.changes import MODEL, THRESHOLD, TIMER, Action, Cause, Change, Membership, Memberships
 from segments.conditions.base import FALLS, RISES, UNKNOWN
 from segments.events import SESSION_STARTED, Event
-from segments.features.scored import NEXT
 from segments.hierarchy import children_first
 from segments.message_ids import seen_before
 from segments.plan import Plan
@@ -99,9 +98,7 @@ class Engine:
         for scoring in self.scorings:
             if moved:
                 scoring.moved(user_id, profile, moved, now)
-            score = profile.features.get(scoring.feature)
-            if score is not None and score[NEXT] < profile.due:
-                profile.due = score[NEXT]
+            profile.due = min(profile.due, scoring.due(profile))
 
     def _start_session(self, profile: Profile, event: Event) -> list[int]:
         """Apply the made event of a session's start; returns the ids of watched features that it moved."""

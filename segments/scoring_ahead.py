@@ -36,9 +36,10 @@ class ScoringAhead:
 
     def follow(self) -> None:
         """Note that the timeline has other releases."""
-        delays = [each.version.delay for each in self._scorings()]
-        for each in self._scorings():
+        scorings = list(self._scorings())
+        for each in scorings:
             each.together()
+        delays = [each.version.delay for each in scorings]
         self.wanted = bool(delays)
         self._span = min([_MOST_MS, *(delay * 2 // 3 for delay in delays)])  # what happens before would be for nothing
         self._note_waiting()

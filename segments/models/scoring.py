@@ -99,16 +99,16 @@ class Scoring:
 
     def lacks(self, user_id: str, profile: Profile, until: int) -> bool:
         """Say whether a user is to be scored up to `until` (ms) and was not prepared for."""
-        score = profile.features.get(self.feature)
-        return score is not None and score[NEXT] <= until and user_id not in self._scored.ready
+        due = self.due(profile)
+        if due > until:
+            return False
+        ready = self._scored.ready.get(user_id)
+        return ready is None or ready.at != due
 
     def prepare_ahead(self, user_id: str, profile: Profile, until: int) -> None:
         """Have a user scored ahead with the next ones, if that is due up to `until` (ms) and was not done."""
-        score = profile.features.get(self.feature)
-        if score is None or (due := score[NEXT]) > until:
-            return
-        ready = self._scored.ready.get(user_id)
-        if ready is None or ready.at != due:
+        if self.lacks(user_id, profile, until):
+            due = self.due(profile)
             self._prepared.append((user_id, due, self._features.vector(profile, due)))
 
     def score_ahead(self) -> None:
