@@ -24,11 +24,16 @@ def audit_of(record: Record) -> Audit | None:
         return None
 
 
-def refused_releases(kafka: KafkaSettings) -> dict[tuple[int, int], ReleaseRefused]:
-    """Return the releases that the job refused, by number and instant (ms); raises TopicError."""
+def all_audits(kafka: KafkaSettings) -> list[Audit]:
+    """Return all that the job has said so far, nothing where there is no topic; raises TopicError."""
     try:
         with audit_reader(kafka) as reader:
             said = [audit_of(record) for record in reader.to_the_end()]
     except NoTopic:
-        return {}
-    return refusals(each for each in said if each is not None)
+        return []
+    return [each for each in said if each is not None]
+
+
+def refused_releases(kafka: KafkaSettings) -> dict[tuple[int, int], ReleaseRefused]:
+    """Return the releases that the job refused, by number and instant (ms); raises TopicError."""
+    return refusals(all_audits(kafka))

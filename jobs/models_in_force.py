@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from jobs.audit_topic import audit_of, audit_reader
+from jobs.audit_topic import all_audits
 from jobs.control_topic import answers, read_history
 from jobs.settings import KafkaSettings
-from jobs.topics import NoTopic, TopicError
-from segments.audit import Audit
+from jobs.topics import TopicError
 from segments.history import History
 from segments.models.health import TakenOut, failed_versions, taken_out
 from segments.models.released import ModelVersion
@@ -99,7 +98,7 @@ def models_in_force(kafka: KafkaSettings) -> InForce:
 def taken_out_by_the_job(kafka: KafkaSettings) -> list[TakenOut]:
     """Return the versions that the job took out of force by itself, oldest first; raises NoJob, TopicError."""
     history = _history(kafka)
-    return taken_out(history, _said(kafka)) if failed_versions(history) else []
+    return taken_out(history, all_audits(kafka)) if failed_versions(history) else []
 
 
 def _history(kafka: KafkaSettings) -> History:
@@ -114,11 +113,3 @@ def _history(kafka: KafkaSettings) -> History:
     if history.current is None:
         raise NoJob(f"no job was started on '{topic}' at {servers}")
     return history
-
-
-def _said(kafka: KafkaSettings) -> list[Audit | None]:
-    try:
-        with audit_reader(kafka) as reader:
-            return [audit_of(record) for record in reader.to_the_end()]
-    except NoTopic:  # somebody deleted it: the releases say enough
-        return []

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from jobs.audit_topic import audit_of, audit_reader
+from jobs.audit_topic import all_audits
 from jobs.cli import app
 from jobs.cli.train import identity
 from jobs.control_topic import read_history
@@ -159,8 +159,7 @@ def test_a_challenger_its_swap_under_load_and_its_failure(stack: Stack, tmp_path
         made.await_changes("u49", 3)
         stack.stop_with_savepoint(job)
         compare(scene, T + 20 * MINUTE)
-        with audit_reader(scene.settings.kafka) as reader:
-            said = [each for each in map(audit_of, reader.to_the_end()) if isinstance(each, ModelFailed)]
+        said = [each for each in all_audits(scene.settings.kafka) if isinstance(each, ModelFailed)]
         assert said[-1].release == scene.newest.number, said
         (event,) = taken_out_by_the_job(scene.settings.kafka)
         assert (event.name, event.version, event.release) == ("churn_risk", 2, scene.newest)

@@ -9,15 +9,14 @@ import yaml
 from kafka import KafkaProducer
 from typer.testing import CliRunner
 
-from jobs.audit_topic import audit_of, audit_reader
+from jobs.audit_topic import all_audits
 from jobs.cli import app
 from jobs.cli.inputs import checked_settings
 from jobs.cli.schedule_work import Work
 from jobs.cli.watching import Read
 from jobs.control_topic import read_history
-from jobs.settings import Settings
 from jobs.stack.stack import Stack
-from segments.audit import Audit, ReleaseDone
+from segments.audit import ReleaseDone
 from segments.models.loader import load_models
 from tests.stack.commands import ended
 from tests.stack.support import Pipeline, pipeline, track
@@ -73,14 +72,8 @@ def test_models_are_trained_released_and_watched_and_churn_is_counted(stack: Sta
         newest = read_history(job.kafka).current
         assert newest is not None
         assert [each.label for each in newest.models] == ["odd:1"]
-        assert any(isinstance(said, ReleaseDone) and said.number == newest.number for said in audits(job))
+        assert any(isinstance(said, ReleaseDone) and said.number == newest.number for said in all_audits(job.kafka))
         source, registry = Read(None, None, job, checked), Registry(str(tmp_path / "registry"))
         work = Work(load_models(tmp_path / "models.yaml"), registry, source, None, ())
         with work.reading(source):
             assert work.drift("odd").said.startswith("version 1, in force: ")
-
-
-def audits(job: Settings) -> list[Audit | None]:
-    """What the job has said of the releases it was told."""
-    with audit_reader(job.kafka) as reader:
-        return [audit_of(record) for record in reader.to_the_end()]
