@@ -13,17 +13,15 @@ _SLACK = 1_024
 class DueOrder:
     """Users by number with the instants (ms) at which they fall due; `due_of` says what is true of a number now.
 
-    A user has one entry that counts, never later than the due; `take` moves it on when the due was put off.
+    A user has one entry that counts, never later than the due; whoever takes it schedules the user anew.
 
     >>> dues = {0: 1_764_000_000_500, 1: 1_764_000_000_100}
     >>> order = DueOrder(["u0", "u1"], dues.__getitem__)
     >>> for number, due in dues.items():
     ...     order.add()
     ...     order.schedule(number, due)
-    >>> for number in order.take(1_764_000_000_200):
-    ...     print(number, dues.pop(number))
-    ...     dues[number] = NEVER
-    1 1764000000100
+    >>> list(order.take(1_764_000_000_200))
+    [(1764000000100, 1)]
     """
 
     def __init__(self, users: Sequence[str], due_of: Callable[[int], int]) -> None:
@@ -62,20 +60,20 @@ class DueOrder:
             return
         self._entries += 1
 
-    def take(self, until: int) -> Iterator[int]:
-        """Return the numbers due up to `until` (ms) by due, then user; whoever takes one moves its due on."""
+    def take(self, until: int) -> Iterator[tuple[int, int]]:
+        """Return when (ms) who is scheduled up to `until` (ms), by instant, then user; each must be scheduled anew.
+
+        What is true of a number may have been put off since.
+        """
         self._open_pages(until >> _PAGE_BITS)
-        exact, counts, due_of = self._exact, self._counts, self._due_of
+        exact, counts = self._exact, self._counts
         while exact and exact[0][0] <= until:
             instant, _, number = heappop(exact)
             self._entries -= 1
             if counts[number] != instant:
                 continue
             counts[number] = NEVER
-            if due_of(number) <= instant:
-                yield number
-            if (due := due_of(number)) < NEVER:
-                self.schedule(number, due)
+            yield instant, number
         if self._entries > 2 * len(counts) + _SLACK:
             self._forget_outdated()
 

@@ -10,6 +10,7 @@ from msgspec import UNSET
 from segments.changes import MODEL, THRESHOLD, TIMER, Action, Cause, Change, Membership, Memberships
 from segments.conditions.base import FALLS, RISES, UNKNOWN
 from segments.events import SESSION_STARTED, Event
+from segments.features.scored import NEXT
 from segments.hierarchy import children_first
 from segments.message_ids import seen_before
 from segments.plan import Plan
@@ -43,7 +44,9 @@ class Engine:
         self._route = plan.route
         self._update_session = plan.update_session
         self._parents = plan.parents
+        self._all = tuple((rule.segment_id, rule.guard, rule.plain, rule) for rule in plan.rules)
         self.scorings = tuple(plan.scorings.values())
+        self._scores = tuple((scoring.feature, scoring) for scoring in self.scorings)
         self.retention = plan.definitions.retention or NEVER
         self.counts_from_time = self.retention < NEVER  # numbers of changes begin with the first event's time
         self._warming = sorted(name for name in plan.warming if not in_shadow(name)) or UNSET
@@ -95,10 +98,13 @@ class Engine:
 
     def _note_scores(self, user_id: str, profile: Profile, moved: list[int], now: int) -> None:
         """Have the user scored in time, after an event at `now` (ms) that also moved some watched features."""
-        for scoring in self.scorings:
+        features = profile.features
+        for feature, scoring in self._scores:
             if moved:
                 scoring.moved(user_id, profile, moved, now)
-            profile.due = min(profile.due, scoring.due(profile))
+            score = features.get(feature)
+            if score is not None and score[NEXT] < profile.due:
+                profile.due = score[NEXT]
 
     def _start_session(self, profile: Profile, event: Event) -> list[int]:
         """Apply the made event of a session's start; returns the ids of watched features that it moved."""
@@ -115,10 +121,11 @@ class Engine:
             if (now >= profile.newest + self.retention or not profile.newest) and is_due(profile, self.retention, now):
                 forget(self, user_id, profile, now, changes)
                 continue
-            profile.clock = max(profile.clock, now)
+            if now > profile.clock:  # noqa: PLR1730 - on the hot path a call of max costs more
+                profile.clock = now
             due = self._due_rules(user_id, profile, now)
-            profile.due = NEVER
             if due:
+                profile.due = NEVER
                 self._judge(user_id, profile, merge_judged((), due), now, TIMER, changes)
             profile.due = self._next_due(profile, now)
 
@@ -142,26 +149,31 @@ class Engine:
         members, features = profile.members, profile.features
         for scoring in self.scorings:
             scoring.prepare(user_id, profile, now)
-        for rule in self.plan.rules:
-            member = members.pop(rule.segment_id, None)
+        for segment_id, guard, ask, rule in self._all:
+            member = members.pop(segment_id, None)
             if member is None:
-                if rule.guard is not None and rule.guard not in features and rule.name not in stood:
+                if guard is not None and guard not in features and rule.name not in stood:
                     continue  # false, until an event comes
                 inside, since = False, 0
             else:
                 inside, since = member[INSIDE] == 1, member[SINCE]
-            holds, due = rule.decide(profile, *stood.get(rule.name, (inside, since)), now)
+            if ask is not None:
+                holds, due = ask(profile, now)
+            else:
+                holds, due = rule.decide(profile, *stood.get(rule.name, (inside, since)), now)
             if holds or due != NEVER:
-                members[rule.segment_id] = (1, since if inside else now, due) if holds else (0, 0, due)
+                members[segment_id] = (1, since if inside else now, due) if holds else (0, 0, due)
             if holds != inside:
                 self._emit(user_id, profile, rule, holds, now, cause, changes)
         profile.due = self._next_due(profile, now)
 
     def _next_due(self, profile: Profile, now: int) -> int:
         """Return when (ms) a profile must be looked at again."""
-        due = next_due(profile, self.retention, now)
-        for scoring in self.scorings:
-            due = min(due, scoring.due(profile))
+        due, features = next_due(profile, self.retention, now), profile.features
+        for feature, _ in self._scores:
+            score = features.get(feature)
+            if score is not None and score[NEXT] < due:
+                due = score[NEXT]
         return due
 
     def dismiss(
@@ -218,8 +230,9 @@ class Engine:
         """Score the user by the models for which that is due; return the rules that are, or that may follow from it."""
         rule_of = self.plan.rule
         due = [(rule_of(segment_id), UNKNOWN) for segment_id, member in profile.members.items() if member[DUE] <= now]
-        for scoring in self.scorings:
-            if scoring.score(user_id, profile, now):
+        features = profile.features
+        for feature, scoring in self._scores:
+            if feature in features and scoring.score(user_id, profile, now):
                 due += [(rule, UNKNOWN) for rule in scoring.rules]
         return due
 

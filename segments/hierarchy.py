@@ -21,7 +21,7 @@ def children_first(changes: list[Change], first: int, parents: Mapping[str, str]
 
 def over_a_release(changes: list[Change], first: int, old: Plan, new: Plan) -> None:
     """Have a user enter first and leave then, as to the old definitions: each child keeps its old or its new parent."""
-    if not old.parents and not new.parents:
+    if len(changes) < first + 2 or (not old.parents and not new.parents):
         return
     places = {rule.name: place for place, rule in enumerate(old.rules)}
     told = changes[first:]

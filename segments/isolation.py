@@ -76,7 +76,9 @@ class Isolation:
         """
         self._profiles.recent.note_time(user_id, profile, until, settled)
         told, clock, seq, shadow_seq = len(changes), profile.clock, profile.seq, profile.shadow_seq
-        before = None if profile.release == self._timeline.newest else encode_profile(profile)
+        before = settled
+        if before is None and profile.release != self._timeline.newest:
+            before = encode_profile(profile)
         try:
             self._timeline.advance(user_id, profile, until, changes)
         except Exception as error:  # noqa: BLE001 - a bug concerns one user

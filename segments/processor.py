@@ -271,16 +271,19 @@ class Processor:
             left -= 1
             if user_id is not None:
                 users -= 1
-                outcome.followed += self._catch_up(user_id, profiles.open(user_id), outcome.changes)
+                outcome.followed += self._catch_up(user_id, *profiles.open_settled(user_id), outcome.changes)
                 profiles.settle_if_many()
         self._finish(outcome, 0)
         return outcome
 
-    def _catch_up(self, user_id: str, profile: Profile, changes: list[Change]) -> bool:
-        """Have a user follow the releases up to now; returns whether there was one to follow."""
+    def _catch_up(self, user_id: str, profile: Profile, settled: bytes | None, changes: list[Change]) -> bool:
+        """Have a user follow the releases up to now; returns whether there was one to follow.
+
+        `settled` is as `Isolation.let_happen` has it.
+        """
         due, until, release = profile.due, max(self._watermark, profile.clock), profile.release
         if release != self.timeline.newest:
-            self._isolation.let_happen(user_id, profile, until, changes)
+            self._isolation.let_happen(user_id, profile, until, changes, settled)
             if profile.release != self.timeline.newest:
                 self._isolation.catch_up(user_id, profile, until, changes)
         if profile.due < due:
@@ -290,7 +293,7 @@ class Processor:
     def _follow(self, user_id: str, profile: Profile, changes: list[Change]) -> None:
         """Have a user follow the release that holds already for others."""
         if profile.release != self.reached:
-            self._catch_up(user_id, profile, changes)
+            self._catch_up(user_id, profile, None, changes)
 
     def _outcome(self) -> Outcome:
         """Return an outcome, to which is added what follows for users that are opened."""

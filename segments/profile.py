@@ -204,12 +204,22 @@ def mover(old: Layout, new: Layout) -> Callable[[Profile], None]:
     """
     features = _moves(old.features, new.features)
     segments = _moves(old.segments, new.segments)
+    if _all_stay(features, old.features) and _all_stay(segments, old.segments):
+        return _leave_as_it_is
 
     def move(profile: Profile) -> None:
         profile.features = {features[i]: state for i, state in profile.features.items() if i in features}
         profile.members = {segments[i]: member for i, member in profile.members.items() if i in segments}
 
     return move
+
+
+def _all_stay(moves: dict[int, int], old: tuple[int, ...]) -> bool:
+    return len(moves) == len(old) and all(before == now for before, now in moves.items())
+
+
+def _leave_as_it_is(_: Profile) -> None:
+    """Move nothing: definitions that only compare with other bounds keep every id."""
 
 
 def _moves(old: tuple[int, ...], new: tuple[int, ...]) -> dict[int, int]:

@@ -116,18 +116,29 @@ class Profiles(NumberedUsers):
 
     def schedule(self, user_id: str, due: int) -> None:
         """Have `take_due` return the user at `due` (ms)."""
-        self._due.schedule(self._number(user_id), due)
+        number = self._numbers.get(user_id)
+        self._due.schedule(self._number(user_id) if number is None else number, due)
 
     def take_due(self, until: int) -> Iterator[tuple[str, Profile, bytes | None]]:
         """Return the users that are due up to `until` (ms), in order of time, each once for each time.
 
         Each comes as `open_settled` returns it.
         """
-        for number in self._due.take(until):
-            user_id = self._users[number]
-            with suppress(RejectedEvent):
-                profile, settled = self.open_settled(user_id)
+        users, decoded, schedule = self._users, self.decoded, self._due.schedule
+        for instant, number in self._due.take(until):
+            user_id = users[number]
+            profile, settled = decoded.get(user_id), None
+            if profile is None:
+                if (due := self._due_of(number)) > instant:
+                    schedule(number, due)
+                    continue
+                with suppress(RejectedEvent):
+                    profile, settled = self.open_settled(user_id)
+                if profile is None:
+                    continue
+            if profile.due <= instant:
                 yield user_id, profile, settled
+            schedule(number, profile.due)
             self.settle_if_many()
 
     def due_between(self, after: int, until: int, most: int) -> list[tuple[int, str]]:

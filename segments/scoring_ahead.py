@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 
 from segments.models.scoring import Scoring
 from segments.profile import Profile
@@ -107,14 +106,15 @@ class ScoringAhead:
 
     def _prepare(self, users: Iterable[str], until: int) -> None:
         """Prepare users who are to be scored up to an instant (ms)."""
-        used = set[Scoring]()
+        open_, engine = self._profiles.open, self._timeline.engine
         for user_id in users:
-            with suppress(Exception):  # whatever it is: it comes again when the user is scored, and is handled there
-                profile = self._profiles.open(user_id)
-                for scoring in self._timeline.engine(profile.release).scorings:
+            try:
+                profile = open_(user_id)
+                for scoring in engine(profile.release).scorings:
                     scoring.prepare_ahead(user_id, profile, until)
-                    used.add(scoring)
-        for scoring in used:
+            except Exception:  # noqa: BLE001, S112 - it comes again when the user is scored, and is handled there
+                continue
+        for scoring in self._scorings():
             scoring.score_ahead()
         self.reached = max(self.reached, until)
 

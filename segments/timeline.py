@@ -28,12 +28,15 @@ class _Way(NamedTuple):
     move: Callable[[Profile], None]
     staying: frozenset[str]
     promoted: tuple[str, ...]
+    dismisses: bool
     scores: tuple[tuple[int, int, int], ...]  # of versions asked under another name now: feature before, now, version
 
 
 def _way(old: Plan, new: Plan) -> _Way:
     staying = frozenset(rule.name for rule in new.rules)
-    return _Way(mover(old.layout, new.layout), staying, promoted(old, new), tuple(_renamed_scores(old, new)))
+    dismisses = any(rule.name not in staying for rule in old.rules)
+    renamed = tuple(_renamed_scores(old, new))
+    return _Way(mover(old.layout, new.layout), staying, promoted(old, new), dismisses, renamed)
 
 
 def _renamed_scores(old: Plan, new: Plan) -> Iterator[tuple[int, int, int]]:
@@ -55,6 +58,7 @@ class Timeline:
         self._compile = compile_release
         self._engines: dict[int, Engine] = {}
         self._starts: list[tuple[int, int]] = []  # effective_at and number, in order
+        self._periods: list[tuple[int, int, int]] = []  # the same, each with the next one's instant
         self.newest = 0
         self.starts_at = 0
         self.backfills = Backfills()
@@ -78,6 +82,8 @@ class Timeline:
         earlier = [start for start, number in self._starts if number < release.number]
         insort(self._starts, (max([release.effective_at, *earlier]), release.number))
         self.starts_at, self.newest = self._starts[-1]
+        ends = [start for start, _ in self._starts[1:]] + [NEVER]
+        self._periods = [(start, each, end) for (start, each), end in zip(self._starts, ends, strict=True)]
         return True
 
     def period(self, release: int) -> tuple[int, int]:
@@ -134,7 +140,7 @@ class Timeline:
             over_a_release(changes, first, engine.plan, engine.plan)
         elif not profile.release:
             profile.release = self.release_at(until)
-        for (start, number), (ends, _) in zip(self._starts, [*self._starts[1:], (NEVER, 0)], strict=True):
+        for start, number, ends in self._periods:
             if profile.release < number and start <= until and start < ends:
                 self._adopt_or_pass(user_id, profile, start, number, until, changes)
 
@@ -164,7 +170,8 @@ class Timeline:
         now, first = max(start, profile.clock), len(changes)
         profile.clock = now
         stood = {name: old.standing(profile, name + SHADOW) for name in way.promoted}
-        old.dismiss(user_id, profile, way.staying, now, DEFINITION, changes)
+        if way.dismisses:
+            old.dismiss(user_id, profile, way.staying, now, DEFINITION, changes)
         scores = [(place, version, profile.features.get(before)) for before, place, version in way.scores]
         way.move(profile)
         for place, version, score in scores:

@@ -99,16 +99,16 @@ class Scoring:
 
     def lacks(self, user_id: str, profile: Profile, until: int) -> bool:
         """Say whether a user is to be scored up to `until` (ms) and was not prepared for."""
-        due = self.due(profile)
-        if due > until:
+        score = profile.features.get(self.feature)
+        if score is None or score[NEXT] > until:
             return False
         ready = self._scored.ready.get(user_id)
-        return ready is None or ready.at != due
+        return ready is None or ready.at != score[NEXT]
 
     def prepare_ahead(self, user_id: str, profile: Profile, until: int) -> None:
         """Have a user scored ahead with the next ones, if that is due up to `until` (ms) and was not done."""
         if self.lacks(user_id, profile, until):
-            due = self.due(profile)
+            due = profile.features[self.feature][NEXT]
             self._prepared.append((user_id, due, self._features.vector(profile, due)))
 
     def score_ahead(self) -> None:
