@@ -9,6 +9,7 @@ from segments.profiles import Profiles
 
 _SLACK = 256 * 1024
 _WORTH_IT = 32  # users of a shard at least, or a call costs more than their bytes
+_MANY = 1_024  # users of a shard who changed: a checkpoint would take long; so many do when all follow a release
 _SETTLED_TOGETHER = 2_048  # about 10 ms
 _GROWN = (1.5, 2.5)  # times its size when it was written anew: then a log is, between two checkpoints
 _GROUPS = 8  # of shards: each has its own size between these two, or all that fill alike would be written together
@@ -50,9 +51,13 @@ class ProfileLog:
         self._profiles.load(shard, (entries[number] for number in sorted(entries)))
 
     def due_ahead(self, shards: Iterable[int], round_: int) -> list[int]:
-        """Return the shards of which the next checkpoint is spared something, each once in a round (from 1 on)."""
+        """Return the shards of which the next checkpoint is spared something, each once in a round (from 1 on).
+
+        At any time, and in round 0 when the checkpoint is far, those of which very many users wait for it.
+        """
         changed, done = self._profiles.changed, self._ahead
-        return [shard for shard in shards if done.get(shard, 0) < round_ and changed(shard) >= _WORTH_IT]
+        least = ((shard, _WORTH_IT if done.get(shard, 0) < round_ else _MANY) for shard in shards)
+        return [shard for shard, least_ in least if changed(shard) >= least_]
 
     def grown(self, shards: Iterable[int]) -> int | None:
         """Return a shard whose log should be written anew, None when there is none."""

@@ -16,6 +16,7 @@ _ROUNDS = (0.6, 0.85, 0.95)  # of the time between two markers: in each all shar
 class WriteAhead:
     """Appends users that changed when a checkpoint comes near, and at any time writes anew what logs have grown large.
 
+    Where very many users of a shard changed, as when all follow a release, they are appended at any time, too.
     The first of three rounds finds most of them, each later one who changed during the one before. When a checkpoint is
     near follows from the time between the last two. `clock` and `worked` return seconds, the second one only those for
     which this thread had a processor.
@@ -54,9 +55,8 @@ class WriteAhead:
         return written
 
     def _append(self, shards: Sequence[int], state: SegmentState, round_: int, until: float) -> int:
-        if not round_:
-            return 0
-        self._log.settle_ahead(round_)
+        if round_:
+            self._log.settle_ahead(round_)
         due, written = self._log.due_ahead(shards, round_), 0
         if due:
             with self._keys.writing_together():

@@ -181,6 +181,30 @@ def test_between_checkpoints_users_at_rest_are_written_once(
     assert [again.open(user_id).clock for user_id in USERS[1:4]] == [7, 8, 8]
 
 
+def test_very_many_users_at_rest_do_not_wait_for_a_round(
+    state: RecordingState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profile_log, "_WORTH_IT", 2)
+    monkeypatch.setattr(profile_log, "_MANY", 5)
+    profiles, log = started(state)
+    for user_id in USERS[:5]:
+        assert log.due_ahead([0, 1], 0) == []
+        touch(profiles, user_id, 7)
+        profiles.settle()
+    assert log.due_ahead([0, 1], 0) == [0]
+    assert log.append_ahead(0, state, 0) > 0
+    assert log.due_ahead([0, 1], 0) == []
+    for user_id in USERS[:5]:
+        touch(profiles, user_id, 8)
+    profiles.settle()
+    log.append_ahead(0, state, 1)
+    assert log.due_ahead([0, 1], 1) == [], "once in a round"
+    for user_id in USERS[:5]:
+        touch(profiles, user_id, 9)
+    profiles.settle()
+    assert log.due_ahead([0, 1], 1) == [0], "and anew when there are as many again"
+
+
 @pytest.mark.usefixtures("no_slack")
 def test_a_log_that_has_grown_is_written_anew_between_checkpoints_and_else_at_one(state: RecordingState) -> None:
     profiles, log = started(state)

@@ -39,6 +39,7 @@ class Log:
         self.worked = 3.0
         self.takes = takes
         self.due: list[int] = []
+        self.full: list[int] = []
         self.large: list[int] = []
         self.appended: list[int] = []
         self.rewritten: list[int] = []
@@ -50,14 +51,14 @@ class Log:
 
     def due_ahead(self, _: object, round_: int) -> list[int]:
         self.rounds.append(round_)
-        return list(self.due)
+        return [*self.full, *self.due] if round_ else list(self.full)
 
     def grown(self, _: object) -> int | None:
         return self.large[0] if self.large else None
 
     def append_ahead(self, shard: int, _: object, round_: int) -> int:
         assert round_ == self.rounds[-1]
-        return self._write(shard, self.due, self.appended)
+        return self._write(shard, self.full if shard in self.full else self.due, self.appended)
 
     def rewrite(self, shard: int, _: object) -> int:
         return self._write(shard, self.large, self.rewritten)
@@ -110,7 +111,14 @@ def test_in_each_round_all_are_looked_through_anew(log: Log, ahead: WriteAhead) 
     for _ in range(20):
         log.now += 0.49
         write(ahead)
-    assert log.rounds == [1] * 5 + [2] * 2 + [3]
+    assert log.rounds == [0] * 12 + [1] * 5 + [2] * 2 + [3]
+
+
+def test_very_many_users_of_a_shard_are_written_at_any_time(log: Log, ahead: WriteAhead) -> None:
+    log.due, log.full = [0], [2]
+    assert write(ahead) == 5
+    assert log.appended == [2], "the others may change again before the checkpoint"
+    assert log.settled == 0
 
 
 def test_a_slice_ends_after_a_while_and_the_next_one_waits(log: Log, ahead: WriteAhead) -> None:
