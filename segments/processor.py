@@ -261,19 +261,24 @@ class Processor:
             self.profiles.settle()  # now all users have a number, and can be swept
 
     def sweep(self, users: int) -> Outcome:
-        """Have up to so many of the users that are behind follow the release and the bounds that are in force."""
+        """Have up to so many of the users that are behind follow the release and the bounds that are in force.
+
+        Those who were at rest are so again: nobody in use makes room for them, and a checkpoint finds few in use.
+        """
         outcome = self._outcome()
         users = self.population.sweep(users, self._watermark, outcome.changes)
-        profiles, left = self.profiles, self._behind
+        profiles, left, rested = self.profiles, self._behind, list[str]()
         while left and users:
             user_id = profiles.behind(self._swept, self.reached)
             self._swept += 1
             left -= 1
             if user_id is not None:
                 users -= 1
+                if user_id not in profiles.decoded:
+                    rested.append(user_id)
                 outcome.followed += self._catch_up(user_id, *profiles.open_settled(user_id), outcome.changes)
-                profiles.settle_if_many()
         self._finish(outcome, 0)
+        profiles.settle_these([user_id for user_id in rested if user_id in profiles.decoded])
         return outcome
 
     def _catch_up(self, user_id: str, profile: Profile, settled: bytes | None, changes: list[Change]) -> bool:

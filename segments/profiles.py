@@ -151,8 +151,12 @@ class Profiles(NumberedUsers):
 
     def settle_some(self, count: int) -> None:
         """Settle up to so many profiles, those that have been decoded for longest."""
+        self.settle_these(list(islice(self.decoded, count)))
+
+    def settle_these(self, user_ids: Iterable[str]) -> None:
+        """Settle the profiles of users, which are decoded."""
         decoded, blobs, changed, encode = self.decoded, self._blobs, self._changed, self._encode
-        for user_id in list(islice(decoded, count)):
+        for user_id in user_ids:
             profile = decoded.pop(user_id)  # one by one: what was just encoded is freed from warm caches
             if not profile.newest and not profile.clock:
                 if user_id in self._numbers:

@@ -9,7 +9,7 @@ from segments.profiles import Profiles
 
 _SLACK = 256 * 1024
 _WORTH_IT = 32  # users of a shard at least, or a call costs more than their bytes
-_MANY = 1_024  # users of a shard who changed: a checkpoint would take long; so many do when all follow a release
+_MANY = 512  # users of a shard who changed: a checkpoint would take long; so many do when all follow a release
 _SETTLED_TOGETHER = 2_048  # about 10 ms
 _GROWN = (1.5, 2.5)  # times its size when it was written anew: then a log is, between two checkpoints
 _GROUPS = 8  # of shards: each has its own size between these two, or all that fill alike would be written together
