@@ -190,6 +190,35 @@ def test_a_feature_keeps_what_its_conditions_need(feature: Feature, events: list
     assert repr(state(feature, *events)) == repr(expected)  # the order of values, and of numbers the type
 
 
+DAY = 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("feature", "bought", "expected"),
+    [
+        # first, last, days, newest day, amount on the first day, amount in all; several of one day are one
+        (Purchases(A, "amount", "UTC"), [(5, 2)], [5, 5, 1, 0, 2, 2]),
+        (Purchases(A, "amount", "UTC"), [(5, 2), (DAY - 1, 0.5)], [5, DAY - 1, 1, 0, 2.5, 2.5]),
+        (Purchases(A, "amount", "UTC"), [(5, 2), (DAY, 0.5)], [5, DAY, 2, 1, 2, 2.5]),
+        (Purchases(A, "amount", "UTC"), [(5, 2), (DAY, 3), (DAY + 1, 4)], [5, DAY + 1, 2, 1, 2, 9]),
+        (Purchases(A, "amount", "UTC"), [(DAY, 2), (4 * DAY, -3), (9 * DAY, 4)], [DAY, 9 * DAY, 3, 9, 2, 3]),
+        # what is no amount is a purchase all the same
+        (Purchases(A, "amount", "UTC"), [(5, None)], [5, 5, 1, 0, 0, 0]),
+        (Purchases(A, "amount", "UTC"), [(5, 2), (6, None), (DAY, "1")], [5, DAY, 2, 1, 2, 2]),
+        (Purchases(A, None, "UTC"), [(5, 2), (DAY, 3)], [5, DAY, 2, 1, 0, 0]),
+        # no amount grows beyond what a number in the state may be
+        (Purchases(A, "amount", "UTC"), [(at, 1e12) for at in range(10)], [0, 9, 1, 0, 9e12, 9e12]),
+        (Purchases(A, "amount", "UTC"), [(at, -1e12) for at in range(10)], [0, 9, 1, 0, -9e12, -9e12]),
+        # in Tokyo a day begins at 15:00 of UTC
+        (Purchases(A, None, "Asia/Tokyo"), [(0, None), (DAY * 5 // 8 - 1, None)], [0, 53_999_999, 1, 719_163, 0, 0]),
+        (Purchases(A, None, "Asia/Tokyo"), [(0, None), (DAY * 5 // 8, None)], [0, 54_000_000, 2, 719_164, 0, 0]),
+    ],
+)  # fmt: skip
+def test_purchases_are_counted_by_the_day(feature: Purchases, bought: list[Any], expected: list[float]) -> None:
+    found = state(feature, *(event("A", at, amount=amount) for at, amount in bought))
+    assert [*found[:4], *(each / MICROS for each in found[4:])] == expected
+
+
 def test_amounts_beyond_the_capacity_are_forgotten() -> None:
     found = state(ValueLog(A, "amount", 10_000), *amounts(*range(CAPACITY + 2)))
     assert [len(each) for each in found] == [CAPACITY, CAPACITY]
