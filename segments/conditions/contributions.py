@@ -197,18 +197,13 @@ def _local_time(spec: model.LocalTime, builder: Builder) -> Contributing:
     return _telling("context", "timezone")
 
 
-def _segment(name: str, builder: Builder) -> Contributing:
-    """Return what finds nothing: the other segment has its own explanation."""
+def _of_no_event(spec: Any, builder: Builder) -> Contributing:
+    """Return what finds nothing: another segment has its own explanation, a score is made of columns."""
 
     def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
         return []
 
     return contributing
-
-
-def _model(spec: model.ModelScore, builder: Builder) -> Contributing:
-    """Return what finds nothing: a score is made of columns, which a change tells, not of single events."""
-    return _segment(spec.name, builder)
 
 
 def _inside(selector: EventSelector, events: Iterable[Event], opens: int) -> Iterable[Event]:
@@ -248,12 +243,12 @@ CONTRIBUTIONS: dict[str, Callable[[Any, Builder], Contributing]] = {
     "lifetime": _lifetime,
     "score": _score,
     "threshold": _threshold,
-    "model": _model,
+    "model": _of_no_event,
     "session": _session,
     "absence": _absence,
     "sequence": _sequence,
     "trait": _trait,
     "context": _context,
     "local_time": _local_time,
-    "segment": _segment,
+    "segment": _of_no_event,
 }

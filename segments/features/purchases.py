@@ -47,8 +47,8 @@ class Purchases:
             if day != state[3]:
                 state[2] += 1
                 state[3] = day
-            if state[2] == 1:
-                state[4] = max(-SUM_LIMIT, min(SUM_LIMIT, state[4] + amount))
             state[5] = max(-SUM_LIMIT, min(SUM_LIMIT, state[5] + amount))
+            if state[2] == 1:
+                state[4] = state[5]
 
         yield Input(self._selector, update)
