@@ -9,6 +9,7 @@ from segments.definitions import parse_definitions
 from segments.engine import Engine
 from segments.features.distinct import DistinctValues
 from segments.features.event_log import EventLog
+from segments.features.pending import Pending
 from segments.plan import Plan
 from segments.processor import Processor
 from segments.profile import NEVER
@@ -75,6 +76,26 @@ def test_a_condition_is_asked_again_when_it_may_change(
     assert answer(condition, buys, minute) == expected
 
 
+@pytest.mark.parametrize(
+    ("kind", "buys", "minute"),
+    [
+        ("sum", [(1, 1), (2, 2)], None),
+        ("sum", [(1, 0), (2, 2)], None),
+        ("sum", [(1, -1), (2, 2)], 11),
+        ("avg", [(1, 1), (2, 2)], 11),
+        ("min", [(1, 1), (2, 2)], 11),
+        ("max", [(1, 1), (2, 2)], None),
+        ("max", [(1, -1), (2, 2)], None),
+        ("distinct", [(1, 1), (2, 2)], None),
+    ],
+)
+def test_below_a_bound_only_a_number_that_time_can_raise_is_asked_again(
+    kind: str, buys: list[tuple[int, float]], minute: int | None
+) -> None:
+    number = f"{{{kind}: {{event: Buy, property: total, within: 10m}}}}"
+    assert answer(f"{{threshold: {{of: {number}, percentile: 80}}}}", buys, 3) == (False, minute)
+
+
 @pytest.mark.parametrize("guess", range(15))
 def test_the_first_instant_from_which_it_is_false_is_found_from_either_side(guess: int) -> None:
     assert first_false(lambda instant: instant < 7, guess) == 7
@@ -102,6 +123,13 @@ def test_no_more_is_kept_than_the_bound_needs(comparison: str, expected: int) ->
         (feature,) = plan(condition)._features.values()
         assert isinstance(feature, EventLog | DistinctValues)
         assert feature.capacity == expected
+
+
+@pytest.mark.parametrize(("lasts", "expected"), [("", None), (", lasts: 20m", 80)])
+def test_an_absence_is_kept_for_as_long_as_it_can_hold(lasts: str, expected: int | None) -> None:
+    (feature,) = plan(f"{{absence: {{after: A, of: B, within: 1h{lasts}}}}}").features.values()
+    assert isinstance(feature, Pending)
+    assert feature.window == (None if expected is None else expected * MINUTE)
 
 
 @pytest.mark.parametrize(

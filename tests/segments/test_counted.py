@@ -44,6 +44,9 @@ JOINED = [event("A", 1, kind="x"), event("A", 2, kind="y"), event("B", 3, kind="
 CARTS = [event("A", 1, kind="x"), event("A", 2, kind="y"), event("B", 3, kind="x"), event("A", 4, kind="z")]
 REOPENED = [event("A", 1, kind="x"), event("A", 2, kind="y"), event("B", 3, kind="x"), event("A", 4, kind="x")]
 TOLD = [telling(1, plan="gold", os="x"), telling(2, plan=["a"], timezone="Asia/Kolkata"), telling(3)]
+AT_ONCE = [event("A", 1, kind="x"), event("A", 1, kind="y")]
+WAITING = "sequence: {steps: [A, B, {not: C, within: 3ms}], within: 10ms, per: kind}"
+WAITS = [event(name, time, kind=kind) for time, (name, kind) in enumerate(["Ax", "Bx", "Ay", "By"], 1)]
 ORDERED = [*CARTS, event("B", 6)]  # an order of no kind closes all
 
 
@@ -102,6 +105,17 @@ ORDERED = [*CARTS, event("B", 6)]  # an order of no kind closes all
         ("sequence: {steps: [A, B], within: 10ms}", [event("B", 1)], 9, []),
         ("sequence: {steps: [A, B], within: 10ms, per: kind}", [event("A", 1), event("B", 2)], 9, []),
         ("sequence: {steps: [A, A], within: 10ms}", TIMES[:1], 9, [(1, 1)]),
+        ("sequence: {steps: [A, B], within: 10ms}", [event("A", 0), event("B", 1)], 9, [(0, 1), (1, 2)]),
+        ("sequence: {steps: [A, B], within: 10ms, per: kind}", AT_ONCE, 9, [(1, 1)]),  # of equal ones the first
+        # what must not come breaks the matches of its kind, of no kind those of all
+        ("sequence: {steps: [A, {not: C}, B], within: 10ms, per: kind}", [*CARTS[:2], event("C", 3)], 9, []),
+        (WAITING, [*WAITS, event("C", 5, kind="y")], 5, [(1, 1), (2, 2)]),
+        (WAITING, [*WAITS, event("C", 4)], 9, [(3, 1)]),
+        # a match after which nothing came for long enough goes before one that waits, though that began later
+        (WAITING, WAITS, 4, [(3, 1), (4, 2)]),
+        (WAITING, WAITS, 5, [(1, 1), (2, 2)]),
+        (WAITING, WAITS, 6, [(1, 1), (2, 2)]),
+        (WAITING, WAITS, 7, [(3, 1), (4, 2)]),
     ],
 )  # fmt: skip
 def test_which_events_count(condition: str, events: list[Event], now: int, expected: list[tuple[int, Any]]) -> None:

@@ -43,6 +43,24 @@ def test_one_more_amount_lets_only_the_extremes_move_one_way(operator: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        ("{count: {event: Buy, within: 1h}}", RISES),
+        ("{distinct: {event: Buy, property: p, within: 1h}}", RISES),
+        ("{sum: {event: Buy, property: p, within: 1h}}", UNKNOWN),
+        ("{max: {event: Buy, property: p, within: 1h}}", RISES),
+        ("{lifetime: {of: count, event: Buy}}", RISES),
+        ("{lifetime: {of: min, event: Buy, property: p}}", UNKNOWN),
+        ("{lifetime: {of: max, event: Buy, property: p}}", RISES),
+        ("{score: {points: {Buy: 0, View: 2}}}", RISES),
+        ("{score: {points: {Buy: 2, Return: -1}}}", UNKNOWN),
+    ],
+)
+def test_a_threshold_is_moved_as_its_number_is(number: str, expected: int) -> None:
+    assert effects(f"{{threshold: {{of: {number}, percentile: 80}}}}") == {"": expected}
+
+
+@pytest.mark.parametrize(
     ("condition", "expected"),
     [
         ("{score: {points: {Buy: 2, Return: -1}, gt: 1}}", {"": UNKNOWN}),
@@ -51,6 +69,7 @@ def test_one_more_amount_lets_only_the_extremes_move_one_way(operator: str) -> N
         ("{recency: {event: Buy, not_within: 1h}}", {"": FALLS}),
         ("{recency: {event: Buy, which: first, within: 1h}}", {"": UNKNOWN}),
         ("{sequence: {steps: [View, Buy], within: 1h}}", {"": RISES}),
+        ("{sequence: {steps: [View, Buy, {not: Drop, within: 1m}], within: 1h}}", {"": UNKNOWN}),
         ("{absence: {after: Add, of: Buy, within: 1h}}", {"after": UNKNOWN, "of": FALLS}),
         ("{session: {of: duration, gte: 1h}}", {STARTED: UNKNOWN, MOVED: RISES}),
         ("{session: {of: duration, lt: 1h}}", {STARTED: UNKNOWN, MOVED: FALLS}),

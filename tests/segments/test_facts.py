@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from segments.conditions import KINDS
+from segments.control import Thresholds
 from segments.definitions import parse_definitions
 from segments.explain import explain
 from segments.explanation import Standing
@@ -63,6 +64,22 @@ def test_a_condition_tells_its_value_for_a_user_of_whom_nothing_is_known(case: d
     (rule,) = Plan(parse_definitions(yaml.safe_dump({"segments": [{"name": "s", "when": case["when"]}]}))).rules
     (reason,) = rule.because(Profile(), START, entered=True)
     assert json.dumps([reason.value, reason.holds]) == json.dumps([case["value"], case["holds"]])
+
+
+@pytest.mark.parametrize(
+    ("bound", "expected"),
+    [
+        (1234.5, ">= 1234.5 (top 20 % of 1,200 users, version 7)"),
+        (None, ">= top 20 % (1,200 of 2,000 users known, version 7)"),
+    ],
+)
+def test_a_threshold_tells_its_bound_and_of_how_many_users_it_is(bound: float | None, expected: str) -> None:
+    when = {"threshold": {"of": {"lifetime": {"of": "count", "event": "Buy"}}, "top": "20%", "min_population": 2_000}}
+    plan = Plan(parse_definitions(yaml.safe_dump({"segments": [{"name": "s", "when": when}]})))
+    (key,) = plan.thresholds
+    plan.population.accept(Thresholds(7, START, {key: bound}, {key: 1_200}))
+    told = [plan.rules[0].because(Profile(), at, entered=True)[0].expected for at in (START - 1, START)]
+    assert told == [">= top 20 %, not known yet", expected]
 
 
 def test_every_kind_is_told() -> None:

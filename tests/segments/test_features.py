@@ -15,6 +15,7 @@ from segments.features.event_log import EventLog
 from segments.features.latest import Latest
 from segments.features.pending import Pending
 from segments.features.purchases import Purchases
+from segments.features.scored import Ready, Scored
 from segments.features.seen import Seen
 from segments.features.sequence import RIPENING_KEPT, VALUES_KEPT, SequenceProgress
 from segments.features.session import SESSION_ID, SessionSpan, SessionTotal
@@ -86,6 +87,7 @@ FEATURES: list[Feature] = [
     progress("A", {"not": "C"}, "B"), progress("A", "B", {"not": "C", "within": "1m"}),
     Purchases(A, "amount", "UTC"), Purchases(A, None, "UTC"), Purchases(A, "amount", "Asia/Tokyo"),
     Purchases(B, None, "UTC"),
+    Scored("buyer", 5, [A]), Scored("buyer:2", 5, [A]),
     Latest("traits", "plan"), Latest("context", "plan"), Latest("traits", "age"),
 ]  # fmt: skip
 
@@ -124,6 +126,7 @@ def test_a_wider_feature_serves_both(make: Any) -> None:
         Total(DEAR, "amount"),
         SessionTotal(DEAR, None),
         Purchases(DEAR, None, "UTC"),
+        Scored("buyer", 5, [DEAR]),
         Pending(DEAR, B, None),
         Pending(B, DEAR, None),
         progress({"event": "A", "where": {"amount": {"gt": 1}}}, "B"),
@@ -219,6 +222,45 @@ def test_purchases_are_counted_by_the_day(feature: Purchases, bought: list[Any],
     assert [*found[:4], *(each / MICROS for each in found[4:])] == expected
 
 
+def test_a_score_is_due_a_while_after_the_first_event_that_moves_what_the_model_reads() -> None:
+    assert state(Scored("buyer", 5, [A]), *times(1, 3)) == [None, 0, 6, 0, 0]
+    assert states(Scored("buyer", 5, [A]), *times(9), before={ID: [0.5, 8, 30, 1, 77]})[ID] == [0.5, 8, 14, 1, 77]
+    assert states(Scored("buyer", 5, [A]), *times(9), before={ID: [0.5, 8, 14, 1, 77]})[ID] == [0.5, 8, 14, 1, 77]
+
+
+def test_the_rules_are_not_judged_for_events_that_only_have_a_user_scored() -> None:
+    assert [way.always_judged for way in Scored("buyer", 5, [A, B]).inputs(ID)] == [False, False]
+
+
+def test_one_selector_of_all_events_stands_for_all_others() -> None:
+    every, dear = selector("any"), selector("any", amount={"gt": 1})
+    also = EventSelector(Selector(event=["any", "A"]))
+    for selectors, left in (
+        ([A, B], [A, B]),
+        ([A, A], [A]),
+        ([A, dear], [A, dear]),
+        ([A, every, B], [every]),
+        ([also, every], [also]),
+    ):
+        ways = Scored("buyer", 5, selectors).inputs(ID)
+        assert [way.selector.text for way in ways] == [each.text for each in left]
+
+
+def test_who_waits_for_a_score_is_noted_again_when_it_is_sooner_or_what_was_ready_is_not_true_any_more() -> None:
+    scored, kept = Scored("buyer", 5, [A]), dict[int, Any]()
+    scored.waiting = []
+
+    def noted(due: int) -> list[tuple[int, str]]:
+        scored.waiting = []
+        scored.happened(kept, ID, "u", due)
+        return scored.waiting
+
+    assert [noted(20), noted(20), noted(30), noted(10)] == [[(20, "u")], [], [], [(10, "u")]]
+    scored.ready = {"u": Ready(10, (1.0,), []), "other": Ready(10, (2.0,), [])}
+    assert [noted(30), noted(30)] == [[(10, "u")], []]
+    assert list(scored.ready) == ["other"]
+
+
 def test_amounts_beyond_the_capacity_are_forgotten() -> None:
     found = state(ValueLog(A, "amount", 10_000), *amounts(*range(CAPACITY + 2)))
     assert [len(each) for each in found] == [CAPACITY, CAPACITY]
@@ -239,6 +281,11 @@ def test_a_value_that_no_absence_can_still_see_is_forgotten(later: int, left: li
     assert list(found) == left
     _, found = state(Pending(A, B, "kind"), *opened, event("A", later, kind="new"))
     assert list(found) == ["x", "y", "new"]
+
+
+def test_what_closes_a_value_lets_go_of_those_too_old_as_well() -> None:
+    opened = [event("A", 1, kind="x"), event("A", 2, kind="y")]
+    assert list(state(Pending(A, B, "kind", 101), *opened, event("B", 102, kind="y"))[1]) == ["y"]
 
 
 def test_an_absence_without_an_end_keeps_values_for_all_that_read_them() -> None:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segments.changes import Change, encode_change
+from segments.conditions.base import NO, UNKNOWN
 from segments.control import Release
-from segments.definitions import DefinitionErrors
+from segments.definitions import DefinitionErrors, Problem
 from segments.engine import Engine
 from segments.features.scored import AT, BY, NEXT, SCORE
 from segments.models.features import Features, Vector
@@ -42,6 +43,8 @@ segments:
   - {name: likely_and_seen, when: {all: [{segment: likely}, {recency: {event: View, within: 2m}}]}}
   - {name: unlikely, when: {model: {name: buyer, lt: 4}}}
 """
+
+CHALLENGED = "segments: [{name: b, when: {model: {name: buyer, version: 2, gte: 4}}}]"
 
 
 def formula(vector: Vector) -> float:
@@ -218,6 +221,16 @@ def test_who_was_not_scored_yet_is_on_neither_side() -> None:
 
 def test_nobody_is_in_while_no_version_is_in_force() -> None:
     assert made(VIEWS, UNTIL, [release(models=())]) == []
+    (fact,) = plan_of(release(models=(), text=CHALLENGED)).rules[0].facts
+    assert (fact.text, fact.expected) == ("score by buyer version 2", ">= 4, no version is in force")
+    assert (fact.value(Profile(), START), fact.ask(Profile(), START), fact.is_score) == (None, NO, True)
+
+
+def test_who_has_no_score_need_not_be_asked_and_a_score_may_move_either_way() -> None:
+    rule = plan_of(release()).rules[0]
+    (scoring,) = rule.scorings
+    assert rule.needs == (scoring.feature,)
+    assert rule.effects == {(scoring.feature, ""): UNKNOWN}
 
 
 def test_a_challenger_is_asked_only_where_its_version_is_named() -> None:
@@ -236,8 +249,10 @@ def test_a_challenger_is_asked_only_where_its_version_is_named() -> None:
 
 def test_calibrated_scores_need_a_calibrated_version() -> None:
     text = "segments: [{name: a, when: {model: {name: buyer, gte: 0.5, calibrated: true}}}]"
-    with pytest.raises(DefinitionErrors, match="buyer:1, which is not calibrated"):
+    with pytest.raises(DefinitionErrors) as refused:
         plan_of(release(text=text))
+    message = "calibrated scores are asked of buyer:1, which is not calibrated"
+    assert refused.value.problems == [Problem("definitions", 1, "model buyer", message, "train it with calibrate")]
     assert plan_of(release(text=text, models=[version(calibrated=True)])).rules
 
 

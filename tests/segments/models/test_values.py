@@ -144,9 +144,10 @@ def test_session_starts_count_as_events() -> None:
     assert features.vector(profile_of(plan), NOW) == (3,)
 
 
+@pytest.mark.parametrize("within", ["1d", "this_day"])
 @pytest.mark.parametrize("kind", ["count", "sum", "avg", "min", "max", "distinct"])
-def test_the_value_alone_is_that_of_the_number(kind: str) -> None:
-    over = {"event": "Order", "within": "1d", **({} if kind == "count" else {"property": "total"})}
+def test_the_value_alone_is_that_of_the_number(kind: str, within: str) -> None:
+    over = {"event": "Order", "within": within, **({} if kind == "count" else {"property": "total"})}
     plan, _ = compiled({"name": "f", kind: over})
     measured = compile_measure(Measure.model_validate({kind: over}), plan)
     profile, found = profile_of(plan), []
