@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from segments.conditions.furthest import furthest_match
@@ -175,11 +176,10 @@ def _sequence(spec: written.Sequence, builder: Builder) -> Contributing:
 
 def _telling(source: Source, path: str) -> Contributing:
     """Return what finds the newest event that told a value: the one that holds now."""
-    read = getter(path)
+    read, part_of = getter(path), attrgetter(source)
 
     def contributing(profile: Profile, events: Sequence[Event], now: int) -> list[Contribution]:
-        parts = ((event, event.traits if source == "traits" else event.context) for event in reversed(events))
-        told = ((event, read(part)) for event, part in parts)
+        told = ((event, read(part_of(event))) for event in reversed(events))
         return next(([Contribution(event, storable(value))] for event, value in told if value is not None), [])
 
     return contributing

@@ -62,8 +62,7 @@ def _count(spec: CountOf, builder: Builder) -> Measured:
 
     def number(profile: Profile, now: int) -> Number:
         log = profile.features.get(feature)
-        first = bisect_left(log, opens(profile, now)) if log else 0
-        if not log or first == len(log):
+        if not log or (first := bisect_left(log, opens(profile, now))) == len(log):
             return Number(0)
         oldest = log[max(first, len(log) - TIMES_KEPT)]
         return Number(min(len(log) - first, TIMES_KEPT), leaves(profile, now, oldest))

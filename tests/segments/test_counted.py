@@ -46,7 +46,7 @@ REOPENED = [event("A", 1, kind="x"), event("A", 2, kind="y"), event("B", 3, kind
 TOLD = [telling(1, plan="gold", os="x"), telling(2, plan=["a"], timezone="Asia/Kolkata"), telling(3)]
 AT_ONCE = [event("A", 1, kind="x"), event("A", 1, kind="y")]
 WAITING = "sequence: {steps: [A, B, {not: C, within: 3ms}], within: 10ms, per: kind}"
-WAITS = [event(name, time, kind=kind) for time, (name, kind) in enumerate(["Ax", "Bx", "Ay", "By"], 1)]
+WAITS = [event("A", 1, kind="x"), event("B", 2, kind="x"), event("A", 3, kind="y"), event("B", 4, kind="y")]
 ORDERED = [*CARTS, event("B", 6)]  # an order of no kind closes all
 
 
@@ -105,6 +105,7 @@ ORDERED = [*CARTS, event("B", 6)]  # an order of no kind closes all
         ("sequence: {steps: [A, B], within: 10ms}", [event("B", 1)], 9, []),
         ("sequence: {steps: [A, B], within: 10ms, per: kind}", [event("A", 1), event("B", 2)], 9, []),
         ("sequence: {steps: [A, A], within: 10ms}", TIMES[:1], 9, [(1, 1)]),
+        ("sequence: {steps: [A, B], within: this_day}", JOINED, 99, [(2, 1), (4, 2)]),
         ("sequence: {steps: [A, B], within: 10ms}", [event("A", 0), event("B", 1)], 9, [(0, 1), (1, 2)]),
         ("sequence: {steps: [A, B], within: 10ms, per: kind}", AT_ONCE, 9, [(1, 1)]),  # of equal ones the first
         # what must not come breaks the matches of its kind, of no kind those of all
