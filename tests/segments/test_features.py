@@ -104,6 +104,10 @@ def test_features_that_one_state_serves_have_one_key() -> None:
     assert Points({"A": 1, "B": 2}, 60).key == Points({"B": 2, "A": 1}, 60).key
 
 
+def test_a_score_is_found_again_by_who_gives_it_whatever_that_reads() -> None:
+    assert Scored("buyer", 5, [A]).key == Scored("buyer", 9, [B]).key == "score by model|buyer"
+
+
 @pytest.mark.parametrize("make", [lambda n, w: EventLog(A, n, w), lambda n, w: DistinctValues(A, "kind", n, w)])
 def test_a_wider_feature_serves_both(make: Any) -> None:
     for one, other in (((2, 30), (1, 40)), ((1, 40), (2, 30))):
