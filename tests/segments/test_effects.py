@@ -99,6 +99,13 @@ def test_a_sequence_is_judged_when_an_event_can_complete_it(steps: str, judged: 
     assert [event.name for event in events if plan.route(event).judged] == judged
 
 
+def test_a_condition_names_the_features_that_move_it_each_once() -> None:
+    absence, count = "{absence: {after: Add, of: Buy, within: 1h}}", compared("gte", "count", within="this_day")
+    plan = Plan(parse_definitions(f"segments: [{{name: s, when: {{all: [{absence}, {count}]}}}}]"))
+    read = [[plan.condition(feature) for feature in fact.features] for fact in plan.rules[0].facts]
+    assert read == [["pending|Add|Buy|"], ["log|Buy", "latest context|timezone"]]
+
+
 def test_what_two_conditions_move_both_ways_is_unknown() -> None:
     rises, falls = compared("gte", "count", within="1h"), compared("lt", "count", within="1h")
     for combine in ("all", "any"):

@@ -403,6 +403,20 @@ def test_of_complete_matches_that_wait_the_oldest_and_the_newest_are_kept() -> N
     assert state(waiting, *pairs[:-2])[1][""][2:] == [*range(1, 2 * RIPENING_KEPT + 1)]
     assert state(waiting, *pairs)[1][""][2:] == [*range(1, 2 * RIPENING_KEPT - 1), 33, 34]
     assert state(waiting, *pairs[:2], event("B", 3))[1][""][2:] == [1, 2]
+    assert state(waiting, *pairs[:4], event("B", 5))[1][""][2:] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("later", "counts", "waiting"), [(60_002, 0, [1, 2, 3, 9]), (60_003, 1, [3, 9])])
+def test_a_match_that_is_ripe_leaves_those_that_wait_as_they_are(later: int, counts: int, waiting: list[int]) -> None:
+    matched = [event("A", 1), event("B", 2), event("A", 3), event("B", 9)]
+    found = state(progress("A", "B", {"not": "C", "within": "1m"}), *matched, event("A", later))
+    assert found == [counts, {"": [later, later, *waiting]}]
+
+
+@pytest.mark.parametrize(("later", "counts"), [(60_002, 2), (60_003, 0)])
+def test_a_step_that_comes_too_late_completes_nothing(later: int, counts: int) -> None:
+    limited = progress("A", {"event": "B", "within": "1m"})
+    assert state(limited, event("A", 2), event("B", later)) == [counts, {"": [2, 2]}]
 
 
 def test_what_two_parts_of_a_history_know_is_joined() -> None:
