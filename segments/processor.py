@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from segments.backfill_chunks import Chunk
-from segments.changes import Change, Memberships
+from segments.changes import Memberships
 from segments.control import ControlRecord, Release, Thresholds
 from segments.engine import Engine
 from segments.events import Event, Plausibility, RejectedEvent
 from segments.failures import failure
-from segments.isolation import Mark
+from segments.following import Following
+from segments.isolation import Isolation, Mark
 from segments.message_ids import seen_before
 from segments.outcome import Outcome
 from segments.population.population import Population
-from segments.profile import NEVER, Profile, decode_profile
+from segments.profile import Profile
 from segments.profiles import Profiles
-from segments.retention import begin, too_old
 from segments.rewind import Rewinder
 from segments.scoring_ahead import ScoringAhead
 from segments.shadow_names import in_shadow
@@ -40,18 +40,16 @@ class Processor:
         self._hot = self.profiles.recent.hot
         self._hot.most = (self.engine.plan.plausibility or Plausibility()).max_steps
         rewinder = Rewinder(self.timeline, self.profiles.recent)
-        self._slow = SlowPath(self.timeline, self.profiles, rewinder, self._follow)
-        self._isolation = self._slow.isolation
+        self._isolation = Isolation(self.timeline, self.profiles, rewinder)
         bounds, let_happen = self.engine.plan.population, self._isolation.let_happen
         self.population = Population(self.timeline, self.profiles, bounds, let_happen)
+        self._following = Following(self.timeline, self.profiles, self.population, self._isolation)
+        self._slow = SlowPath(self.timeline, self.profiles, rewinder, self._isolation, self._following.follow)
         self.timeline.backfills.kept = rewinder.events
         self._ahead = ScoringAhead(self.timeline, self.profiles)
         self._waiting: list[Release] = []  # for what is to be filled in as they take effect
         self._settled = 0  # the newest release that no late event can have adopted anew
         self._keep_events()
-        self._watermark = 0
-        self.reached = self.timeline.release_at(0)
-        self._swept = 0  # users, by number, that follow the release that event time has reached
 
     @property
     def engine(self) -> Engine:
@@ -72,7 +70,7 @@ class Processor:
             return False
         self.profiles.layouts = self.timeline.layouts()
         self._ahead.follow()
-        self._reach()
+        self._following.reach(self._following.watermark)
         self._keep_events()
         self.population.follow()
         return True
@@ -110,24 +108,11 @@ class Processor:
         starts = (start for start, number in self.timeline.starts() if number > self._settled and lacking(number))
         self.profiles.recent.keep_from = min(starts, default=None)
 
-    def _open_users_filled_in(self) -> None:
-        """Give those a profile of whom only recorded events are known, so that the sweep comes to them."""
-        backfills, profiles = self.timeline.backfills, self.profiles
-        filled = backfills.filled(self.reached)
-        if filled is not None:
-            for user_id, blob in backfills.handed.users(filled).items():
-                states = decode_profile(blob)
-                if not profiles.has(user_id) and states.newest > self._too_old():
-                    profile = profiles.open(user_id)
-                    profile.release, profile.newest, profile.clock = filled.of, states.newest, states.clock
-                    if self.timeline.engine(filled.of).counts_from_time:
-                        begin(profile, NEVER)
-
     def _forget_backfills(self) -> None:
         """Let go of what is in the profiles for good: no late event makes them adopt an earlier release anew."""
         timeline, recent = self.timeline, self.profiles.recent
         settled = timeline.starts_at + recent.allowed_lateness + _FORGOTTEN_BY
-        if recent.keep_from is not None and self._watermark > settled and not self.sweeping:
+        if recent.keep_from is not None and self._following.watermark > settled and not self.sweeping:
             self._settled = timeline.newest - 1
             timeline.backfills.handed.forget(self._settled)
             self._keep_events()
@@ -208,12 +193,7 @@ class Processor:
         """Say whether a new user's first event is late; raises RejectedEvent where the user is another worker's."""
         if not self.profiles.owns(event.user_id):
             raise RejectedEvent("ambiguous_user", "the record names two users: userId is given twice")
-        return profile.clock == 0 and event.time <= self._too_old()
-
-    def _too_old(self) -> int:
-        """Return the newest instant (ms) at which the first event of an unknown user is late."""
-        retention = self.timeline.engine(self.reached).retention
-        return too_old(retention, max(self._watermark, self.profiles.forgotten.until))
+        return profile.clock == 0 and event.time <= self._following.too_old()
 
     def advance(self, until: int) -> Outcome:
         """Let all users' self-changes up to and including `until` (ms) happen; no older event is expected to come."""
@@ -227,9 +207,8 @@ class Processor:
             if scores_ahead:
                 ahead.due(user_id, profile, until)
             let_happen(user_id, profile, until, outcome.changes, settled)
-        if until > self._watermark:
-            self._watermark = until
-            self._reach()
+        if until > self._following.watermark:
+            self._following.reach(until)
             recent.forget(until)
             self._forget_backfills()
         self._finish(outcome, 0)
@@ -241,24 +220,14 @@ class Processor:
         return self._ahead.reached
 
     @property
-    def sweeping(self) -> int:
-        """How many users are still to be looked at: they may be behind the release, or the newest bounds."""
-        return self._behind + self.population.left
+    def reached(self) -> int:
+        """The release that event time has reached."""
+        return self._following.reached
 
     @property
-    def _behind(self) -> int:
-        """How many users may be behind the release that event time has reached."""
-        # a worker that starts has yet to learn the time
-        knows = self._watermark or self.reached == self.timeline.newest
-        return self.profiles.numbered - self._swept if knows else 0
-
-    def _reach(self) -> None:
-        reached = self.timeline.release_at(self._watermark)
-        if reached != self.reached:
-            self.reached = reached
-            self._swept = 0
-            self._open_users_filled_in()
-            self.profiles.settle()  # now all users have a number, and can be swept
+    def sweeping(self) -> int:
+        """How many users are still to be looked at: they may be behind the release, or the newest bounds."""
+        return self._following.left
 
     def sweep(self, users: int) -> Outcome:
         """Have up to so many of the users that are behind follow the release and the bounds that are in force.
@@ -266,39 +235,10 @@ class Processor:
         Those who were at rest are so again: nobody in use makes room for them, and a checkpoint finds few in use.
         """
         outcome = self._outcome()
-        users = self.population.sweep(users, self._watermark, outcome.changes)
-        profiles, left, rested = self.profiles, self._behind, list[str]()
-        while left and users:
-            user_id = profiles.behind(self._swept, self.reached)
-            self._swept += 1
-            left -= 1
-            if user_id is not None:
-                users -= 1
-                if user_id not in profiles.decoded:
-                    rested.append(user_id)
-                outcome.followed += self._catch_up(user_id, *profiles.open_settled(user_id), outcome.changes)
+        rested = self._following.sweep(users, outcome)
         self._finish(outcome, 0)
-        profiles.settle_these([user_id for user_id in rested if user_id in profiles.decoded])
+        self.profiles.settle_these([user_id for user_id in rested if user_id in self.profiles.decoded])
         return outcome
-
-    def _catch_up(self, user_id: str, profile: Profile, settled: bytes | None, changes: list[Change]) -> bool:
-        """Have a user follow the releases up to now; returns whether there was one to follow.
-
-        `settled` is as `Isolation.let_happen` has it.
-        """
-        due, until, release = profile.due, max(self._watermark, profile.clock), profile.release
-        if release != self.timeline.newest:
-            self._isolation.let_happen(user_id, profile, until, changes, settled)
-            if profile.release != self.timeline.newest:
-                self._isolation.catch_up(user_id, profile, until, changes)
-        if profile.due < due:
-            self.profiles.schedule(user_id, profile.due)
-        return profile.release != release
-
-    def _follow(self, user_id: str, profile: Profile, changes: list[Change]) -> None:
-        """Have a user follow the release that holds already for others."""
-        if profile.release != self.reached:
-            self._catch_up(user_id, profile, None, changes)
 
     def _outcome(self) -> Outcome:
         """Return an outcome, to which is added what follows for users that are opened."""

@@ -20,29 +20,31 @@ Follow = Callable[[str, Profile, list[Change]], None]
 class SlowPath:
     """Applies single events; `follow` has a user follow the release that event time has reached."""
 
-    def __init__(self, timeline: Timeline, profiles: Profiles, rewinder: Rewinder, follow: Follow) -> None:
+    def __init__(
+        self, timeline: Timeline, profiles: Profiles, rewinder: Rewinder, isolation: Isolation, follow: Follow
+    ) -> None:
         self._timeline = timeline
         self._profiles = profiles
         self._rewinder = rewinder
         self._follow = follow
-        self.isolation = Isolation(timeline, profiles, rewinder)
+        self._isolation = isolation
 
     def step(self, profile: Profile, event: Event, changes: list[Change]) -> None:
         """Apply an event in order to a profile that is new, or behind, or while an older release holds."""
         timeline = self._timeline
-        self.isolation.before = encode_profile(profile)
+        self._isolation.before = encode_profile(profile)
         if self._profiles.recent.wanted:
             packed = timeline.decoder_at(event.time).pack(event)
             self._profiles.recent.note(event.user_id, profile, event.time, packed)
         timeline.step(event.user_id, profile, event, changes)
-        self.isolation.before = None
+        self._isolation.before = None
         self._follow(event.user_id, profile, changes)
 
     def insert(self, place: int, profile: Profile, event: Event, outcome: Outcome) -> None:
         """Give an event its place among those that came before it."""
-        self.isolation.before = encode_profile(profile)
+        self._isolation.before = encode_profile(profile)
         result = self._rewinder.insert(profile, event, outcome.changes)
-        self.isolation.before = None
+        self._isolation.before = None
         if isinstance(result, Profile):
             outcome.applied += 1
             outcome.rewound += 1
@@ -55,7 +57,7 @@ class SlowPath:
 
     def isolate(self, place: int, event: Event, was: Mark, error: Exception, outcome: Outcome) -> None:
         """Undo an event that failed; try once more if it was what is due before it that failed, else reject it."""
-        isolation, profile = self.isolation, self._profiles.decoded[event.user_id]
+        isolation, profile = self._isolation, self._profiles.decoded[event.user_id]
         isolation.undo(profile, event, was, error, outcome.changes)
         if isolation.what_was_due(event, profile, outcome.changes):
             was = mark(profile, outcome.changes)
