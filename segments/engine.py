@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from types import MappingProxyType
 
-from msgspec import UNSET
-
-from segments.changes import MODEL, THRESHOLD, TIMER, Action, Cause, Change, Membership, Memberships
+from segments.changes import THRESHOLD, TIMER, Cause, Change
 from segments.conditions.base import FALLS, RISES, UNKNOWN
 from segments.events import SESSION_STARTED, Event
 from segments.features.scored import NEXT
@@ -18,7 +16,7 @@ from segments.profile import NEVER, Profile
 from segments.retention import begin, forget, is_due, next_due
 from segments.routes import Judged, merge_judged
 from segments.rules import DUE, INSIDE, SINCE, Rule
-from segments.shadow_names import in_shadow
+from segments.telling import Teller
 
 _NOTHING: Mapping[str, tuple[bool, int]] = MappingProxyType({})
 
@@ -49,7 +47,8 @@ class Engine:
         self._scores = tuple((scoring.feature, scoring) for scoring in self.scorings)
         self.retention = plan.definitions.retention or NEVER
         self.counts_from_time = self.retention < NEVER  # numbers of changes begin with the first event's time
-        self._warming = sorted(name for name in plan.warming if not in_shadow(name)) or UNSET
+        teller = Teller(plan)
+        self.memberships, self.change, self._emit = teller.memberships, teller.change, teller.emit
 
     def apply(self, profile: Profile, event: Event, changes: list[Change]) -> str:
         """Apply an event if it comes in order and once; returns 'applied', 'late' or 'duplicate'.
@@ -212,20 +211,6 @@ class Engine:
         judged = merge_judged((), [(rule, UNKNOWN) for rule in self.plan.following])
         self._judge(user_id, profile, judged, profile.clock, THRESHOLD, changes)
 
-    def memberships(self, user_id: str, profile: Profile) -> Memberships:
-        """Return what the user is in, as of the profile's clock."""
-        now = profile.clock
-        current = {}
-        rule_of = self.plan.rule
-        for segment_id, (inside, since, _) in profile.members.items():
-            if inside and not (rule := rule_of(segment_id)).is_shadow:
-                current[rule.name] = (
-                    Membership(rule.version, since, rule.score(profile, now), rule.confidence(profile, now))
-                    if rule.has_detail
-                    else Membership(rule.version, since, None, 1.0)
-                )
-        return Memberships(user_id, profile.seq, now, current, self._warming)
-
     def _due_rules(self, user_id: str, profile: Profile, now: int) -> list[tuple[Rule, int]]:
         """Score the user by the models for which that is due; return the rules that are, or that may follow from it."""
         rule_of = self.plan.rule
@@ -280,43 +265,3 @@ class Engine:
                 if self._parents and len(changes) > first + 1:
                     children_first(changes, first, self._parents)
                 return
-
-    def _emit(
-        self,
-        user_id: str,
-        profile: Profile,
-        rule: Rule,
-        entered: bool,
-        now: int,
-        cause: Cause | str | None,
-        changes: list[Change],
-    ) -> None:
-        profile.count(hidden=rule.is_shadow)
-        known = cause if isinstance(cause, Cause) else Cause("event", cause)
-        if known is TIMER and rule.moved_at(now):
-            known = THRESHOLD
-        elif known is TIMER and rule.follows and rule.was_scored_at(profile, now):
-            known = MODEL
-        changes.append(self.change(user_id, profile, rule, "entered" if entered else "exited", now, known))
-
-    def change(self, user_id: str, profile: Profile, rule: Rule, action: Action, now: int, cause: Cause) -> Change:
-        """Return the user's newest change, that of a rule at `now` (ms), as the profile is."""
-        entered = action != "exited"
-        _, _, due = rule.standing(profile)
-        scored_by = rule.scored_by(profile) if rule.scorings else None
-        return Change(
-            user_id,
-            rule.name,
-            rule.version,
-            action,
-            now,
-            profile.shadow_seq if rule.is_shadow else profile.seq,
-            cause,
-            rule.because(profile, now, entered=entered),
-            rule.score(profile, now),
-            scored_by,
-            rule.confidence(profile, now),
-            rule.next_flip(profile, entered, now, due),
-            rule.shares(profile, now) if scored_by is not None else UNSET,
-            rule.warming,
-        )
