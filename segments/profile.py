@@ -195,16 +195,22 @@ def from_format_1(blob: bytes) -> bytes:
 
 
 def mover(old: Layout, new: Layout) -> Callable[[Profile], None]:
-    """Return what moves a profile from one layout to another, in place; what `new` does not name is left out.
+    """Return what moves a profile from one layout to another, in place; what they do not both name is left out.
 
     >>> profile = Profile(newest=1, features={0: "a", 1: "b"})
     >>> mover(Layout((7, 8)), Layout((8, 9)))(profile)
     >>> profile.features
     {0: 'b'}
+
+    What no layout names means nothing:
+
+    >>> mover(Layout(), Layout((8, 9)))(profile)
+    >>> profile.features
+    {}
     """
     features = _moves(old.features, new.features)
     segments = _moves(old.segments, new.segments)
-    if _all_stay(features, old.features) and _all_stay(segments, old.segments):
+    if old.features and _all_stay(features, old.features) and _all_stay(segments, old.segments):
         return _leave_as_it_is
 
     def move(profile: Profile) -> None:
@@ -219,7 +225,7 @@ def _all_stay(moves: dict[int, int], old: tuple[int, ...]) -> bool:
 
 
 def _leave_as_it_is(_: Profile) -> None:
-    """Move nothing: definitions that only compare with other bounds keep every id."""
+    """Move nothing: definitions that compare with other bounds, or only add something, keep every id."""
 
 
 def _moves(old: tuple[int, ...], new: tuple[int, ...]) -> dict[int, int]:

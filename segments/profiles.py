@@ -180,7 +180,7 @@ class Profiles(NumberedUsers):
             self.settle_some(len(self.decoded) - _DECODED_KEPT // 2)
 
     def changed(self, shard: int) -> int:
-        """Return how many users changed since the last `take_changed`, apart from what is still decoded."""
+        """Return how many users changed since the last `take_changed`; of who is still decoded, only some are known."""
         return len(self._changed.of(shard))
 
     def take_changed(self, shard: int) -> list[bytes]:

@@ -167,7 +167,7 @@ class RecentEvents:
         self._pages.setdefault(stretch.happened >> _PAGE_BITS, []).append(user_id)
 
     def _begin(self, user_id: str, profile: Profile, time: int, settled: bytes | None = None) -> Stretch:
-        """Begin a user's first stretch; bytes that are there already need not be made, and take no further memory."""
+        """Begin a user's first stretch; bytes that are there already need not be made."""
         stretch = Stretch(self.snapshot(profile) if settled is None else settled, time, time)
         self._keep(self._name_of(user_id), stretch)
         return stretch

@@ -51,13 +51,13 @@ class ProfileLog:
         self._profiles.load(shard, (entries[number] for number in sorted(entries)))
 
     def due_ahead(self, shards: Iterable[int], round_: int) -> list[int]:
-        """Return the shards of which the next checkpoint is spared something, each once in a round (from 1 on).
-
-        At any time, and in round 0 when the checkpoint is far, those of which very many users wait for it.
-        """
+        """Return the shards of which the next checkpoint is spared something, each once in a round (from 1 on)."""
         changed, done = self._profiles.changed, self._ahead
-        least = ((shard, _WORTH_IT if done.get(shard, 0) < round_ else _MANY) for shard in shards)
-        return [shard for shard, least_ in least if changed(shard) >= least_]
+        return [shard for shard in shards if done.get(shard, 0) < round_ and changed(shard) >= _WORTH_IT]
+
+    def full(self, shards: Iterable[int]) -> list[int]:
+        """Return the shards of which very many users wait for the next checkpoint."""
+        return [shard for shard in shards if self._profiles.changed(shard) >= _MANY]
 
     def grown(self, shards: Iterable[int]) -> int | None:
         """Return a shard whose log should be written anew, None when there is none."""
@@ -75,8 +75,11 @@ class ProfileLog:
         self._in_use -= some
 
     def append_ahead(self, shard: int, state: SegmentState, round_: int) -> int:
-        """Write the users that changed and are at rest, between two checkpoints; returns the bytes written."""
-        self._ahead[shard] = round_
+        """Write the users that changed and are at rest, between two checkpoints; returns the bytes written.
+
+        In round 0 the shard comes in each of the others all the same.
+        """
+        self._ahead[shard] = max(round_, self._ahead.get(shard, 0))
         return self._put_all(shard, state, self._profiles.take_settled(shard))
 
     def append(self, shard: int, state: SegmentState) -> int:

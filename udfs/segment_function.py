@@ -113,7 +113,8 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             yield from self._events(EventFrame(frame))
             yield from self._follow(SLICE_S)
             yield from self._census.report(watermark_of(frame))
-            self._metrics.written.inc(self._ahead.write(self._releases.shards, self._state))
+            shards, following = self._releases.shards, self._releases.behind > 0
+            self._metrics.written.inc(self._ahead.write(shards, self._state, all_follow=following))
             self._mend_redis(SLICE_S)
         elif kind == Kind.TICK:
             yield from self._tick(watermark_of(frame))

@@ -16,7 +16,7 @@ _ROUNDS = (0.6, 0.85, 0.95)  # of the time between two markers: in each all shar
 class WriteAhead:
     """Appends users that changed when a checkpoint comes near, and at any time writes anew what logs have grown large.
 
-    Where very many users of a shard changed, as when all follow a release, they are appended at any time, too.
+    While all users follow a release, those of a shard of which very many did are appended at any time, too.
     The first of three rounds finds most of them, each later one who changed during the one before. When a checkpoint is
     near follows from the time between the last two. `clock` and `worked` return seconds, the second one only those for
     which this thread had a processor.
@@ -36,6 +36,7 @@ class WriteAhead:
         self._marked_at: float | None = None
         self._rounds_at: list[float] = []  # empty: it is not known when the next checkpoint comes
         self._rests_until = clock()
+        self._appended = False  # the last time
 
     def marked(self) -> None:
         """Note that a marker came."""
@@ -44,20 +45,34 @@ class WriteAhead:
             self._rounds_at = [now + share * (now - self._marked_at) for share in _ROUNDS]
         self._marked_at = now
 
-    def write(self, shards: Sequence[int], state: SegmentState) -> int:
-        """Write what is due of these shards, for about 20 ms, unless that was done just now; returns the bytes."""
+    def write(self, shards: Sequence[int], state: SegmentState, *, all_follow: bool = False) -> int:
+        """Write what is due of these shards, for about 20 ms, unless that was done just now; returns the bytes.
+
+        `all_follow` says that users follow a release: each changes, and most of them once.
+        """
         now, begun = self._clock(), self._worked()
         if now < self._rests_until:
             return 0
         round_ = sum(now >= at for at in self._rounds_at)
-        written = self._append(shards, state, round_, begun + _SLICE_S) or self._rewrite(shards, state)
+        due = self._due(shards, round_, all_follow=all_follow)
+        written = self._append(due, state, round_, begun + _SLICE_S)
+        self._appended = written > 0
+        written = written or self._rewrite(shards, state)
         self._rests_until = self._clock() + _REST * (self._worked() - begun)
         return written
 
-    def _append(self, shards: Sequence[int], state: SegmentState, round_: int, until: float) -> int:
+    def _due(self, shards: Sequence[int], round_: int, *, all_follow: bool) -> Sequence[int]:
+        """Return the shards to be appended to; those of very many users give way to a log that has grown in turns."""
         if round_:
             self._log.settle_ahead(round_)
-        due, written = self._log.due_ahead(shards, round_), 0
+            if due := self._log.due_ahead(shards, round_):
+                return due
+        if all_follow and not (self._appended and self._log.grown(shards) is not None):
+            return self._log.full(shards)
+        return []
+
+    def _append(self, due: Sequence[int], state: SegmentState, round_: int, until: float) -> int:
+        written = 0
         if due:
             with self._keys.writing_together():
                 for shard in due:

@@ -87,6 +87,9 @@ def test_a_condition_is_asked_again_when_it_may_change(
         ("max", [(1, 1), (2, 2)], None),
         ("max", [(1, -1), (2, 2)], None),
         ("distinct", [(1, 1), (2, 2)], None),
+        # who does not belong to the population, with a number that is not above zero
+        ("sum", [(1, -1), (2, -2)], 11),
+        ("max", [(1, -1), (2, -2)], None),
     ],
 )
 def test_below_a_bound_only_a_number_that_time_can_raise_is_asked_again(

@@ -82,6 +82,23 @@ def test_a_threshold_tells_its_bound_and_of_how_many_users_it_is(bound: float | 
     assert told == [">= top 20 %, not known yet", expected]
 
 
+@pytest.mark.parametrize(
+    ("bound", "text", "known_as"),
+    [
+        ({"percentile": 80}, ">= percentile 80", "percentile 80"),
+        ({"top": "20%"}, ">= top 20 %", "percentile 80"),
+        ({"mean_plus_sd": 2}, ">= mean plus 2 SD", "mean_plus_sd 2"),
+    ],
+)
+def test_a_threshold_has_a_text_and_a_key_for_ever(bound: dict[str, Any], text: str, known_as: str) -> None:
+    when = {"threshold": {"of": {"count": {"event": "Buy", "within": "1h"}}, "smoothing": 0.5, **bound}}
+    plan = Plan(parse_definitions(yaml.safe_dump({"segments": [{"name": "s", "when": when}]})))
+    assert plan.rules[0].facts[0].expected == text
+    assert list(plan.thresholds) == [
+        f"count of Buy in 1h|{known_as}|among positive|min_population 100|refresh 10m|smoothing 0.5"
+    ]
+
+
 def test_every_kind_is_told() -> None:
     told = {kind for case in CASES["conditions"] for kind in case["when"]}
     assert told | {"model"} == set(KINDS) - COMBINING  # tests/segments/models/test_model_condition.py

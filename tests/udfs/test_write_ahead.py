@@ -39,7 +39,7 @@ class Log:
         self.worked = 3.0
         self.takes = takes
         self.due: list[int] = []
-        self.full: list[int] = []
+        self.crowded: list[int] = []
         self.large: list[int] = []
         self.appended: list[int] = []
         self.rewritten: list[int] = []
@@ -51,14 +51,17 @@ class Log:
 
     def due_ahead(self, _: object, round_: int) -> list[int]:
         self.rounds.append(round_)
-        return [*self.full, *self.due] if round_ else list(self.full)
+        return list(self.due)
+
+    def full(self, _: object) -> list[int]:
+        return list(self.crowded)
 
     def grown(self, _: object) -> int | None:
         return self.large[0] if self.large else None
 
     def append_ahead(self, shard: int, _: object, round_: int) -> int:
-        assert round_ == self.rounds[-1]
-        return self._write(shard, self.full if shard in self.full else self.due, self.appended)
+        assert not round_ or round_ == self.rounds[-1]
+        return self._write(shard, self.due if shard in self.due else self.crowded, self.appended)
 
     def rewrite(self, shard: int, _: object) -> int:
         return self._write(shard, self.large, self.rewritten)
@@ -84,8 +87,8 @@ def ahead(log: Log) -> WriteAhead:
     )
 
 
-def write(ahead: WriteAhead) -> int:
-    return ahead.write(SHARDS, cast(SegmentState, None))
+def write(ahead: WriteAhead, *, all_follow: bool = False) -> int:
+    return ahead.write(SHARDS, cast(SegmentState, None), all_follow=all_follow)
 
 
 def test_users_are_written_when_the_next_checkpoint_is_near(log: Log, ahead: WriteAhead) -> None:
@@ -111,14 +114,41 @@ def test_in_each_round_all_are_looked_through_anew(log: Log, ahead: WriteAhead) 
     for _ in range(20):
         log.now += 0.49
         write(ahead)
-    assert log.rounds == [0] * 12 + [1] * 5 + [2] * 2 + [3]
+    assert log.rounds == [1] * 5 + [2] * 2 + [3]
 
 
-def test_very_many_users_of_a_shard_are_written_at_any_time(log: Log, ahead: WriteAhead) -> None:
-    log.due, log.full = [0], [2]
-    assert write(ahead) == 5
+def test_while_all_follow_a_release_very_many_users_of_a_shard_are_written_at_any_time(
+    log: Log, ahead: WriteAhead
+) -> None:
+    log.due, log.crowded = [0], [2]
+    assert write(ahead) == 0, "who changes again and again would be written again and again"
+    assert write(ahead, all_follow=True) == 5
     assert log.appended == [2], "the others may change again before the checkpoint"
     assert log.settled == 0
+
+
+def test_logs_that_have_grown_and_very_many_users_take_turns(log: Log, ahead: WriteAhead) -> None:
+    for _ in range(3):
+        log.large, log.crowded = [1], [2]
+        write(ahead, all_follow=True)
+        write(ahead, all_follow=True)
+    assert (log.appended, log.rewritten) == ([2, 2, 2], [1, 1, 1])
+    log.crowded = [2]
+    write(ahead, all_follow=True)
+    log.crowded = [0]
+    write(ahead, all_follow=True)
+    assert log.appended[3:] == [2, 0], "where no log has grown nobody gives way"
+
+
+def test_in_a_round_its_shards_come_first(log: Log, ahead: WriteAhead) -> None:
+    ahead.marked()
+    log.now += 10
+    ahead.marked()
+    log.now += 9
+    log.due, log.crowded = [0], [2]
+    assert write(ahead, all_follow=True) == 5
+    assert write(ahead, all_follow=True) == 5
+    assert log.appended == [0, 2]
 
 
 def test_a_slice_ends_after_a_while_and_the_next_one_waits(log: Log, ahead: WriteAhead) -> None:
