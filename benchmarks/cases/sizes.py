@@ -88,7 +88,7 @@ FULL = Sizes(
     redis_away_s=300,
     model_instants=150,
     model_pairs=100_000,
-    model_events=1_500_000,
+    model_events=1_000_000,
     model_users=300_000,
     latency_long_lived=True,
 )
@@ -115,7 +115,7 @@ QUICK = Sizes(
     redis_away_s=30,
     model_instants=10,
     model_pairs=10_000,
-    model_events=300_000,
+    model_events=150_000,
     model_users=60_000,
     latency_long_lived=False,
 )
