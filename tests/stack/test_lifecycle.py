@@ -15,10 +15,11 @@ from tests.stack.liveness import is_live
 
 REDIS_ONLY = Parts(kafka=False, flink=False)
 HOLDER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from jobs.stack.signals import exit_on_signals
 from jobs.stack.stack import Parts, Stack
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored by what a script starts with &
 exit_on_signals()
 stack = Stack.start(Path(sys.argv[1]), parts=Parts(kafka=False, flink=False), keep=sys.argv[2] == "keep")
 print(stack.processes()["redis"], flush=True)
