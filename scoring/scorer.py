@@ -91,8 +91,6 @@ class ModelScorer:
                 return [None]
             middle = len(vectors) // 2
             return self._some(vectors[:middle]) + self._some(vectors[middle:])
-        if np.isfinite(scores).all():
-            return [round(score, _DIGITS) for score in scores.tolist()]
         return [self._number(score) for score in scores.tolist()]
 
     def _number(self, score: float) -> float | None:

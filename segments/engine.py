@@ -44,7 +44,6 @@ class Engine:
         self._parents = plan.parents
         self._all = tuple((rule.segment_id, rule.guard, rule.plain, rule) for rule in plan.rules)
         self.scorings = tuple(plan.scorings.values())
-        self._scores = tuple((scoring.feature, scoring) for scoring in self.scorings)
         self.retention = plan.definitions.retention or NEVER
         self.counts_from_time = self.retention < NEVER  # numbers of changes begin with the first event's time
         teller = Teller(plan)
@@ -97,13 +96,10 @@ class Engine:
 
     def _note_scores(self, user_id: str, profile: Profile, moved: list[int], now: int) -> None:
         """Have the user scored in time, after an event at `now` (ms) that also moved some watched features."""
-        features = profile.features
-        for feature, scoring in self._scores:
-            if moved:
+        if moved:
+            for scoring in self.scorings:
                 scoring.moved(user_id, profile, moved, now)
-            score = features.get(feature)
-            if score is not None and score[NEXT] < profile.due:
-                profile.due = score[NEXT]
+        profile.due = self._or_scored(profile, profile.due)
 
     def _start_session(self, profile: Profile, event: Event) -> list[int]:
         """Apply the made event of a session's start; returns the ids of watched features that it moved."""
@@ -120,8 +116,7 @@ class Engine:
             if (now >= profile.newest + self.retention or not profile.newest) and is_due(profile, self.retention, now):
                 forget(self, user_id, profile, now, changes)
                 continue
-            if now > profile.clock:  # noqa: PLR1730 - on the hot path a call of max costs more
-                profile.clock = now
+            profile.clock = max(profile.clock, now)
             due = self._due_rules(user_id, profile, now)
             if due:
                 profile.due = NEVER
@@ -168,9 +163,13 @@ class Engine:
 
     def _next_due(self, profile: Profile, now: int) -> int:
         """Return when (ms) a profile must be looked at again."""
-        due, features = next_due(profile, self.retention, now), profile.features
-        for feature, _ in self._scores:
-            score = features.get(feature)
+        return self._or_scored(profile, next_due(profile, self.retention, now))
+
+    def _or_scored(self, profile: Profile, due: int) -> int:
+        """Return an instant (ms), or when the user is to be scored if that is sooner."""
+        features = profile.features
+        for scoring in self.scorings:
+            score = features.get(scoring.feature)
             if score is not None and score[NEXT] < due:
                 due = score[NEXT]
         return due
@@ -215,9 +214,8 @@ class Engine:
         """Score the user by the models for which that is due; return the rules that are, or that may follow from it."""
         rule_of = self.plan.rule
         due = [(rule_of(segment_id), UNKNOWN) for segment_id, member in profile.members.items() if member[DUE] <= now]
-        features = profile.features
-        for feature, scoring in self._scores:
-            if feature in features and scoring.score(user_id, profile, now):
+        for scoring in self.scorings:
+            if scoring.score(user_id, profile, now):
                 due += [(rule, UNKNOWN) for rule in scoring.rules]
         return due
 

@@ -237,7 +237,7 @@ class Processor:
         outcome = self._outcome()
         rested = self._following.sweep(users, outcome)
         self._finish(outcome, 0)
-        self.profiles.settle_these([user_id for user_id in rested if user_id in self.profiles.decoded])
+        self.profiles.settle_these(rested)
         return outcome
 
     def _outcome(self) -> Outcome:

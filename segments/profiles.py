@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
 from itertools import islice
 
 import msgspec
@@ -116,8 +115,7 @@ class Profiles(NumberedUsers):
 
     def schedule(self, user_id: str, due: int) -> None:
         """Have `take_due` return the user at `due` (ms)."""
-        number = self._numbers.get(user_id)
-        self._due.schedule(self._number(user_id) if number is None else number, due)
+        self._due.schedule(self._number(user_id), due)
 
     def take_due(self, until: int) -> Iterator[tuple[str, Profile, bytes | None]]:
         """Return the users that are due up to `until` (ms), in order of time, each once for each time.
@@ -132,9 +130,9 @@ class Profiles(NumberedUsers):
                 if (due := self._due_of(number)) > instant:
                     schedule(number, due)
                     continue
-                with suppress(RejectedEvent):
+                try:
                     profile, settled = self.open_settled(user_id)
-                if profile is None:
+                except RejectedEvent:
                     continue
             if profile.due <= instant:
                 yield user_id, profile, settled
@@ -154,10 +152,12 @@ class Profiles(NumberedUsers):
         self.settle_these(list(islice(self.decoded, count)))
 
     def settle_these(self, user_ids: Iterable[str]) -> None:
-        """Settle the profiles of users, which are decoded."""
+        """Settle the profiles of those users that are decoded."""
         decoded, blobs, changed, encode = self.decoded, self._blobs, self._changed, self._encode
         for user_id in user_ids:
-            profile = decoded.pop(user_id)  # one by one: what was just encoded is freed from warm caches
+            profile = decoded.pop(user_id, None)  # one by one: what was just encoded is freed from warm caches
+            if profile is None:
+                continue
             if not profile.newest and not profile.clock:
                 if user_id in self._numbers:
                     self._forget(user_id, self.reached)

@@ -88,9 +88,8 @@ class Timeline:
 
     def period(self, release: int) -> tuple[int, int]:
         """Return from when and until when (ms, exclusive) a release holds; the first one from the beginning of time."""
-        place = next(place for place, (_, number) in enumerate(self._starts) if number == release)
-        until = self._starts[place + 1][0] if place + 1 < len(self._starts) else NEVER
-        return self._starts[place][0] if place else 0, until
+        start, until = next((start, until) for start, number, until in self._periods if number == release)
+        return 0 if release == self._periods[0][1] else start, until
 
     def starts(self) -> list[tuple[int, int]]:
         """Return from when (ms) on which release holds, in order."""

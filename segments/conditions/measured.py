@@ -69,11 +69,7 @@ def _count(spec: CountOf, builder: Builder) -> Measured:
 
     def plain(profile: Profile, now: int) -> int:
         log = profile.features.get(feature)
-        if not log:
-            return 0
-        opened = opens(profile, now)
-        inside = len(log) if log[0] >= opened else len(log) - bisect_left(log, opened)
-        return min(inside, TIMES_KEPT)
+        return min(len(log) - bisect_left(log, opens(profile, now)), TIMES_KEPT) if log else 0
 
     effects = {(feature, ""): RISES, **window.effects}
     return Measured(f"count of {selector.text} {window.text}", feature, number, effects, plain)
@@ -91,7 +87,7 @@ def _distinct(spec: AmountOf, builder: Builder) -> Measured:
     def plain(profile: Profile, now: int) -> int:
         newest: dict[Any, int] = profile.features.get(feature) or {}
         opened = window.opens(profile, now)
-        return min(sum(map(opened.__le__, newest.values())), VALUES_KEPT)
+        return min(sum(time >= opened for time in newest.values()), VALUES_KEPT)
 
     text = f"different {spec.property} of {selector.text} {window.text}"
     return Measured(text, feature, number, {(feature, ""): RISES, **window.effects}, plain)

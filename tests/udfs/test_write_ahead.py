@@ -91,6 +91,13 @@ def write(ahead: WriteAhead, *, all_follow: bool = False) -> int:
     return ahead.write(SHARDS, cast(SegmentState, None), all_follow=all_follow)
 
 
+def come_near_a_checkpoint(log: Log, ahead: WriteAhead) -> None:
+    ahead.marked()
+    log.now += 10
+    ahead.marked()
+    log.now += 9
+
+
 def test_users_are_written_when_the_next_checkpoint_is_near(log: Log, ahead: WriteAhead) -> None:
     log.due = [0, 1]
     assert write(ahead) == 0, "nobody knows yet when the next one comes"
@@ -141,10 +148,7 @@ def test_logs_that_have_grown_and_very_many_users_take_turns(log: Log, ahead: Wr
 
 
 def test_in_a_round_its_shards_come_first(log: Log, ahead: WriteAhead) -> None:
-    ahead.marked()
-    log.now += 10
-    ahead.marked()
-    log.now += 9
+    come_near_a_checkpoint(log, ahead)
     log.due, log.crowded = [0], [2]
     assert write(ahead, all_follow=True) == 5
     assert write(ahead, all_follow=True) == 5
@@ -152,10 +156,7 @@ def test_in_a_round_its_shards_come_first(log: Log, ahead: WriteAhead) -> None:
 
 
 def test_a_slice_ends_after_a_while_and_the_next_one_waits(log: Log, ahead: WriteAhead) -> None:
-    ahead.marked()
-    log.now += 10
-    ahead.marked()
-    log.now += 9
+    come_near_a_checkpoint(log, ahead)
     log.takes, log.due = 0.015, [0, 1, 2]
     assert write(ahead) == 10, "20 ms were over after the second shard"
     assert write(ahead) == 0, "batches come first"
@@ -176,10 +177,7 @@ def test_logs_are_written_anew_at_any_time_one_after_the_other(log: Log, ahead: 
 
 
 def test_what_a_checkpoint_waits_for_comes_first(log: Log, ahead: WriteAhead) -> None:
-    ahead.marked()
-    log.now += 10
-    ahead.marked()
-    log.now += 9
+    come_near_a_checkpoint(log, ahead)
     log.due, log.large = [0], [1]
     assert write(ahead) == 5
     assert (log.appended, log.rewritten) == ([0], [])
