@@ -32,12 +32,13 @@ def admin_client(kafka: KafkaSettings) -> Iterator[Any]:
 
 
 @contextmanager
-def consumer_client(kafka: KafkaSettings) -> Iterator[Any]:
-    """Open a consumer that is of no group and has no partitions yet; raises TopicError for what Kafka refuses."""
+def consumer_client(kafka: KafkaSettings, *, group_id: str | None = None) -> Iterator[Any]:
+    """Open a consumer that has no partitions yet and commits nothing by itself; raises TopicError as Kafka refuses."""
     with explained(kafka.bootstrap_servers, kafka.consumer_properties):
         consumer = KafkaConsumer(
             bootstrap_servers=kafka.bootstrap_servers.split(","),
-            group_id=None,
+            group_id=group_id,
+            enable_auto_commit=False,
             **consumer_options(kafka.consumer_properties),
         )
         try:

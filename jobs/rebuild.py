@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from kafka import TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 
 from jobs.kafka_clients import consumer_client
 from jobs.redis_access import connected
 from jobs.settings import KafkaSettings, Settings
-from jobs.topics import NoTopic
+from jobs.topics import NoTopic, TopicError
 from udfs.redis_entries import WHOLE_KEY
+
+_LOOK_S = 1
 
 
 def events_missing(kafka: KafkaSettings) -> list[str]:
@@ -47,6 +51,60 @@ def told_before(settings: Settings) -> list[str]:
             if client.exists(WHOLE_KEY):
                 found.append(f"Redis at {settings.redis.display_url}: the users that a job has written there")
     return found
+
+
+def start_over(kafka: KafkaSettings) -> None:
+    """Have Kafka know of no events that the job has read; raises TopicError. No job of the group may run.
+
+    Only then what a rebuilt job commits says how far it has come.
+    """
+    with consumer_client(kafka, group_id=kafka.group_id) as consumer:
+        partitions = [part for topic in kafka.events_topics for part in _partitions(consumer, topic)]
+        begins = consumer.beginning_offsets(partitions)
+        consumer.assign(partitions)
+        consumer.commit({part: OffsetAndMetadata(begins[part], "", -1) for part in partitions})
+
+
+def wait_until_read(kafka: KafkaSettings, patience_s: float, progress: Callable[[int, int], None]) -> None:
+    """Return once the job has read, and written to a checkpoint, all events that there are at this call.
+
+    `progress` is told how many of the records are behind it. Raises TopicError when it does not move for so long.
+    """
+    with consumer_client(kafka, group_id=kafka.group_id) as consumer:
+        partitions = [part for topic in kafka.events_topics for part in _partitions(consumer, topic)]
+        consumer.assign(partitions)
+        begins, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
+        total = sum(ends[part] - begins[part] for part in partitions)
+        newest, moved = -1, time.monotonic()
+        while True:
+            reached = {part: consumer.committed(part) or 0 for part in partitions}
+            left = {part: reached[part] for part in partitions if reached[part] < ends[part]}
+            read = total - sum(ends[part] - max(at, begins[part]) for part, at in left.items())
+            progress(read, total)
+            if not left:
+                return
+            if read > newest:
+                newest, moved = read, time.monotonic()
+            elif not _has_events(consumer, left):  # what ends a transaction is a record, too, and no event
+                return
+            if time.monotonic() - moved > patience_s:
+                raise TopicError(
+                    f"for {patience_s:g} s the job has read nothing: {total - read:,} of {total:,} events are left."
+                    " Does it run, with this kafka.group_id, and do its checkpoints complete?"
+                )
+            time.sleep(_LOOK_S)
+
+
+def _has_events(consumer: Any, reached: Mapping[TopicPartition, int]) -> bool:
+    """Say whether an event comes at these offsets or behind them."""
+    for part, offset in reached.items():
+        consumer.seek(part, offset)
+    others = [part for part in consumer.assignment() if part not in reached]
+    consumer.pause(*others)
+    try:
+        return bool(consumer.poll(timeout_ms=_LOOK_S * 1_000, max_records=1))
+    finally:
+        consumer.resume(*others)
 
 
 def _partitions(consumer: Any, topic: str) -> list[TopicPartition]:

@@ -36,6 +36,17 @@ class Choice(msgspec.Struct, frozen=True, omit_defaults=True):
         return (self.first is None or user_id >= self.first) and (self.last is None or user_id <= self.last)
 
 
+class Renumber(msgspec.Struct, frozen=True, array_like=True):
+    """That a user whose newest change is number `was` has it be number `becomes`: others know the numbers up to that.
+
+    Not before event time has reached `after` (ms), nor if another change has come since.
+    """
+
+    was: int
+    becomes: int
+    after: int
+
+
 class Inspect(msgspec.Struct, frozen=True, tag_field="kind", tag="inspect", omit_defaults=True):
     """A question: what are these users in? `users` names them, else all of the choice are meant.
 
@@ -43,6 +54,8 @@ class Inspect(msgspec.Struct, frozen=True, tag_field="kind", tag="inspect", omit
 
     `told` has for each of `users` the number that the memberships topic is at, 0 for none: then the user's memberships
     are written there anew, unless the user's newest change is of a lower number. None: nothing is written.
+
+    `renumber` has for each of `users` what the newest change's number is to be; who gets it is written anew, too.
     """
 
     id: str
@@ -51,6 +64,7 @@ class Inspect(msgspec.Struct, frozen=True, tag_field="kind", tag="inspect", omit
     users: list[str] | None = None
     rate: int = 2_000
     told: list[int] | None = None
+    renumber: list[Renumber] | None = None
 
 
 class Inspected(msgspec.Struct, frozen=True, tag_field="kind", tag="inspected", omit_defaults=True):

@@ -113,6 +113,17 @@ class Profiles(NumberedUsers):
         number = self._number(user_id)
         self._changed.mark(number, self._shard[number])
 
+    def renumber(self, user_id: str, was: int, becomes: int) -> bool:
+        """Have the newest change, if it is number `was`, be of a higher number, and no more; returns whether it is."""
+        profile = None if user_id in self.unreadable else self.look(user_id)
+        if profile is None or profile.seq != was or becomes <= was:
+            return False
+        profile.seq = becomes
+        if user_id not in self.decoded:
+            self._blobs[self._number(user_id)] = self._encode(profile)
+            self.mark_changed(user_id)
+        return True
+
     def schedule(self, user_id: str, due: int) -> None:
         """Have `take_due` return the user at `due` (ms)."""
         self._due.schedule(self._number(user_id), due)

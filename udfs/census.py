@@ -34,6 +34,10 @@ class Census:
         """Say whether a record that the worker was told is for its census: a report, a question, an answer."""
         return is_report(payload) or is_model_scores(payload) or is_question(payload) or is_answer(payload)
 
+    def take_renumbered(self) -> bool:
+        """Say whether users got other numbers since this was asked last: their profiles are to be written."""
+        return self._inspector.take_renumbered()
+
     def report(self, watermark: int | None) -> Iterator[bytes]:
         """Yield frames with answers to questions about users, and with the reports that are due at a watermark (ms)."""
         yield from self._inspector.tell(self._releases.shards)

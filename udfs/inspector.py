@@ -22,6 +22,12 @@ class Inspector:
         self._users, self._clock = users, clock
         self._asked: list[tuple[Inspect, Iterator[_Part], int]] = []
         self._looked, self._since = 0, 0.0
+        self._renumbered = False
+
+    def take_renumbered(self) -> bool:
+        """Say whether users got other numbers since this was asked last: their profiles are to be written."""
+        renumbered, self._renumbered = self._renumbered, False
+        return renumbered
 
     def hear(self, payload: bytes) -> None:
         """Take a question in, unless nobody waits for its answer any more; raises msgspec.DecodeError."""
@@ -63,11 +69,19 @@ class Inspector:
         return ((_USERS_A_RECORD, self._chosen(question, *each), []) for each in ranges), count
 
     def _named(self, question: Inspect, asked: list[str], first: int) -> _Part:
-        """Look at users by name; who has gone as far as the topic, or further, is written there as they are now."""
-        some = asked[first : first + _USERS_A_RECORD]
+        """Look at users by name; who has gone as far as the topic, or further, is written there as they are now.
+
+        So is who gets another number.
+        """
+        part = slice(first, first + _USERS_A_RECORD)
+        some = asked[part]
+        wanted = zip(some, (question.renumber or ())[part], strict=False)
+        renumbered = {user for user, number in wanted if self._users.renumber(user, number)}
+        self._renumbered = self._renumbered or bool(renumbered)
         found = self._memberships(some)
-        told = dict(zip(some, (question.told or ())[first : first + _USERS_A_RECORD], strict=False))
+        told = dict(zip(some, (question.told or ())[part], strict=False))
         again = [each for each in found if each.user_id in told and each.seq >= told[each.user_id]]
+        again += [each for each in found if each.user_id in renumbered]
         return len(some), {each.user_id: stands(each) for each in found}, again
 
     def _chosen(self, question: Inspect, first: int, last: int) -> dict[str, Stands]:

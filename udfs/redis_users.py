@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from segments.changes import Memberships
+from segments.inspection import Renumber
 from segments.processor import Processor
 from segments.profile import UNJUDGED, seq_of
 from udfs.told import ToldState
@@ -12,7 +13,7 @@ _LACKING, _WHOLE = b"1", b"0"
 
 
 class ProfileUsers:
-    """What profiles say, without opening them: nothing happens to a user who is looked at."""
+    """What profiles say, without opening them: nothing happens to a user who is looked at, or gets other numbers."""
 
     def __init__(self, processor: Processor) -> None:
         self._processor = processor
@@ -34,6 +35,11 @@ class ProfileUsers:
         if profile is None or not profile.release:
             return None
         return self._processor.timeline.engine(profile.release & ~UNJUDGED).memberships(user_id, profile)
+
+    def renumber(self, user_id: str, wanted: Renumber) -> bool:
+        """Have a user's newest change be of a higher number, once event time is there; returns whether it is now."""
+        profiles = self._profiles
+        return profiles.reached >= wanted.after and profiles.renumber(user_id, wanted.was, wanted.becomes)
 
 
 class RedisGap:

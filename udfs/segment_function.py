@@ -219,7 +219,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
 
     def _save(self, shards: Iterable[int]) -> None:
         """Write what changed to Flink's state, and whether Redis has all that led there."""
-        is_new = self._gap.note(lacking=not (self._redis and self._redis.settle()))
+        is_new = self._gap.note(lacking=not (self._redis and self._redis.settle())) or self._census.take_renumbered()
         with self._keys.writing_together():
             for shard in self._releases.shards if self._swept or is_new else shards:
                 self._keys.turn_to(shard)

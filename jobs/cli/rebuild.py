@@ -1,5 +1,6 @@
 """`segments rebuild`: the state anew, from the events."""
 
+# ruff: noqa: PLR0913, PLR0917 - a command's options are its parameters
 # ruff: noqa: PLC0415 - what loads Kafka, Redis or Flink is imported when it is used
 
 from __future__ import annotations
@@ -9,18 +10,22 @@ from typing import Annotated
 
 import typer
 
+from jobs.cli.bars import bars
 from jobs.cli.cluster import FlinkHomeOption, TargetOption, find_cluster, running_jobs
 from jobs.cli.errors import BadInput, Failed, for_people
 from jobs.cli.inputs import SettingsOption
+from jobs.cli.live import RATE, RateOption, reconcile_live
 from jobs.cli.local_stack import RunOption
 from jobs.cli.submit import Submission, prepare
 from jobs.facts import facts_of
 from jobs.settings import Settings
 from jobs.stack.flink_rest import FlinkRest
 from jobs.stack.layout import DEFAULT_RUN
+from segments.inspection import Choice
 
 _GROUP, _KAFKA = "kafka.group_id", "kafka.bootstrap_servers"
 _SHOWN = 8
+_PATIENCE_S = 60.0
 
 
 @for_people()
@@ -30,6 +35,10 @@ def rebuild(
         bool, typer.Option("--partial", help="Build from what Kafka still has, though the first events are gone.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and start nothing.")] = False,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Once the job runs: wait for it, and number changes on from what was told.")
+    ] = False,
+    rate: RateOption = RATE,
     target: TargetOption = None,
     flink_home: FlinkHomeOption = None,
     run: RunOption = DEFAULT_RUN,
@@ -38,13 +47,21 @@ def rebuild(
 
     For when state and savepoints are lost. What it publishes again has the numbers it had, and is left out by
     consumers and by Redis; with --partial it has other numbers, and needs other output topics. Stop the job first.
+    Where events came late a user's numbers can be lower than they were: --finish, once it runs, has them go on from
+    there, and then compares state, memberships topic and Redis, which it mends.
 
-    Example: segments rebuild --dry-run
+    Example: segments rebuild && segments rebuild --finish
 
-    Exit codes: 0 started, 1 Flink or Kafka refused, 2 events are gone, a job runs, or wrong settings.
+    Exit codes: 0 started (finished), 1 Flink or Kafka refused, or something differs, 2 events are gone, a job runs, or
+    wrong settings.
     """
-    cluster = find_cluster(target, flink_home, run, starts=True)
+    cluster = find_cluster(target, flink_home, run, starts=not finish)
     prepared = prepare(settings, None, overrides=cluster.overrides)
+    if finish:
+        if partial or dry_run:
+            raise BadInput("--finish goes alone: it waits for the job that `segments rebuild` has started")
+        _finish(prepared.settings, rate)
+        return
     _require_stopped(cluster.rest, prepared.settings)
     _require_events(prepared.settings, partial=partial)
     if dry_run:
@@ -53,7 +70,51 @@ def rebuild(
     environment = prepared.environment | {"SEGMENTS__KAFKA__START_FROM": "earliest"}
     if os.environ.get("SEGMENTS__KAFKA__START_FROM", "earliest") != "earliest":
         raise BadInput("SEGMENTS__KAFKA__START_FROM is set in the environment: a rebuild starts at earliest, unset it")
+    _start_over(prepared.settings)
     typer.echo(cluster.start(Submission(prepared.settings, [*prepared.arguments, "--rebuild"], environment)))
+
+
+def _start_over(settings: Settings) -> None:
+    from jobs.rebuild import start_over
+    from jobs.topics import TopicError
+
+    try:
+        start_over(settings.kafka)
+    except TopicError as error:
+        raise Failed(str(error)) from None
+
+
+def _finish(settings: Settings, rate: int) -> None:
+    """Wait until the job has caught up, have it number users on, and compare all; raises Failed."""
+    import sqlite3
+
+    from jobs.live.numbering import number_on
+    from jobs.live.told import no_room
+    from jobs.rebuild import wait_until_read
+    from jobs.topics import TopicError, TopicReader
+
+    kafka, interval_s = settings.kafka, settings.flink.checkpoint_interval / 1_000
+    try:
+        with bars() as shown:
+            wait_until_read(kafka, _PATIENCE_S + 3 * interval_s, shown.of_total("events"))
+            with TopicReader(
+                kafka.bootstrap_servers,
+                [kafka.changes_topic],
+                committed_only=kafka.delivery == "exactly_once",
+                properties=kafka.consumer_properties,
+            ) as reader:
+                done, left = number_on(settings, reader, rate, shown.of_total("segment topic"), shown.of_total("state"))
+    except TopicError as error:
+        raise Failed(str(error)) from None
+    except sqlite3.OperationalError as error:
+        raise Failed(no_room(error)) from None
+    typer.echo(f"the changes of {done:,} users go on from the numbers that were told before")
+    if left:
+        raise Failed(
+            f"{left:,} users are still numbered below what was told of them: event time is not there yet, or they"
+            " change all the time. Ask again in a while, and before anybody relies on their changes"
+        )
+    reconcile_live(settings, Choice(), rate, repair=True, mends_topic=False)
 
 
 def _require_events(settings: Settings, *, partial: bool) -> None:

@@ -11,7 +11,7 @@ from kafka import KafkaProducer
 from jobs.kafka_properties import security
 from jobs.settings import Settings
 from jobs.topics import TopicError, TopicReader, explained
-from segments.inspection import Choice, Inspect, Inspected, answer_to, encode_inspection
+from segments.inspection import Choice, Inspect, Inspected, Renumber, answer_to, encode_inspection
 
 _SILENCE_S = 60.0
 _VALID_MS = 15 * 60_000
@@ -24,15 +24,17 @@ def ask(
     users: list[str] | None = None,
     rate: int = 2_000,
     told: list[int] | None = None,
+    renumber: list[Renumber] | None = None,
 ) -> Iterator[Inspected]:
     """Yield the answers of all workers, as they come; raises TopicError, also when a worker says nothing for a minute.
 
     `users` are asked for by name, else all of the choice; each worker looks at `rate` users a second. With `told` they
-    are written to the memberships topic anew, whose newest change is not below the number there.
+    are written to the memberships topic anew, whose newest change is not below the number there; with `renumber` those
+    who get another number.
     """
     kafka = settings.kafka
     now = int(time.time() * 1_000)
-    question = Inspect(uuid.uuid4().hex, now + _VALID_MS, choice, users, rate, told)
+    question = Inspect(uuid.uuid4().hex, now + _VALID_MS, choice, users, rate, told, renumber)
     patience = _SILENCE_S + 3 * settings.flink.checkpoint_interval / 1_000
     left = set(range(settings.flink.shards))
     with TopicReader(

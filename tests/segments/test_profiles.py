@@ -250,3 +250,22 @@ def test_a_format_that_is_not_known_is_refused() -> None:
     segment = profiles.take_changed(0)[0]
     with pytest.raises(ValueError, match=r"format 4; this version .* reads 1 to 3"):
         Profiles().load(0, [segment[:1] + b"\x04" + segment[2:]])
+
+
+@pytest.mark.parametrize("in_use", [True, False])
+def test_a_higher_number_is_kept_and_nothing_else_changes(*, in_use: bool) -> None:
+    profiles = Profiles()
+    touch(profiles, "u", 30)
+    profiles.open("u").seq = 4
+    profiles.take_changed(0)
+    if in_use:
+        profiles.open("u")
+    assert not profiles.renumber("u", 3, 9), "another change has come since"
+    assert not profiles.renumber("u", 4, 4)
+    assert not profiles.renumber("nobody", 0, 9)
+    assert profiles.take_changed(0) == []
+    assert profiles.renumber("u", 4, 9)
+    again = Profiles()
+    again.load(0, profiles.take_changed(0))
+    assert again.open("u").seq == profiles.open("u").seq == 9
+    assert taken(profiles, 30) == [(30, "u")]

@@ -16,6 +16,7 @@ from jobs.stack.stack import Stack
 from jobs.stack.waiting import wait_until
 from serving.consumer import SegmentChanges
 from serving.seqs import SeqFile
+from serving.troubles import Gap, Trouble
 from tests.stack.commands import ended
 from tests.stack.support import Pipeline, pipeline, track
 
@@ -64,12 +65,64 @@ def test_a_rebuilt_state_says_nothing_twice(stack: Stack, tmp_path: Path) -> Non
         ended(run(made, "rebuild", "--partial", "--dry-run", **fresh(made)))
 
 
+LATE = ["late-quiet", "late-moved"]
+
+
+def test_whose_numbers_are_lower_after_a_rebuild_they_go_on_from_what_was_told(stack: Stack, tmp_path: Path) -> None:
+    with pipeline(stack, tmp_path, DEFINITIONS) as made, closing(SeqFile(tmp_path / "seqs")) as store:
+        job = made.submit()
+        now = time.time_ns() // 1_000_000 - 120_000
+        to_partition(made, 0, [track(user, "View", now + at, f"{user}-{at}") for user in LATE for at in (0, 10)])
+        to_partition(made, 1, [track("clock", "Odd", now + 60_000, "clock-odd")])  # event time goes on without them
+        made.wait_for(lambda: {len(made.changes().get(user, ())) for user in LATE} == {3}, "who is busy no more")
+        to_partition(made, 0, [track(user, "View", now + 500, f"{user}-500") for user in LATE])  # busy for longer
+        made.wait_for(lambda: min(len(made.changes()[user]) for user in LATE) >= 5, "the corrected changes")
+        told = {user: len(made.changes()[user]) for user in LATE}
+        stack.cancel(job)
+        troubles: list[Trouble] = []
+        with SegmentChanges(
+            stack.bootstrap_servers,
+            group_id=made.topics["changes"],
+            topic=made.topics["changes"],
+            store=store,
+            on_trouble=troubles.append,
+        ) as reader:
+            take(reader, records(made))
+            started = run(made, "rebuild")
+            ended(started)
+            made.jobs.append(started.stdout.split()[-1])
+            made.wait_for(lambda: min(len(made.changes()[user]) - told[user] for user in LATE) >= 3, "all again")
+            assert {made.changes()[user][-1].seq for user in LATE} == {3}, "fewer changes: what was late came in order"
+            made.send([track("late-moved", "Odd", now + 61_000, "odd-1")])
+            made.wait_for(lambda: made.changes()["late-moved"][-1].segment == "odd", "what consumers leave out")
+            assert made.changes()["late-moved"][-1].seq <= told["late-moved"]
+            ended(run(made, "rebuild", "--finish"), "the changes of 2 users go on", "state = memberships topic = Redis")
+            made.send([track("late-quiet", "Odd", now + 62_000, "odd-2")])
+            found = take(reader, 1)
+            assert found == [("late-quiet", told["late-quiet"] + 1)]
+            assert troubles == [], "nothing was missed of who was as before"
+            made.send(track("late-moved", "View", now + 63_000 + at, f"again-{at}") for at in (0, 10))
+            assert take(reader, 1)[0] == ("late-moved", told["late-moved"] + 2)
+            (gap,) = troubles
+            assert isinstance(gap, Gap)
+            assert (gap.user_id, gap.expected) == ("late-moved", told["late-moved"] + 1), "the one that was left out"
+            again = run(made, "rebuild", "--finish")
+            ended(again, "the changes of 0 users go on")
+
+
 def produce(made: Pipeline, now: int) -> None:
     """Write three events of each user, in order and in the user's partition."""
     producer = Producer({"bootstrap.servers": made.stack.bootstrap_servers})
     for at, name in ((0, "View"), (10, "View"), (5_000, "Odd")):
         for user in USERS:
             producer.produce(made.topics["events"], key=user, value=track(user, name, now + at, f"{user}-{at}"))
+    assert producer.flush(30) == 0
+
+
+def to_partition(made: Pipeline, partition: int, events: list[bytes]) -> None:
+    producer = Producer({"bootstrap.servers": made.stack.bootstrap_servers})
+    for event in events:
+        producer.produce(made.topics["events"], value=event, partition=partition)
     assert producer.flush(30) == 0
 
 

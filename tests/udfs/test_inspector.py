@@ -3,7 +3,7 @@
 import pytest
 
 from segments.changes import Membership, Memberships, decode_memberships
-from segments.inspection import Choice, Inspect, answer_to, encode_inspection
+from segments.inspection import Choice, Inspect, Renumber, answer_to, encode_inspection
 from tests.udfs.wire import read_output
 from udfs.frames import Target
 from udfs.inspector import Inspector
@@ -23,6 +23,12 @@ class Users:
         if number >= 1_200:
             return None
         return Memberships(user_id, 0 if number % 10 == 0 else 2, 5, {"a": Membership(1, 3, None, 1.0)})
+
+    def renumber(self, user_id: str, wanted: Renumber) -> bool:
+        return (user_id, wanted) == ("u2", WANTED)
+
+
+WANTED = Renumber(2, 7, 5)
 
 
 class Clock:
@@ -90,6 +96,19 @@ def test_who_is_not_behind_of_the_topic_is_written_there_anew_before_the_answer(
     assert said is not None
     assert (said.written, set(said.users)) == (2, {"u1", "u2", "u3"})
     assert b"".join(inspector.tell([0, 1])).count(b"segment_version") == 0, "once"
+
+
+def test_who_gets_another_number_is_written_anew_and_nobody_else() -> None:
+    inspector = asked(Clock(), users=["u1", "u2", "u3"], renumber=[WANTED] * 3)
+    assert not inspector.take_renumbered()
+    (frame,) = inspector.tell([0, 1])
+    written, answer = read_output(frame)
+    assert (written.target, written.key) == (Target.MEMBERSHIPS, b"u2")
+    said = answer_to("q", answer.value)
+    assert said is not None
+    assert (said.written, set(said.users)) == (1, {"u1", "u2", "u3"})
+    assert inspector.take_renumbered()
+    assert not inspector.take_renumbered(), "once"
 
 
 def test_who_is_in_no_segment_any_more_gets_a_tombstone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,11 +13,12 @@ from segments.control import Release, encode_control
 from segments.definitions import parse_definitions
 from segments.events import Plausibility
 from segments.history import first_release
+from segments.inspection import Inspect, Renumber, encode_inspection
 from segments.log_segment import FORMAT
 from segments.record_times import stamped
 from segments.replay import replay
 from tests.udfs.fakes import Shards, Worker
-from tests.udfs.wire import Output, Raw, tick_frame
+from tests.udfs.wire import Output, Raw, marker_frame, tick_frame
 from udfs.frames import Target
 from udfs.function_options import FunctionOptions
 from udfs.told import PLACE
@@ -107,6 +108,22 @@ def test_a_marker_writes_only_the_shards_that_changed(worker: Worker) -> None:
     assert written > told
     worker.checkpoint(2)
     assert worker.counts["state_bytes_written"] == written
+
+
+def test_another_number_is_written_by_the_next_marker_though_nothing_happened_in_its_shard(worker: Worker) -> None:
+    worker.events(event("u1", "Page", T), event("u1", "Page", T + 5))
+    worker.tick(T + 10)
+    worker.checkpoint()
+    early, wanted = Renumber(1, 40, T + 11), Renumber(1, 7, T + 10)
+    for number in (early, wanted):
+        worker.tell(encode_inspection(Inspect("q", 1 << 60, users=["u1"], rate=10**9, renumber=[number])))
+    said = [each for _ in range(100) for each in worker.tick(T + 10)]  # no faster than was asked for
+    anew = [each for each in said if each.target == Target.MEMBERSHIPS]
+    assert [decode_memberships(each.value or b"").seq for each in anew] == [7], "event time is not there for the other"
+    worker.send(marker_frame(2, []))
+    second = Worker(options(), {shard: dict(entries) for shard, entries in worker.state.items()})
+    (left,) = (decode_change(each.value or b"") for each in second.tick(T + HOUR + 5) if each.target == Target.CHANGES)
+    assert (left.action, left.seq) == ("exited", 8)
 
 
 def test_a_second_worker_goes_on_where_the_first_one_was(worker: Worker) -> None:
