@@ -78,7 +78,7 @@ class Inspector:
         wanted = zip(some, (question.renumber or ())[part], strict=False)
         renumbered = {user for user, number in wanted if self._users.renumber(user, number)}
         self._renumbered = self._renumbered or bool(renumbered)
-        found = self._memberships(some)
+        found = self._memberships(some, with_changes=question.renumber is None)
         told = dict(zip(some, (question.told or ())[part], strict=False))
         again = [each for each in found if each.user_id in told and each.seq >= told[each.user_id]]
         again += [each for each in found if each.user_id in renumbered]
@@ -89,6 +89,7 @@ class Inspector:
         found = self._memberships([user for user in users if question.choice.has(user)])
         return {each.user_id: stands(each) for each in found}
 
-    def _memberships(self, users: list[str]) -> list[Memberships]:
+    def _memberships(self, users: list[str], *, with_changes: bool = True) -> list[Memberships]:
+        """Return what users are in; `with_changes` only of those who ever had one."""
         known = (self._users.memberships(user) for user in users)
-        return [found for found in known if found is not None and found.seq]
+        return [found for found in known if found is not None and (found.seq or not with_changes)]

@@ -21,6 +21,7 @@ from segments.inspection import Choice, Inspected, Renumber, Stands
 
 _ASKED_TOGETHER = 1_000
 _ROUNDS = 4
+_NO_CHANGE: Stands = (0, {})
 Ask = Callable[..., Iterable[Inspected]]
 Progress = Callable[[int, int], None]
 
@@ -114,8 +115,11 @@ def number_on(
         parts: dict[int, tuple[int, int]] = {}
         for answer in asks(settings, Choice(), rate=rate):
             _note(below, known, answer.users)
+            known.know(answer.users)
             parts[min(answer.shards, default=0)] = (answer.looked, answer.of)
             looked(sum(part for part, _ in parts.values()), sum(of for _, of in parts.values()))
+        for user in known.unknown():  # has had no change in the job's eyes, or is gone
+            below[user] = _encode(_NO_CHANGE)
         for _ in range(_ROUNDS):  # who moved meanwhile is asked for again
             learn(known, (each.value for each in reader.to_the_end()))
             for some in chunks(below, _ASKED_TOGETHER):

@@ -96,10 +96,10 @@ class Job:
         written = 0
         for user, number in zip(users or (), renumber or (), strict=True):
             self.meanwhile()
-            if self.state[user][0] == number.was and number.after <= self.time:
+            if user in self.state and self.state[user][0] == number.was and number.after <= self.time:
                 self.state[user] = (number.becomes, self.state[user][1])
                 written += 1
-        some = {user: self.state[user] for user in users or self.state}
+        some = {user: stands for user, stands in self.state.items() if (user in users if users else stands[0])}
         yield Inspected("q", [0], dict(some), True, len(some), rate, written)
 
 
@@ -121,6 +121,13 @@ def test_only_who_is_below_is_asked_for_and_goes_on_from_there() -> None:
     assert job.asked == [None, ["low", "moved"]]
     assert {user: number for user, (number, _) in job.state.items()} == {"right": 1, "low": 2, "moved": 3, "unknown": 4}
     assert numbered(job, *records) == (0, 0), "once"
+
+
+def test_who_has_had_no_change_any_more_goes_on_too_and_who_is_gone_is_not_waited_for() -> None:
+    job = Job({"silent": (0, {}), "right": (1, IN_A)}, time=100)
+    records = [*(told(user, 1, 5) for user in ("silent", "gone", "right")), told("silent", 2, 7, "a", "exited")]
+    assert numbered(job, *records) == (1, 0)
+    assert job.state == {"silent": (2, {}), "right": (1, IN_A)}
 
 
 def test_nobody_is_numbered_before_event_time_is_where_it_was() -> None:
