@@ -39,6 +39,7 @@ def consumer_client(kafka: KafkaSettings, *, group_id: str | None = None) -> Ite
             bootstrap_servers=kafka.bootstrap_servers.split(","),
             group_id=group_id,
             enable_auto_commit=False,
+            auto_offset_reset="earliest",
             **consumer_options(kafka.consumer_properties),
         )
         try:

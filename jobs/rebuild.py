@@ -21,12 +21,7 @@ _LOOK_S = 1
 def events_missing(kafka: KafkaSettings) -> list[str]:
     """Return for each partition of the events topics that lacks its first events what is left; raises TopicError."""
     with consumer_client(kafka) as consumer:
-        partitions = []
-        for topic in kafka.events_topics:
-            found = _partitions(consumer, topic)
-            if not found:
-                raise NoTopic(f"there is no topic '{topic}' at {kafka.bootstrap_servers}: check kafka.events_topics")
-            partitions += found
+        partitions = _of_events(consumer, kafka)
         begins = consumer.beginning_offsets(partitions)
         oldest = consumer.offsets_for_times(dict.fromkeys(partitions, 0))
         return [_missing(part, begins[part], oldest.get(part)) for part in partitions if begins[part]]
@@ -54,12 +49,12 @@ def told_before(settings: Settings) -> list[str]:
 
 
 def start_over(kafka: KafkaSettings) -> None:
-    """Have Kafka know of no events that the job has read; raises TopicError. No job of the group may run.
+    """Have Kafka know of no events that the group's job has read; raises TopicError.
 
     Only then what a rebuilt job commits says how far it has come.
     """
     with consumer_client(kafka, group_id=kafka.group_id) as consumer:
-        partitions = [part for topic in kafka.events_topics for part in _partitions(consumer, topic)]
+        partitions = _of_events(consumer, kafka)
         begins = consumer.beginning_offsets(partitions)
         consumer.assign(partitions)
         consumer.commit({part: OffsetAndMetadata(begins[part], "", -1) for part in partitions})
@@ -71,21 +66,21 @@ def wait_until_read(kafka: KafkaSettings, patience_s: float, progress: Callable[
     `progress` is told how many of the records are behind it. Raises TopicError when it does not move for so long.
     """
     with consumer_client(kafka, group_id=kafka.group_id) as consumer:
-        partitions = [part for topic in kafka.events_topics for part in _partitions(consumer, topic)]
+        partitions = _of_events(consumer, kafka)
         consumer.assign(partitions)
         begins, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
         total = sum(ends[part] - begins[part] for part in partitions)
         newest, moved = -1, time.monotonic()
         while True:
-            reached = {part: consumer.committed(part) or 0 for part in partitions}
-            left = {part: reached[part] for part in partitions if reached[part] < ends[part]}
-            read = total - sum(ends[part] - max(at, begins[part]) for part, at in left.items())
+            reached = {part: max(consumer.committed(part) or 0, begins[part]) for part in partitions}
+            left = {part: at for part, at in reached.items() if at < ends[part]}
+            read = total - sum(ends[part] - at for part, at in left.items())
             progress(read, total)
             if not left:
                 return
             if read > newest:
                 newest, moved = read, time.monotonic()
-            elif not _has_events(consumer, left):  # what ends a transaction is a record, too, and no event
+            elif _no_events(consumer, left, ends):  # what ends a transaction is a record, too, and no event
                 return
             if time.monotonic() - moved > patience_s:
                 raise TopicError(
@@ -95,16 +90,29 @@ def wait_until_read(kafka: KafkaSettings, patience_s: float, progress: Callable[
             time.sleep(_LOOK_S)
 
 
-def _has_events(consumer: Any, reached: Mapping[TopicPartition, int]) -> bool:
-    """Say whether an event comes at these offsets or behind them."""
+def _no_events(consumer: Any, reached: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]) -> bool:
+    """Say whether no event lies between these offsets and the ends: only if that was read to the end."""
     for part, offset in reached.items():
         consumer.seek(part, offset)
     others = [part for part in consumer.assignment() if part not in reached]
     consumer.pause(*others)
     try:
-        return bool(consumer.poll(timeout_ms=_LOOK_S * 1_000, max_records=1))
+        if any(consumer.poll(timeout_ms=_LOOK_S * 1_000, max_records=1).values()):
+            return False
+        return all(consumer.position(part) >= ends[part] for part in reached)
     finally:
         consumer.resume(*others)
+
+
+def _of_events(consumer: Any, kafka: KafkaSettings) -> list[TopicPartition]:
+    """Return all partitions of the events topics; raises NoTopic where one is not there."""
+    partitions = []
+    for topic in kafka.events_topics:
+        found = _partitions(consumer, topic)
+        if not found:
+            raise NoTopic(f"there is no topic '{topic}' at {kafka.bootstrap_servers}: check kafka.events_topics")
+        partitions += found
+    return partitions
 
 
 def _partitions(consumer: Any, topic: str) -> list[TopicPartition]:

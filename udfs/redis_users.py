@@ -25,21 +25,27 @@ class ProfileUsers:
         return self._profiles.numbered
 
     def seqs(self, first: int, last: int) -> list[tuple[str, int]]:
-        """Return users by number, each with the number of the newest change."""
-        user, blob = self._profiles.user, self._profiles.blob
-        return [(user(number), seq_of(blob(number))) for number in range(first, last) if blob(number)]
+        """Return users by number, each with the number of the newest change; those whose profiles can be read."""
+        user, blob, unreadable = self._profiles.user, self._profiles.blob, self._profiles.unreadable
+        known = (number for number in range(first, last) if blob(number) and user(number) not in unreadable)
+        return [(user(number), seq_of(blob(number))) for number in known]
 
     def memberships(self, user_id: str) -> Memberships | None:
-        """Return what a user is in now, None for one who is gone."""
-        profile = self._profiles.look(user_id)
+        """Return what a user is in now, None for one who is gone, or whose profile cannot be read."""
+        profile = None if user_id in self._profiles.unreadable else self._profiles.look(user_id)
         if profile is None or not profile.release:
             return None
         return self._processor.timeline.engine(profile.release & ~UNJUDGED).memberships(user_id, profile)
 
     def renumber(self, user_id: str, wanted: Renumber) -> bool:
-        """Have a user's newest change be of a higher number, once event time is there; returns whether it is now."""
+        """Have a user's newest change be of a higher number, once the user is there; returns whether it is now.
+
+        That is when event time is, and nobody is behind a release or a bound of the population.
+        """
         profiles = self._profiles
-        return profiles.reached >= wanted.after and profiles.renumber(user_id, wanted.was, wanted.becomes)
+        if self._processor.sweeping or profiles.reached < wanted.after:
+            return False
+        return profiles.renumber(user_id, wanted.was, wanted.becomes)
 
 
 class RedisGap:

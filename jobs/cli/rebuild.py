@@ -19,7 +19,7 @@ from jobs.cli.local_stack import RunOption
 from jobs.cli.submit import Submission, prepare
 from jobs.facts import facts_of
 from jobs.settings import Settings
-from jobs.stack.flink_rest import FlinkRest
+from jobs.stack.flink_rest import FlinkRest, JobEntry
 from jobs.stack.layout import DEFAULT_RUN
 from segments.inspection import Choice
 
@@ -60,7 +60,7 @@ def rebuild(
     if finish:
         if partial or dry_run:
             raise BadInput("--finish goes alone: it waits for the job that `segments rebuild` has started")
-        _finish(prepared.settings, rate)
+        _finish(prepared.settings, rate, cluster.rest)
         return
     _require_stopped(cluster.rest, prepared.settings)
     _require_events(prepared.settings, partial=partial)
@@ -70,8 +70,8 @@ def rebuild(
     environment = prepared.environment | {"SEGMENTS__KAFKA__START_FROM": "earliest"}
     if os.environ.get("SEGMENTS__KAFKA__START_FROM", "earliest") != "earliest":
         raise BadInput("SEGMENTS__KAFKA__START_FROM is set in the environment: a rebuild starts at earliest, unset it")
-    _start_over(prepared.settings)
     typer.echo(cluster.start(Submission(prepared.settings, [*prepared.arguments, "--rebuild"], environment)))
+    _start_over(prepared.settings)
 
 
 def _start_over(settings: Settings) -> None:
@@ -81,11 +81,14 @@ def _start_over(settings: Settings) -> None:
     try:
         start_over(settings.kafka)
     except TopicError as error:
-        raise Failed(str(error)) from None
+        raise Failed(
+            f"the job is started, but what {_GROUP} {settings.kafka.group_id} had committed before could not be set"
+            f" back: run `segments rebuild --finish` only when you have seen that it has caught up ({error})"
+        ) from None
 
 
-def _finish(settings: Settings, rate: int) -> None:
-    """Wait until the job has caught up, have it number users on, and compare all; raises Failed."""
+def _finish(settings: Settings, rate: int, rest: FlinkRest) -> None:
+    """Wait until the job has caught up, have it number users on, and compare all; raises BadInput, Failed."""
     import sqlite3
 
     from jobs.live.numbering import number_on
@@ -93,10 +96,13 @@ def _finish(settings: Settings, rate: int) -> None:
     from jobs.rebuild import wait_until_read
     from jobs.topics import TopicError, TopicReader
 
-    kafka, interval_s = settings.kafka, settings.flink.checkpoint_interval / 1_000
+    kafka, patience_s = settings.kafka, _PATIENCE_S + 3 * settings.flink.checkpoint_interval / 1_000
+    job = _of_group(rest, settings)
+    if job is None:
+        raise BadInput(f"no job with {_GROUP} {kafka.group_id} runs there: `segments rebuild` starts it")
     try:
         with bars() as shown:
-            wait_until_read(kafka, _PATIENCE_S + 3 * interval_s, shown.of_total("events"))
+            wait_until_read(kafka, patience_s, shown.of_total("events"))
             with TopicReader(
                 kafka.bootstrap_servers,
                 [kafka.changes_topic],
@@ -108,11 +114,13 @@ def _finish(settings: Settings, rate: int) -> None:
         raise Failed(str(error)) from None
     except sqlite3.OperationalError as error:
         raise Failed(no_room(error)) from None
+    if done:
+        _await_checkpoint(rest, job, patience_s)
     typer.echo(f"the changes of {done:,} users go on from the numbers that were told before")
     if left:
         raise Failed(
-            f"{left:,} users are still numbered below what was told of them: event time is not there yet, or they"
-            " change all the time. Ask again in a while, and before anybody relies on their changes"
+            f"{left:,} users are still numbered below what was told of them: event time, or a release, is not there"
+            " yet, or they change all the time. Ask again in a while, and before anybody relies on their changes"
         )
     reconcile_live(settings, Choice(), rate, repair=True, mends_topic=False)
 
@@ -149,10 +157,29 @@ def _require_events(settings: Settings, *, partial: bool) -> None:
 
 
 def _require_stopped(rest: FlinkRest, settings: Settings) -> None:
+    job = _of_group(rest, settings)
+    if job is not None:
+        raise BadInput(
+            f"job {job.id} ({job.name}, {job.state}) still runs with {_GROUP} {settings.kafka.group_id}: cancel it"
+            " first, or both write the same topics"
+        )
+
+
+def _of_group(rest: FlinkRest, settings: Settings) -> JobEntry | None:
+    """Return a job that has not ended, of the same consumer group, or that does not say of which."""
     wanted = facts_of(settings).settings
     for job, facts in running_jobs(rest):
         if facts is None or all(facts.settings.get(key) == wanted[key] for key in (_GROUP, _KAFKA)):
-            raise BadInput(
-                f"job {job.id} ({job.name}, {job.state}) still runs with {_GROUP} {settings.kafka.group_id}: cancel it"
-                " first, or both write the same topics"
-            )
+            return job
+    return None
+
+
+def _await_checkpoint(rest: FlinkRest, job: JobEntry, patience_s: float) -> None:
+    """Return when a checkpoint that began after this call is complete: the second one from now."""
+    from jobs.stack.waiting import WaitTimeoutError, wait_until
+
+    try:
+        before = rest.completed_checkpoints(job.id)
+        wait_until(lambda: rest.completed_checkpoints(job.id) >= before + 2, patience_s, "two checkpoints")
+    except (OSError, WaitTimeoutError) as error:
+        raise Failed(f"the numbers are set, but in no checkpoint yet: run --finish again ({error})") from None

@@ -19,7 +19,7 @@ from jobs.topics import TopicReader
 from segments.changes import Action, are_missing
 from segments.inspection import Choice, Inspected, Renumber, Stands
 
-_ASKED_TOGETHER = 1_000
+_ASKED_TOGETHER = 5_000
 _ROUNDS = 4
 _NO_CHANGE: Stands = (0, {})
 Ask = Callable[..., Iterable[Inspected]]
@@ -35,7 +35,7 @@ class _Told(msgspec.Struct, gc=False):
 
 
 class Known(msgspec.Struct, array_like=True, gc=False):
-    """What a consumer knows of a user: the newest number and its instant (ms), and the segments since then.
+    """What a consumer knows of a user: the newest number, the newest instant (ms), and the segments.
 
     Of segments entered before `since` (ms) the topic does not tell any more. `missed` is whether a newer change came
     under a number that is known, which the consumer left out.
@@ -55,10 +55,10 @@ class Known(msgspec.Struct, array_like=True, gc=False):
         if self.seq and are_missing(self.seq, change.seq):  # the consumer was told, and asked the memberships topic
             self.missed, self.since, self.inside = False, change.at, set()
         self.seq, self.at = change.seq, max(self.at, change.at)
-        if change.action == "entered":
-            self.inside.add(change.segment)
-        else:
+        if change.action == "exited":
             self.inside.discard(change.segment)
+        else:
+            self.inside.add(change.segment)
 
 
 _decode_told = msgspec.json.Decoder(_Told).decode
@@ -66,39 +66,38 @@ _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Kno
 _decode_stands = msgspec.msgpack.Decoder(Stands).decode
 
 
-def learn(known: Table, records: Iterable[bytes | None]) -> None:
-    """Take records of the segment topic in, in order; what is no change says nothing."""
+def learn(known: Table, records: Iterable[bytes | None], below: Table | None = None) -> None:
+    """Take records of the segment topic in, in order; what is no change says nothing. Who missed one is `below`."""
     for value in records:
         try:
             change = _decode_told(value or b"")
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
-        found = known.get(change.user_id)
-        if found is None:
-            since = change.at if are_missing(0, change.seq) else 0
-            user = Known(0, change.at, since, set())
-        else:
-            user = _decode(found)
+        first = Known(0, change.at, change.at if change.seq > 1 else 0, set())
+        user = _known(known, change.user_id) or first
         user.take(change)
         known[change.user_id] = _encode(user)
+        if user.missed and below is not None:
+            below[change.user_id] = _encode(_NO_CHANGE)
 
 
 def number_for(known: Known | None, state: Stands) -> Renumber | None:
     """Return the number that a user's newest change is to have, None where that is right.
 
-    It is the newest that is known, where the user is in the same segments as consumers know of. Else it is the next
-    one: consumers then see a gap, which says that something was missed.
+    It is the newest that is known, where the user is in the same segments as consumers know of. Else it is one further
+    than both know: consumers then see a gap, which says that something was missed.
 
     >>> known = Known(7, 900, 0, {"a"})
     >>> [number_for(known, state) for state in ((7, {"a": (1, 3)}), (5, {"a": (1, 3)}), (5, {}))]
     [None, Renumber(was=5, becomes=7, after=900), Renumber(was=5, becomes=8, after=900)]
     """
     number, segments = state
-    if known is None or number > known.seq or (number == known.seq and not known.missed):
+    if known is None or (number > known.seq and not known.missed):
         return None
     inside = {name for name, (_, since) in segments.items() if name in known.inside or since >= known.since}
-    is_same = inside == known.inside and not known.missed
-    return Renumber(number, known.seq if is_same else known.seq + 1, known.at)
+    if known.missed or inside != known.inside:
+        return Renumber(number, max(number, known.seq) + 1, known.at)
+    return Renumber(number, known.seq, known.at) if number < known.seq else None
 
 
 def number_on(
@@ -111,7 +110,7 @@ def number_on(
     """
     known, below, done = Table(), Table(), 0
     try:
-        learn(known, (each.value for each in reader.to_the_end(read)))
+        learn(known, (each.value for each in reader.to_the_end(read)), below)
         parts: dict[int, tuple[int, int]] = {}
         for answer in asks(settings, Choice(), rate=rate):
             _note(below, known, answer.users)
@@ -121,7 +120,7 @@ def number_on(
         for user in known.unknown():  # has had no change in the job's eyes, or is gone
             below[user] = _encode(_NO_CHANGE)
         for _ in range(_ROUNDS):  # who moved meanwhile is asked for again
-            learn(known, (each.value for each in reader.to_the_end()))
+            learn(known, (each.value for each in reader.to_the_end()), below)
             for some in chunks(below, _ASKED_TOGETHER):
                 done += _renumber(settings, some, below, known, rate, asks)
         return done, len(below)
@@ -140,7 +139,8 @@ def _renumber(settings: Settings, some: list[str], below: Table, known: Table, r
     if numbers:
         for answer in asks(settings, Choice(), users=list(numbers), rate=rate, renumber=list(numbers.values())):
             done += answer.written
-            _note(below, known, answer.users)
+            others = {user: state for user, state in answer.users.items() if state[0] != numbers[user].becomes}
+            _note(below, known, others)
     return done
 
 

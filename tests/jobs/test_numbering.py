@@ -36,6 +36,14 @@ def test_what_a_consumer_leaves_out_is_not_known() -> None:
     assert known(told("u", 1, 5), told("u", 2, 7, "b"), told("u", 2, 8, "c")).missed, "newer than all that is known"
 
 
+def test_the_newest_instant_and_what_was_missed_stay_as_changes_come() -> None:
+    late = told("u", 1, 9), told("u", 2, 6, "b")
+    assert known(*late).at == 9, "the second came late"
+    missed = told("u", 1, 5), told("u", 1, 6, "b"), told("u", 1, 5), told("u", 2, 7, "c")
+    assert known(*missed) == Known(2, 7, 0, {"a", "c"}, missed=True)
+    assert known(told("u", 1, 5), told("u", 2, 6, "a", "updated")).inside == {"a"}
+
+
 def test_records_that_are_no_changes_say_nothing() -> None:
     assert known(None, b"", b"\xff", b"{}", told("u", 1, 5)) == Known(1, 5, 0, {"a"})
 
@@ -51,13 +59,14 @@ def test_of_a_topic_that_forgot_the_first_changes_only_the_others_count() -> Non
     assert number_for(user, (6, {"old": (1, 7), "b": (1, 50)})) == Renumber(6, 8, 50), "entered before the topic begins"
     assert number_for(user, (6, {"new": (1, 60), "b": (1, 50)})) == Renumber(6, 9, 50)
     returned = 1_795_341_600_004  # forgotten once: the numbers of the next life begin with its time
-    assert known(told("u", returned, 5)) == Known(returned, 5, 0, {"a"})
+    assert known(told("u", returned, 5)) == Known(returned, 5, 5, {"a"}), "which number is the first cannot be told"
 
 
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
         ((7, IN_A), None),
+        ((7, {}), Renumber(7, 8, 90)),
         ((9, {}), None),
         ((6, IN_A), Renumber(6, 7, 90)),
         ((6, {}), Renumber(6, 8, 90)),
@@ -69,11 +78,11 @@ def test_the_number_is_the_known_one_or_one_that_shows_a_gap(state: Stands, expe
     assert number_for(None, state) is None
 
 
-def test_who_missed_something_under_a_known_number_sees_a_gap_once() -> None:
+def test_who_missed_something_under_a_known_number_sees_a_gap() -> None:
     user = Known(7, 90, 0, {"a"}, missed=True)
     assert number_for(user, (7, IN_A)) == Renumber(7, 8, 90)
     assert number_for(user, (6, IN_A)) == Renumber(6, 8, 90)
-    assert number_for(user, (8, IN_A)) is None
+    assert number_for(user, (8, IN_A)) == Renumber(8, 9, 90), "also one who has gone further since"
 
 
 class Job:
@@ -135,6 +144,13 @@ def test_nobody_is_numbered_before_event_time_is_where_it_was() -> None:
     records = [told("early", 1, 5), told("early", 2, 101), told("u", 1, 5), told("u", 2, 100)]
     assert numbered(job, *records) == (1, 1)
     assert job.state["early"] == (1, IN_A)
+
+
+def test_who_passed_the_number_before_the_answer_shows_what_was_missed() -> None:
+    job = Job({"u": (3, IN_A)}, time=100)
+    left_out = told("u", 2, 9, "a", "exited"), told("u", 2, 10)
+    assert numbered(job, told("u", 1, 5), told("u", 2, 8, "a", "updated"), *left_out) == (1, 0)
+    assert job.state["u"] == (4, IN_A)
 
 
 def test_who_moves_meanwhile_is_asked_for_again_as_they_are_then() -> None:

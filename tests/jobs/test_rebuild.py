@@ -17,9 +17,12 @@ ONE, OTHER = TopicPartition("events", 0), TopicPartition("events", 1)
 
 
 class Consumer:
-    """Partitions of 10 records; `committed` says, look by look, how far the job is in the first; 8 and 9 are events."""
+    """Partitions of 10 records; `reached` says, look by look, how far the job is in the first.
 
-    def __init__(self, reached: list[int | None], *, events: bool = True) -> None:
+    `events` come when asked for; None: nothing comes, and the end is not reached.
+    """
+
+    def __init__(self, reached: list[int | None], *, events: bool | None = True) -> None:
         self._reached, self._events = iter(reached), events
         self.at: dict[TopicPartition, int] = {}
         self.paused: set[TopicPartition] = set()
@@ -57,7 +60,12 @@ class Consumer:
 
     def poll(self, **_: int) -> dict[TopicPartition, list[str]]:
         assert self.paused == {OTHER}, "only those that are behind are asked"
-        return {ONE: ["event"]} if self._events and self.at[ONE] < 10 else {}
+        if self._events is False:
+            self.at[ONE] = 10
+        return {ONE: ["event"]} if self._events else {ONE: []}
+
+    def position(self, part: TopicPartition) -> int:
+        return self.at[part]
 
 
 def given(monkeypatch: pytest.MonkeyPatch, consumer: Consumer) -> list[tuple[int, int]]:
@@ -85,6 +93,18 @@ def test_what_ends_a_transaction_is_no_event_to_wait_for(monkeypatch: pytest.Mon
     told = given(monkeypatch, Consumer([9, 9], events=False))
     rebuild.wait_until_read(KafkaSettings(), 60, lambda done, of: told.append((done, of)))
     assert told == [(19, 20), (19, 20)]
+
+
+def test_an_answer_that_does_not_come_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = given(monkeypatch, Consumer([9, 9, 10], events=None))
+    rebuild.wait_until_read(KafkaSettings(), 60, lambda done, of: told.append((done, of)))
+    assert told == [(19, 20), (19, 20), (20, 20)]
+
+
+def test_a_job_that_goes_on_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = [number for number in range(10) for _ in range(20)]
+    given(monkeypatch, Consumer([*slow, 10]))
+    rebuild.wait_until_read(KafkaSettings(), 60, lambda *_: None)
 
 
 def test_a_job_that_reads_nothing_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,19 @@
 """What a worker answers about its users, when, and how fast."""
 
+import json
+
 import pytest
 
 from segments.changes import Membership, Memberships, decode_memberships
+from segments.definitions import parse_definitions
+from segments.engine import Engine
 from segments.inspection import Choice, Inspect, Renumber, answer_to, encode_inspection
+from segments.plan import Plan
+from segments.processor import Processor
 from tests.udfs.wire import read_output
 from udfs.frames import Target
 from udfs.inspector import Inspector
+from udfs.redis_users import ProfileUsers
 
 
 class Users:
@@ -137,3 +144,33 @@ def test_nobody_waits_any_more() -> None:
     clock = Clock()
     clock.now = 2_001.0
     assert heard(asked(clock)) == (set(), False)
+
+
+def job() -> Processor:
+    """A job whose user u1 has had one change, five ms ago."""
+    plan = Plan(parse_definitions("segments: [{name: seen, when: {recency: {event: any, within: 1h}}}]"))
+    processor = Processor(Engine(plan))
+    event = json.dumps({"type": "page", "userId": "u1", "timestamp": 1_764_000_000_000}).encode()
+    assert len(processor.process([event], [None]).changes) == 1
+    processor.advance(1_764_000_000_005)
+    processor.sweep(10)
+    return processor
+
+
+def test_nobody_gets_another_number_while_users_are_behind_a_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    processor = job()
+    users, wanted = ProfileUsers(processor), Renumber(1, 7, 1_764_000_000_005)
+    with monkeypatch.context() as patched:
+        patched.setattr(Processor, "sweeping", property(lambda _: 1))
+        assert not users.renumber("u1", wanted), "what the release leads to is past, and keeps its number"
+    assert users.renumber("u1", wanted)
+    assert [seq for _, seq in users.seqs(0, users.settle())] == [7]
+
+
+def test_a_profile_that_cannot_be_read_is_not_looked_at() -> None:
+    processor = job()
+    users = ProfileUsers(processor)
+    assert users.settle() == 1
+    processor.profiles.unreadable.note("u1", b"", ValueError())
+    assert (users.memberships("u1"), users.seqs(0, 1)) == (None, [])
+    assert not users.renumber("u1", Renumber(1, 7, 0))
