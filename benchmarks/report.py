@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmarks.bars import BARS, Cases
+from benchmarks.bars import BARS, Bar, Cases
 
 FOLDER = Path(__file__).resolve().parent
 REPORT = FOLDER / "report.json"
@@ -90,8 +90,14 @@ def rows(report: Report) -> list[tuple[str, str, str, str]]:
             verdict = ""
         else:
             verdict = "met" if bar.holds(value) else "missed"
-        found.append((bar.text, "" if value is None else number(value), bar.bound(), verdict))
+        found.append((bar.text, "" if value is None else _value(bar, value), bar.bound(), verdict))
     return found
+
+
+def _value(bar: Bar, value: float) -> str:
+    """Return a figure as people read it: all digits where fewer would say that a bound is kept, or missed."""
+    shown = number(value)
+    return shown if bar.holds(value) == bar.holds(float(shown.replace(",", ""))) else str(value)
 
 
 def number(value: float) -> str:

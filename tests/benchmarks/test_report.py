@@ -103,6 +103,8 @@ def test_each_row_says_whether_its_bound_is_kept() -> None:
     assert verdicts["latency_p99_ms"] == "missed"
     assert verdicts["bytes_per_profile"] == "failed"
     assert report.rows({})[0][3] == "not measured"
+    rows = {row[0]: row[1:] for row in report.rows({"models_throughput_ratio": 0.69951})}
+    assert rows["the job with two models / with none"] == ("0.69951", "≥ 0.7", "missed"), "rounded it would be 0.7"
 
 
 def test_the_report_survives_writing_and_reading(tmp_path: Path) -> None:
