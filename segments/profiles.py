@@ -79,9 +79,9 @@ class Profiles(NumberedUsers):
         return decode_profile(self._blobs[number])
 
     def look(self, user_id: str) -> Profile | None:
-        """Return a user's profile to be read only, None when there is none; nothing happens to it."""
+        """Return a user's profile to be read only, None when there is none that can be read; nothing happens to it."""
         profile = self.decoded.get(user_id)
-        if profile is None:
+        if profile is None and user_id not in self.unreadable:
             blob = self.settled(user_id)
             profile = decode_profile(blob) if blob else None
         return profile
@@ -115,7 +115,7 @@ class Profiles(NumberedUsers):
 
     def renumber(self, user_id: str, was: int, becomes: int) -> bool:
         """Have the newest change, if it is number `was`, be of a higher number, and no more; returns whether it is."""
-        profile = None if user_id in self.unreadable else self.look(user_id)
+        profile = self.look(user_id)
         if profile is None or profile.seq != was or becomes <= was:
             return False
         profile.seq = becomes

@@ -32,7 +32,7 @@ class ProfileUsers:
 
     def memberships(self, user_id: str) -> Memberships | None:
         """Return what a user is in now, None for one who is gone, or whose profile cannot be read."""
-        profile = None if user_id in self._profiles.unreadable else self._profiles.look(user_id)
+        profile = self._profiles.look(user_id)
         if profile is None or not profile.release:
             return None
         return self._processor.timeline.engine(profile.release & ~UNJUDGED).memberships(user_id, profile)

@@ -11,18 +11,16 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from jobs.live.question import ask
-from jobs.live.state import chunks
+from jobs.live.question import Ask, ask, showing
+from jobs.live.state import UNKNOWN, chunks
 from jobs.live.table import Table
 from jobs.settings import Settings
 from jobs.topics import TopicReader
 from segments.changes import Action, are_missing
-from segments.inspection import Choice, Inspected, Renumber, Stands
+from segments.inspection import Choice, Renumber, Stands
 
 _ASKED_TOGETHER = 5_000
 _ROUNDS = 4
-_NO_CHANGE: Stands = (0, {})
-Ask = Callable[..., Iterable[Inspected]]
 Progress = Callable[[int, int], None]
 
 
@@ -78,7 +76,7 @@ def learn(known: Table, records: Iterable[bytes | None], below: Table | None = N
         user.take(change)
         known[change.user_id] = _encode(user)
         if user.missed and below is not None:
-            below[change.user_id] = _encode(_NO_CHANGE)
+            below[change.user_id] = _encode(UNKNOWN)
 
 
 def number_for(known: Known | None, state: Stands) -> Renumber | None:
@@ -111,14 +109,11 @@ def number_on(
     known, below, done = Table(), Table(), 0
     try:
         learn(known, (each.value for each in reader.to_the_end(read)), below)
-        parts: dict[int, tuple[int, int]] = {}
-        for answer in asks(settings, Choice(), rate=rate):
+        for answer in showing(asks(settings, Choice(), rate=rate), looked):
             _note(below, known, answer.users)
             known.know(answer.users)
-            parts[min(answer.shards, default=0)] = (answer.looked, answer.of)
-            looked(sum(part for part, _ in parts.values()), sum(of for _, of in parts.values()))
         for user in known.unknown():  # has had no change in the job's eyes, or is gone
-            below[user] = _encode(_NO_CHANGE)
+            below[user] = _encode(UNKNOWN)
         for _ in range(_ROUNDS):  # who moved meanwhile is asked for again
             learn(known, (each.value for each in reader.to_the_end()), below)
             for some in chunks(below, _ASKED_TOGETHER):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from kafka import KafkaProducer
 
@@ -15,6 +15,7 @@ from segments.inspection import Choice, Inspect, Inspected, Renumber, answer_to,
 
 _SILENCE_S = 60.0
 _VALID_MS = 15 * 60_000
+Ask = Callable[..., Iterable[Inspected]]
 
 
 def ask(
@@ -56,6 +57,21 @@ def ask(
                     f"the job did not answer for {patience:g} s (shards {_shown(left)}): does it run, with these"
                     " settings (flink.shards, kafka.internal_topic), and has it caught up? Ask again when it does"
                 )
+
+
+def showing(answers: Iterable[Inspected], progress: Callable[[int, int], None]) -> Iterator[Inspected]:
+    """Pass the answers of all workers on; `progress` is told how many users were looked at by then, and of how many.
+
+    >>> shown = []
+    >>> answers = [Inspected("q", [0], {}, looked=2, of=5), Inspected("q", [1], {}, looked=1, of=4)]
+    >>> [each.looked for each in showing(answers, lambda looked, of: shown.append((looked, of)))], shown
+    ([2, 1], [(2, 5), (3, 9)])
+    """
+    workers: dict[int, tuple[int, int]] = {}
+    for answer in answers:
+        yield answer
+        workers[min(answer.shards, default=0)] = (answer.looked, answer.of)
+        progress(sum(looked for looked, _ in workers.values()), sum(of for _, of in workers.values()))
 
 
 def _write(settings: Settings, payload: bytes) -> None:

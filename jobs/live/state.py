@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from jobs.live.judging import MOST_LOOKS, Look, judge
 from jobs.live.looks import MOST, Waiting
-from jobs.live.question import ask
+from jobs.live.question import ask, showing
 from jobs.live.report import Found
 from jobs.live.told import Told, Unreadable
 from jobs.settings import Settings
@@ -33,14 +33,11 @@ def compare_state(
     many.
     """
     side = StateSide(told, found, Waiting(on_the_way(settings)))
-    done: dict[int, tuple[int, int]] = {}
-    for answer in ask(settings, choice, rate=rate):
+    for answer in showing(ask(settings, choice, rate=rate), progress):
         told.refresh()
         told.table.know(answer.users)
         found.counts["users"] += len(answer.users)
         side.look(answer.users, {})
-        done[min(answer.shards, default=0)] = (answer.looked, answer.of)
-        progress(sum(looked for looked, _ in done.values()), sum(of for _, of in done.values()))
     for some in chunks(told.table.unknown(), _ASKED_TOGETHER):
         side.look(dict.fromkeys(some, UNKNOWN), {})
     while side.waiting:

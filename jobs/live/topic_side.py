@@ -7,18 +7,17 @@ same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from jobs.live.question import ask
+from jobs.live.question import Ask, ask
 from jobs.live.state import chunks, difference, on_the_way
 from jobs.live.table import Table
 from jobs.live.told import Told, Unreadable
 from jobs.settings import Settings
 from segments.changes import Memberships
-from segments.inspection import Choice, Inspected, Stands
+from segments.inspection import Choice, Stands
 
 _ASKED_TOGETHER = 1_000
-Ask = Callable[..., Iterable[Inspected]]
 
 
 def behind(told: Memberships | Unreadable | None, state: Stands) -> int | None:
