@@ -165,6 +165,10 @@ class Engine:
         """Return when (ms) a profile must be looked at again."""
         return self._or_scored(profile, next_due(profile, self.retention, now))
 
+    def find_due(self, profile: Profile) -> None:
+        """Find anew when a profile must be looked at: what would have happened first does not any more."""
+        profile.due = self._next_due(profile, profile.clock)
+
     def _or_scored(self, profile: Profile, due: int) -> int:
         """Return an instant (ms), or when the user is to be scored if that is sooner."""
         features = profile.features

@@ -135,6 +135,7 @@ class Processor:
         decode, pack, step = engine.plan.decoder.decode, engine.plan.decoder.pack, engine.step
         note, keeps, over = profiles.recent.note, profiles.recent.wanted, self._hot.over
         changes, scores_ahead = outcome.changes, self._ahead.wanted
+        passed = self._following.watermark if scores_ahead else -1
         for place, payload in enumerate(payloads):
             try:
                 suspect = refused.get(place)
@@ -158,6 +159,8 @@ class Processor:
                 if profile.newest == 0 and self._is_too_old(event, profile):
                     outcome.late.append(place)
                     continue
+                if time <= passed and self._ahead.let_come(profile, passed):
+                    settled = None
             except RejectedEvent as rejected:
                 outcome.rejected.append((place, rejected))
                 continue
@@ -206,6 +209,8 @@ class Processor:
         for user_id, profile, settled in self.profiles.take_due(until):
             if scores_ahead:
                 ahead.due(user_id, profile, until)
+                if profile.due > until:  # no more was to happen than scores that decide nothing
+                    continue
             let_happen(user_id, profile, until, outcome.changes, settled)
         if until > self._following.watermark:
             self._following.reach(until)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from segments.models.scoring import Scoring
+from segments.models.scoring import Found, Scoring
 from segments.profile import Profile
 from segments.profiles import Profiles
 from segments.timeline import Timeline
@@ -106,17 +106,36 @@ class ScoringAhead:
 
     def _prepare(self, users: Iterable[str], until: int) -> None:
         """Prepare users who are to be scored up to an instant (ms)."""
-        open_, engine = self._profiles.open, self._timeline.engine
+        profiles, engine, settled = self._profiles, self._timeline.engine, dict[str, bytes | None]()
         for user_id in users:
             try:
-                profile = open_(user_id)
+                profile, settled[user_id] = profiles.open_settled(user_id)
                 for scoring in engine(profile.release).scorings:
-                    scoring.prepare_ahead(user_id, profile, until)
+                    scoring.prepare_ahead(user_id, profile, until, profiles.reached)
             except Exception:  # noqa: BLE001, S112 - it comes again when the user is scored, and is handled there
                 continue
+        newest = engine(self._timeline.newest).scorings
         for scoring in self._scorings():
-            scoring.score_ahead()
+            for found in scoring.score_ahead(may_wait=scoring in newest):
+                self._let_wait(scoring, found, settled[found.user_id])
         self.reached = max(self.reached, until)
+
+    def _let_wait(self, scoring: Scoring, found: Found, settled: bytes | None) -> None:
+        """Have a score take effect by itself, and look at the user when the next thing is due."""
+        profile = found.profile
+        self._profiles.recent.note_time(found.user_id, profile, found.at, settled)
+        scoring.let_wait(found)
+        if profile.due == found.at:
+            self._timeline.engine(profile.release).find_due(profile)
+
+    def let_come(self, profile: Profile, passed: int) -> bool:
+        """Have scores stand that took effect by themselves up to `passed` (ms), before a late event finds its place.
+
+        Returns whether there was one.
+        """
+        scorings = self._timeline.engine(profile.release).scorings if self._timeline.knows(profile.release) else ()
+        came = [scoring.let_come(profile, passed) for scoring in scorings]
+        return any(came)
 
     def _scorings(self) -> Iterator[Scoring]:
         return (scoring for plan in self._timeline.plans() for scoring in plan.scorings.values())

@@ -168,6 +168,8 @@ class Timeline:
             return
         now, first = max(start, profile.clock), len(changes)
         profile.clock = now
+        for scoring in old.scorings:
+            scoring.settle(profile, now)
         stood = {name: old.standing(profile, name + SHADOW) for name in way.promoted}
         if way.dismisses:
             old.dismiss(user_id, profile, way.staying, now, DEFINITION, changes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from segments.conditions.base import COMPARE, NO, SYMBOL, UNKNOWN, YES, Answer, Builder, Check, Fact, number_text
 from segments.definitions.errors import DefinitionErrors, Problem
 from segments.definitions.model import ModelScore
-from segments.features.scored import SCORE
+from segments.features.scored import COMES, COMING, SCORE
 from segments.profile import Profile
 
 
@@ -24,11 +24,14 @@ def compile_model(spec: ModelScore, builder: Builder) -> Check:
         message = f"calibrated scores are asked of {label}, which is not calibrated"
         raise DefinitionErrors([Problem("definitions", 1, f"model {spec.name}", message, "train it with calibrate")])
     compare, feature = COMPARE[operator], scoring.feature
-    scoring.compare_with(bound)
+    scoring.compare_with(compare, bound)
 
     def value(profile: Profile, now: int) -> float | None:
         score = profile.features.get(feature)
-        return None if score is None else score[SCORE]
+        if score is None:
+            return None
+        stands: float | None = score[COMING] if len(score) > COMES and score[COMES] <= now else score[SCORE]
+        return stands
 
     def ask(profile: Profile, now: int) -> Answer:
         score = value(profile, now)

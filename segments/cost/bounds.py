@@ -145,7 +145,7 @@ _BOUNDS: dict[type, Callable[[Any], int]] = {
     EventCount: lambda _: _NUMBER,
     Total: lambda _: _HEAD + 4 * _NUMBER,
     Points: lambda _: _HEAD + 2 * _NUMBER,
-    Scored: lambda _: _HEAD + 5 * _NUMBER,
+    Scored: lambda _: _HEAD + 8 * _NUMBER,
 }
 KINDS = tuple(_BOUNDS)
 __all__ = ["KINDS", "MEMBERSHIP", "bound_of", "features_of", "largest_part", "state_bound"]

@@ -10,6 +10,9 @@ from segments.features.base import Input, States
 from segments.selectors import EventSelector
 
 SCORE, AT, NEXT, BY, SKETCH = range(5)  # places in the state
+COMES, COMING, COMING_BY = range(5, 8)  # and while a score waits for its instant: that, the score, its version
+
+State = list[Any]
 
 Vector = tuple[float | str | None, ...]
 
@@ -30,7 +33,8 @@ class Scored:
 
     The sketch is a checksum of the columns at that instant, to the tolerance asked for. An event that reaches what the
     model reads has the user scored `delay` (ms) later, those until then at once with it. What is in `ready` for that
-    user is not true any more then. `waiting` holds who is to be prepared for, with when (ms): None where nobody does.
+    user, and the score that waits for its instant, are not true any more then. `waiting` holds who is to be prepared
+    for, with when (ms): None where nobody does.
     """
 
     def __init__(self, label: str, delay: int, selectors: Sequence[EventSelector]) -> None:
@@ -56,14 +60,17 @@ class Scored:
 
         def touch(states: States, event: Event, time: int) -> None:
             if matches is None or matches(event):
-                happened(states, feature_id, event.user_id, time + delay)
+                happened(states, feature_id, event.user_id, time, time + delay)
 
         return touch
 
-    def happened(self, states: States, feature_id: int, user_id: str, due: int) -> None:
-        """Have a user to whom something happened scored at `due` (ms) at the latest."""
-        is_sooner = score_by(states, feature_id, due)
+    def happened(self, states: States, feature_id: int, user_id: str, now: int, due: int) -> None:
+        """Have a user to whom something happened at `now` (ms) scored at `due` (ms) at the latest."""
+        score = states.get(feature_id)
         was_ready = self.ready.pop(user_id, None) is not None
+        if score is not None and len(score) > COMES and not has_come(score, now):
+            was_ready = True
+        is_sooner = score_by(states, feature_id, due)
         if self.waiting is not None and (is_sooner or was_ready):
             self.waiting.append((states[feature_id][NEXT], user_id))
 
@@ -71,6 +78,44 @@ class Scored:
 def _needed(selectors: Sequence[EventSelector]) -> Sequence[EventSelector]:
     """Return the selectors without those that another one covers: that of all events."""
     return [each for each in selectors if ANY_EVENT in each.names and each.matches is None][:1] or selectors
+
+
+def let_wait(score: State, found: float, version: int, max_age: int) -> None:
+    """Have a score that is found before its instant take effect then by itself.
+
+    >>> score = [0.25, 10, 40, 1, 0]
+    >>> let_wait(score, 0.5, 1, 100)
+    >>> score, stands(score, 39), stands(score, 40)
+    ([0.25, 10, 140, 1, 0, 40, 0.5, 1], (0.25, 10, 1), (0.5, 40, 1))
+    """
+    score[COMES:] = score[NEXT], found, version
+    score[NEXT] += max_age
+
+
+def has_come(score: State, now: int) -> bool:
+    """Have a score that waits stand if its instant is before `now` (ms), else take it back: it has to be found anew.
+
+    >>> waits = [0.25, 10, 140, 1, 0, 40, 0.5, 1]
+    >>> came, taken_back = list(waits), list(waits)
+    >>> has_come(came, 41), has_come(taken_back, 40)
+    (True, False)
+    >>> came, taken_back
+    ([0.5, 40, 140, 1, 0], [0.25, 10, 40, 1, 0])
+    """
+    comes, coming, coming_by = score[COMES:]
+    del score[COMES:]
+    if comes < now:
+        score[SCORE], score[AT], score[BY], score[SKETCH] = coming, comes, coming_by, 0
+        return True
+    score[NEXT] = comes
+    return False
+
+
+def stands(score: State, now: int) -> tuple[float | None, int, int]:
+    """Return the score that holds at `now` (ms), its instant (ms) and its version; None, 0 and 0 for none."""
+    if len(score) > COMES and score[COMES] <= now:
+        return score[COMING], score[COMES], score[COMING_BY]
+    return score[SCORE], score[AT], score[BY]
 
 
 def score_by(states: States, feature_id: int, due: int) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import zlib
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from segments.changes import Share
-from segments.features.scored import AT, BY, NEXT, SCORE, SKETCH, Ready, Scored
+from segments.features.scored import AT, BY, COMES, NEXT, SCORE, SKETCH, Ready, Scored, has_come, let_wait, stands
 from segments.models.features import Features, Vector
 from segments.models.scores import InForce, Scores
 from segments.models.shares import Shares
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 _SPREAD = 60_000  # ms in which all users are scored anew when a version comes into force
 _UNSCORED_TOLD = 10  # of a batch
 _MOST_READY = 16_384  # users
+
+
+class Found(NamedTuple):
+    """A score that was found before its instant `at` (ms)."""
+
+    user_id: str
+    profile: Profile
+    at: int
+    score: float
 
 
 class Scoring:
@@ -36,16 +45,18 @@ class Scoring:
         self.rules: tuple[Rule, ...] = ()
         self.unscored: list[tuple[str, int, str]] = []  # user, instant (ms) and version of the first that it failed
         self._bounds: list[float] = []
+        self._asked: list[tuple[Callable[[float, float], bool], float]] = []
         self._features = features
         self._scored = scored
         self._scores = Scores(model.scorer)
         self._shares = Shares(features.names, model.version.typical, self._scores)
         self._tells_at_once = True
-        self._prepared: list[tuple[str, int, Vector]] = []
+        self._prepared: list[tuple[str, Profile, int, Vector]] = []
 
-    def compare_with(self, bound: float) -> None:
-        """Note that a condition compares scores with a bound."""
+    def compare_with(self, compare: Callable[[float, float], bool], bound: float) -> None:
+        """Note that a condition compares scores with a bound; it holds of nobody who has no score."""
         insort(self._bounds, bound)
+        self._asked.append((compare, bound))
 
     def due(self, profile: Profile) -> int:
         """Return when (ms) the user is to be scored, NEVER for never."""
@@ -59,14 +70,18 @@ class Scoring:
     def moved(self, user_id: str, profile: Profile, moved: list[int], now: int) -> None:
         """Note that values which are not of events, such as traits, moved at `now` (ms)."""
         if not self.reads.isdisjoint(moved):
-            self._scored.happened(profile.features, self.feature, user_id, now + self.version.delay)
+            self._scored.happened(profile.features, self.feature, user_id, now, now + self.version.delay)
 
     def prepare(self, user_id: str, profile: Profile, now: int) -> None:
-        """Have a user scored whose score is of another version than the one that comes into force at `now` (ms)."""
+        """Have a user scored whose score is of another version than the one that comes into force at `now` (ms).
+
+        A score that waits is found anew at its instant: it may decide something under the rules that hold from now on.
+        """
+        self.settle(profile, now)
         score = profile.features.get(self.feature)
         if score is None or score[BY] != self.version.version:
             due = now + 1 + zlib.crc32(user_id.encode()) % _SPREAD
-            self._scored.happened(profile.features, self.feature, user_id, due)
+            self._scored.happened(profile.features, self.feature, user_id, now, due)
 
     def score(self, user_id: str, profile: Profile, now: int) -> bool:
         """Score the user if that is due at `now` (ms); returns whether the score came to stand elsewhere to a bound.
@@ -76,6 +91,7 @@ class Scoring:
         score = profile.features.get(self.feature)
         if score is None or score[NEXT] > now:
             return False
+        self.settle(profile, now)
         version, longest = self.version, self.version.max_age
         ready = self._scored.ready.pop(user_id, None)
         if ready is None or ready.at != now:
@@ -91,9 +107,16 @@ class Scoring:
             if len(self.unscored) < _UNSCORED_TOLD:
                 self.unscored.append((user_id, now, version.label))
             return False
-        was, bounds = score[SCORE], self._bounds
+        was = score[SCORE]
         score[SCORE], score[AT], score[BY], score[SKETCH] = found, now, version.version, sketch
-        if was is None or bisect_left(bounds, was) != bisect_left(bounds, found):
+        return self._decides(was, found)
+
+    def _decides(self, was: float | None, found: float) -> bool:
+        """Say whether a condition may come to hold, or not to hold any more, by another score."""
+        if was is None:
+            return any(compare(found, bound) for compare, bound in self._asked)
+        bounds = self._bounds
+        if bisect_left(bounds, was) != bisect_left(bounds, found):
             return True
         return bisect_right(bounds, was) != bisect_right(bounds, found)
 
@@ -105,21 +128,58 @@ class Scoring:
         ready = self._scored.ready.get(user_id)
         return ready is None or ready.at != score[NEXT]
 
-    def prepare_ahead(self, user_id: str, profile: Profile, until: int) -> None:
-        """Have a user scored ahead with the next ones, if that is due up to `until` (ms) and was not done."""
-        if self.lacks(user_id, profile, until):
-            due = profile.features[self.feature][NEXT]
-            self._prepared.append((user_id, due, self._features.vector(profile, due)))
+    def prepare_ahead(self, user_id: str, profile: Profile, until: int, passed: int) -> None:
+        """Have a user scored ahead with the next ones, if that is due up to `until` (ms) and was not done.
 
-    def score_ahead(self) -> None:
-        """Score together those who are prepared for."""
-        ready, prepared = self._scored.ready, self._prepared
+        No older event is expected than of `passed` (ms): a score that waits longer has the next one wait, too.
+        """
+        if self.lacks(user_id, profile, until):
+            score = profile.features[self.feature]
+            if len(score) > COMES and score[COMES] >= min(passed + 1, profile.due):
+                return
+            due = score[NEXT]
+            self._prepared.append((user_id, profile, due, self._features.vector(profile, due)))
+
+    def score_ahead(self, *, may_wait: bool) -> list[Found]:
+        """Score together those who are prepared for; the scores are ready then.
+
+        With `may_wait` those are returned instead that decide nothing: they may wait for their instants in profiles.
+        """
+        prepared, self._prepared = self._prepared, []  # none is left if the model is away
+        ready, found = self._scored.ready, list[Found]()
+        may_wait = may_wait and not self.version.tolerance
         if len(ready) + len(prepared) > _MOST_READY:
             ready.clear()
-        scores = self._scores.ahead(vector for _, _, vector in prepared)
-        for (user_id, due, vector), score in zip(prepared, scores, strict=True):
-            ready[user_id] = Ready(due, vector, score)
-        prepared.clear()
+        scores = self._scores.ahead(vector for *_, vector in prepared)
+        for (user_id, profile, due, vector), score in zip(prepared, scores, strict=True):
+            first = score[0] if may_wait and score else None
+            if first is not None and not self._decides(stands(profile.features[self.feature], due)[0], first):
+                found.append(Found(user_id, profile, due, first))
+            else:
+                ready[user_id] = Ready(due, vector, score)
+        return found
+
+    def let_wait(self, found: Found) -> None:
+        """Have a score that decides nothing take effect at its instant by itself: no more is to be done then."""
+        score = found.profile.features[self.feature]
+        if score[NEXT] != found.at:  # somebody was prepared for twice
+            return
+        self.let_come(found.profile, found.at - 1)
+        let_wait(score, found.score, self.version.version, self.version.max_age)
+
+    def settle(self, profile: Profile, now: int) -> None:
+        """Have a score that waits stand if its instant is before `now` (ms), else have it found anew then."""
+        score = profile.features.get(self.feature)
+        if score is not None and len(score) > COMES:
+            has_come(score, now)
+
+    def let_come(self, profile: Profile, passed: int) -> bool:
+        """Have a score that waits stand if its instant is not after `passed` (ms): it happened; returns whether so."""
+        score = profile.features.get(self.feature)
+        if score is None or len(score) <= COMES or score[COMES] > passed:
+            return False
+        profile.clock = max(profile.clock, score[COMES])
+        return has_come(score, passed + 1)
 
     def take_waiting(self) -> list[tuple[int, str]]:
         """Return who is to be prepared for since this was asked last, with when (ms) they are due, some twice."""

@@ -256,7 +256,7 @@ def test_who_waits_for_a_score_is_noted_again_when_it_is_sooner_or_what_was_read
 
     def noted(due: int) -> list[tuple[int, str]]:
         scored.waiting = []
-        scored.happened(kept, ID, "u", due)
+        scored.happened(kept, ID, "u", 5, due)
         return scored.waiting
 
     assert [noted(20), noted(20), noted(30), noted(10)] == [[(20, "u")], [], [], [(10, "u")]]

@@ -16,7 +16,7 @@ from segments.conditions.base import NO, UNKNOWN
 from segments.control import Release
 from segments.definitions import DefinitionErrors, Problem
 from segments.engine import Engine
-from segments.features.scored import AT, BY, NEXT, SCORE
+from segments.features.scored import AT, SCORE, stands
 from segments.models.features import Features, Vector
 from segments.models.released import ModelVersion
 from segments.models.scores import Scorer, Scores
@@ -382,9 +382,9 @@ def test_a_user_is_scored_again_when_the_score_is_old_and_not_before() -> None:
     ):
         job.advance(START + at)
         (scoring,) = job.engine.scorings
-        score = job.profiles.open("u").features[scoring.feature]
-        assert score[AT] == (0 if scored is None else START + scored)
-        assert (score[BY], score[NEXT] - START) == ((0, DELAY) if scored is None else (1, scored + MAX_AGE))
+        _, since, by = stands(job.profiles.open("u").features[scoring.feature], START + at)
+        assert (since, by) == ((0, 0) if scored is None else (START + scored, 1))
+        assert scoring.due(job.profiles.open("u")) == START + (DELAY if scored is None else scored + MAX_AGE)
 
 
 def test_columns_that_moved_little_are_not_scored_again() -> None:
