@@ -8,7 +8,7 @@ from types import MappingProxyType
 from segments.changes import THRESHOLD, TIMER, Cause, Change
 from segments.conditions.base import FALLS, RISES, UNKNOWN
 from segments.events import SESSION_STARTED, Event
-from segments.features.scored import NEXT
+from segments.features.scored import COMES, NEXT
 from segments.hierarchy import children_first
 from segments.message_ids import seen_before
 from segments.plan import Plan
@@ -99,7 +99,7 @@ class Engine:
         if moved:
             for scoring in self.scorings:
                 scoring.moved(user_id, profile, moved, now)
-        profile.due = self._or_scored(profile, profile.due)
+        profile.due = self._or_scored(profile, profile.due, now)
 
     def _start_session(self, profile: Profile, event: Event) -> list[int]:
         """Apply the made event of a session's start; returns the ids of watched features that it moved."""
@@ -121,7 +121,7 @@ class Engine:
             if due:
                 profile.due = NEVER
                 self._judge(user_id, profile, merge_judged((), due), now, TIMER, changes)
-            profile.due = self._next_due(profile, now)
+            profile.due = self.due_after(profile, now)
 
     def judge_all(
         self,
@@ -159,23 +159,20 @@ class Engine:
                 members[segment_id] = (1, since if inside else now, due) if holds else (0, 0, due)
             if holds != inside:
                 self._emit(user_id, profile, rule, holds, now, cause, changes)
-        profile.due = self._next_due(profile, now)
+        profile.due = self.due_after(profile, now)
 
-    def _next_due(self, profile: Profile, now: int) -> int:
-        """Return when (ms) a profile must be looked at again."""
-        return self._or_scored(profile, next_due(profile, self.retention, now))
+    def due_after(self, profile: Profile, now: int) -> int:
+        """Return when (ms) a profile must be looked at again after `now` (ms)."""
+        return self._or_scored(profile, next_due(profile, self.retention, now), now)
 
-    def find_due(self, profile: Profile) -> None:
-        """Find anew when a profile must be looked at: what would have happened first does not any more."""
-        profile.due = self._next_due(profile, profile.clock)
-
-    def _or_scored(self, profile: Profile, due: int) -> int:
-        """Return an instant (ms), or when the user is to be scored if that is sooner."""
+    def _or_scored(self, profile: Profile, due: int, now: int) -> int:
+        """Return an instant (ms), or when a score comes after `now` (ms) if that is sooner."""
         features = profile.features
         for scoring in self.scorings:
             score = features.get(scoring.feature)
-            if score is not None and score[NEXT] < due:
-                due = score[NEXT]
+            if score is not None:
+                scored = score[NEXT] if len(score) <= COMES or score[COMES] <= now else score[COMES]  # `due_at`, inline
+                due = min(due, scored)
         return due
 
     def dismiss(

@@ -238,7 +238,7 @@ class _View:
             conditions=[self._condition(fact) for fact in rule.facts],
             exit_conditions=[self._condition(fact) for fact in rule.exit_facts],
             warming=isinstance(rule, WarmingRule),
-            model_version=rule.scored_by(profile, now) if rule.scorings else None,
+            model_version=rule.scored_by(profile) if rule.scorings else None,
         )
 
     def _condition(self, fact: Fact) -> Condition:

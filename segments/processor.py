@@ -135,7 +135,7 @@ class Processor:
         decode, pack, step = engine.plan.decoder.decode, engine.plan.decoder.pack, engine.step
         note, keeps, over = profiles.recent.note, profiles.recent.wanted, self._hot.over
         changes, scores_ahead = outcome.changes, self._ahead.wanted
-        passed = self._following.watermark if scores_ahead else -1
+        touched = self._ahead.foregone.forget
         for place, payload in enumerate(payloads):
             try:
                 suspect = refused.get(place)
@@ -151,6 +151,8 @@ class Processor:
                 if not holds_from <= time < holds_until:
                     event = timeline.decoder_at(time).decode(payload, written_at[place])
                 user_id, settled = event.user_id, None
+                if scores_ahead:
+                    touched(user_id)
                 profile = decoded.get(user_id)
                 if profile is None:
                     profile, settled = profiles.open_settled(user_id)
@@ -159,8 +161,6 @@ class Processor:
                 if profile.newest == 0 and self._is_too_old(event, profile):
                     outcome.late.append(place)
                     continue
-                if time <= passed and self._ahead.let_come(profile, passed):
-                    settled = None
             except RejectedEvent as rejected:
                 outcome.rejected.append((place, rejected))
                 continue
@@ -206,11 +206,9 @@ class Processor:
         scores_ahead = ahead.wanted
         if scores_ahead:
             ahead.advance(until)
-        for user_id, profile, settled in self.profiles.take_due(until):
+        for user_id, profile, settled in self.profiles.take_due(until, ahead.foregone.passes if scores_ahead else None):
             if scores_ahead:
                 ahead.due(user_id, profile, until)
-                if profile.due > until:  # no more was to happen than scores that decide nothing
-                    continue
             let_happen(user_id, profile, until, outcome.changes, settled)
         if until > self._following.watermark:
             self._following.reach(until)

@@ -184,6 +184,36 @@ def release_of(blob: bytes) -> int:
     return first if first < 128 else int.from_bytes(blob[11 : 11 + (1 << (first - _UINT8))], "big")
 
 
+def passed(blob: bytes, clock: int, due: int) -> bytes:
+    """Return an encoded profile with another clock, up to which time passed and no more, and with another due (ms).
+
+    Neither is before 1970-02-20, when milliseconds began to need as many bytes as now.
+
+    >>> profile = Profile(due=1_764_000_000_123, release=300, clock=1_764_000_000_100, seq=7)
+    >>> decode_profile(passed(encode_profile(profile), 1_764_000_000_123, NEVER)) == Profile(
+    ...     due=NEVER, release=300, clock=1_764_000_000_123, seq=7)
+    True
+    """
+    place = _clock_in(blob)
+    return blob[:2] + due.to_bytes(8, "big") + blob[10:place] + clock.to_bytes(8, "big") + blob[place + 8 :]
+
+
+def due_and_clock_of(blob: bytes) -> tuple[int, int]:
+    """Return an encoded profile's due instant and its clock (ms), where both are as `passed` has them.
+
+    >>> due_and_clock_of(encode_profile(Profile(due=1_764_000_000_123, clock=1_764_000_000_100)))
+    (1764000000123, 1764000000100)
+    """
+    place = _clock_in(blob)
+    return due_of(blob), int.from_bytes(blob[place : place + 8], "big")
+
+
+def _clock_in(blob: bytes) -> int:
+    """Return where an encoded profile's clock is: behind the release and a marker."""
+    first = blob[10]
+    return 12 if first < 128 else 12 + (1 << (first - _UINT8))
+
+
 def from_format_1(blob: bytes) -> bytes:
     """Return a profile of the first format, which knew no releases, as one of today.
 

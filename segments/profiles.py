@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 
 import msgspec
@@ -22,6 +22,8 @@ from segments.watcher import Watcher
 __all__ = ["Profiles", "shard_of", "user_checksum"]
 _DECODED_KEPT = 8_192
 _PROFILES_A_SEGMENT = 10_000
+
+Passes = Callable[[str, int, int, int], int]  # user, number, instant and until (ms): the next due (ms)
 
 
 class Profiles(NumberedUsers):
@@ -120,22 +122,30 @@ class Profiles(NumberedUsers):
             return False
         profile.seq = becomes
         if user_id not in self.decoded:
-            self._blobs[self._number(user_id)] = self._encode(profile)
-            self.mark_changed(user_id)
+            self.replace(self._number(user_id), self._encode(profile))
         return True
+
+    def replace(self, number: int, blob: bytes) -> None:
+        """Have a settled profile be what these bytes say."""
+        self._blobs[number] = blob
+        self._changed.mark(number, self._shard[number])
 
     def schedule(self, user_id: str, due: int) -> None:
         """Have `take_due` return the user at `due` (ms)."""
         self._due.schedule(self._number(user_id), due)
 
-    def take_due(self, until: int) -> Iterator[tuple[str, Profile, bytes | None]]:
+    def take_due(self, until: int, passes: Passes | None = None) -> Iterator[tuple[str, Profile, bytes | None]]:
         """Return the users that are due up to `until` (ms), in order of time, each once for each time.
 
-        Each comes as `open_settled` returns it.
+        Each comes as `open_settled` returns it. `passes` lets an instant (ms) pass for who need not be opened for it,
+        and returns when (ms) the user is due next, 0 for the others.
         """
         users, decoded, schedule = self._users, self.decoded, self._due.schedule
         for instant, number in self._due.take(until):
             user_id = users[number]
+            if passes is not None and (next_due := passes(user_id, number, instant, until)):
+                schedule(number, next_due)
+                continue
             profile, settled = decoded.get(user_id), None
             if profile is None:
                 if (due := self._due_of(number)) > instant:

@@ -95,6 +95,14 @@ class RecentEvents:
         elif until > stretch.happened:
             stretch.happened = until
 
+    def note_passed(self, user_id: str, settled: bytes, until: int) -> None:
+        """Keep a profile of which the bytes are given, as `note_time` does."""
+        stretch = self._users.get(user_id)
+        if stretch is None:
+            self._keep(self._name_of(user_id), Stretch(settled, until, until))
+        elif until > stretch.happened:
+            stretch.happened = until
+
     def renew(self, user_id: str, profile: Profile, until: int) -> None:
         """Keep the profile as it is, at `until` (ms): what comes later is applied to this, not to what was before."""
         stretch = self._users.get(user_id)

@@ -195,11 +195,11 @@ class Rule:
         """Return the segment's score, None when it has no score condition."""
         return self._score.value(profile, now) if self._score else None
 
-    def scored_by(self, profile: Profile, now: int) -> str | None:
-        """Return which version of a model gave the score at `now` (ms), None when none did."""
+    def scored_by(self, profile: Profile) -> str | None:
+        """Return which version of a model gave the score, None when none did."""
         for scoring in self.scorings:
             score = profile.features.get(scoring.feature)
-            if score is not None and (version := stands(score, now)[2]):
+            if score is not None and (version := stands(score, profile.clock)[2]):
                 return f"{scoring.version.name}:{version}"
         return None
 
@@ -210,7 +210,7 @@ class Rule:
     def was_scored_at(self, profile: Profile, now: int) -> bool:
         """Say whether a model that it depends on scored the user at exactly `now` (ms)."""
         scores = (profile.features.get(scoring.feature) for scoring in self.follows)
-        return any(score is not None and stands(score, now)[1] == now for score in scores)
+        return any(score is not None and stands(score, profile.clock)[1] == now for score in scores)
 
     def confidence(self, profile: Profile, now: int) -> float:
         """Return the confidence in the membership, 1.0 when it does not decay."""

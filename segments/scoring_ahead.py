@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from segments.models.scoring import Found, Scoring
+from segments.foregone import Foregone
+from segments.models.scoring import Scoring
 from segments.profile import Profile
 from segments.profiles import Profiles
 from segments.timeline import Timeline
@@ -31,11 +32,13 @@ class ScoringAhead:
         self._looked = 0  # the event time (ms) at which `look` was called last
         self.reached = 0  # the instant (ms) up to which users were scored
         self.wanted = False
+        self.foregone = Foregone(profiles)
         self.follow()
 
     def follow(self) -> None:
         """Note that the timeline has other releases."""
         scorings = list(self._scorings())
+        self.foregone.clear()
         for each in scorings:
             each.together()
         delays = [each.version.delay for each in scorings]
@@ -106,36 +109,25 @@ class ScoringAhead:
 
     def _prepare(self, users: Iterable[str], until: int) -> None:
         """Prepare users who are to be scored up to an instant (ms)."""
-        profiles, engine, settled = self._profiles, self._timeline.engine, dict[str, bytes | None]()
+        open_, engine = self._profiles.open, self._timeline.engine
+        for scoring in self._scorings():
+            scoring.prepared.clear()  # what is left of a time when a model was away
         for user_id in users:
             try:
-                profile, settled[user_id] = profiles.open_settled(user_id)
+                profile = open_(user_id)
                 for scoring in engine(profile.release).scorings:
-                    scoring.prepare_ahead(user_id, profile, until, profiles.reached)
+                    scoring.prepare_ahead(user_id, profile, until)
             except Exception:  # noqa: BLE001, S112 - it comes again when the user is scored, and is handled there
                 continue
-        newest = engine(self._timeline.newest).scorings
-        for scoring in self._scorings():
-            for found in scoring.score_ahead(may_wait=scoring in newest):
-                self._let_wait(scoring, found, settled[found.user_id])
+        newest = engine(self._timeline.newest)
+        found = [
+            each for scoring in self._scorings() for each in scoring.score_ahead(may_wait=scoring in newest.scorings)
+        ]
+        for each in found:
+            each.scoring.let_wait(each)
+        for each in found:
+            self.foregone.note(each.user_id, each.profile, each.at, newest)
         self.reached = max(self.reached, until)
-
-    def _let_wait(self, scoring: Scoring, found: Found, settled: bytes | None) -> None:
-        """Have a score take effect by itself, and look at the user when the next thing is due."""
-        profile = found.profile
-        self._profiles.recent.note_time(found.user_id, profile, found.at, settled)
-        scoring.let_wait(found)
-        if profile.due == found.at:
-            self._timeline.engine(profile.release).find_due(profile)
-
-    def let_come(self, profile: Profile, passed: int) -> bool:
-        """Have scores stand that took effect by themselves up to `passed` (ms), before a late event finds its place.
-
-        Returns whether there was one.
-        """
-        scorings = self._timeline.engine(profile.release).scorings if self._timeline.knows(profile.release) else ()
-        came = [scoring.let_come(profile, passed) for scoring in scorings]
-        return any(came)
 
     def _scorings(self) -> Iterator[Scoring]:
         return (scoring for plan in self._timeline.plans() for scoring in plan.scorings.values())

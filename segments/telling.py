@@ -41,7 +41,7 @@ class Teller:
         """Return the user's newest change, that of a rule at `now` (ms), as the profile is."""
         entered = action != "exited"
         _, _, due = rule.standing(profile)
-        scored_by = rule.scored_by(profile, now) if rule.scorings else None
+        scored_by = rule.scored_by(profile) if rule.scorings else None
         return Change(
             user_id,
             rule.name,

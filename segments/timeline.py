@@ -166,10 +166,10 @@ class Timeline:
         if not profile.newest:  # nobody is there to be judged (segments/retention.py)
             profile.release = number
             return
+        for scoring in old.scorings:
+            scoring.settle(profile)
         now, first = max(start, profile.clock), len(changes)
         profile.clock = now
-        for scoring in old.scorings:
-            scoring.settle(profile, now)
         stood = {name: old.standing(profile, name + SHADOW) for name in way.promoted}
         if way.dismisses:
             old.dismiss(user_id, profile, way.staying, now, DEFINITION, changes)

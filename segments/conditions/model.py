@@ -5,7 +5,7 @@ from __future__ import annotations
 from segments.conditions.base import COMPARE, NO, SYMBOL, UNKNOWN, YES, Answer, Builder, Check, Fact, number_text
 from segments.definitions.errors import DefinitionErrors, Problem
 from segments.definitions.model import ModelScore
-from segments.features.scored import COMES, COMING, SCORE
+from segments.features.scored import stands
 from segments.profile import Profile
 
 
@@ -28,10 +28,7 @@ def compile_model(spec: ModelScore, builder: Builder) -> Check:
 
     def value(profile: Profile, now: int) -> float | None:
         score = profile.features.get(feature)
-        if score is None:
-            return None
-        stands: float | None = score[COMING] if len(score) > COMES and score[COMES] <= now else score[SCORE]
-        return stands
+        return None if score is None else stands(score, profile.clock)[0]
 
     def ask(profile: Profile, now: int) -> Answer:
         score = value(profile, now)

@@ -10,7 +10,7 @@ from segments.features.base import Input, States
 from segments.selectors import EventSelector
 
 SCORE, AT, NEXT, BY, SKETCH = range(5)  # places in the state
-COMES, COMING, COMING_BY = range(5, 8)  # and while a score waits for its instant: that, the score, its version
+COMES, COMING, COMING_BY = range(5, 8)  # and of a score that waits for its instant: that, the score, its version
 
 State = list[Any]
 
@@ -31,6 +31,7 @@ class Ready(NamedTuple):
 class Scored:
     """State: the score (None: none yet), its instant (ms), the next one's, the version that gave it, a sketch.
 
+    A score that was found ahead may wait behind these for its instant; it stands once the profile's clock is there.
     The sketch is a checksum of the columns at that instant, to the tolerance asked for. An event that reaches what the
     model reads has the user scored `delay` (ms) later, those until then at once with it. What is in `ready` for that
     user, and the score that waits for its instant, are not true any more then. `waiting` holds who is to be prepared
@@ -68,7 +69,7 @@ class Scored:
         """Have a user to whom something happened at `now` (ms) scored at `due` (ms) at the latest."""
         score = states.get(feature_id)
         was_ready = self.ready.pop(user_id, None) is not None
-        if score is not None and len(score) > COMES and not has_come(score, now):
+        if score is not None and len(score) > COMES and not settle(score, now - 1):
             was_ready = True
         is_sooner = score_by(states, feature_id, due)
         if self.waiting is not None and (is_sooner or was_ready):
@@ -80,42 +81,52 @@ def _needed(selectors: Sequence[EventSelector]) -> Sequence[EventSelector]:
     return [each for each in selectors if ANY_EVENT in each.names and each.matches is None][:1] or selectors
 
 
-def let_wait(score: State, found: float, version: int, max_age: int) -> None:
-    """Have a score that is found before its instant take effect then by itself.
+def wait(score: State, found: float, version: int, max_age: int) -> None:
+    """Have a score that is found before its instant wait there for it.
 
     >>> score = [0.25, 10, 40, 1, 0]
-    >>> let_wait(score, 0.5, 1, 100)
-    >>> score, stands(score, 39), stands(score, 40)
-    ([0.25, 10, 140, 1, 0, 40, 0.5, 1], (0.25, 10, 1), (0.5, 40, 1))
+    >>> wait(score, 0.5, 1, 100)
+    >>> score
+    [0.25, 10, 140, 1, 0, 40, 0.5, 1]
+    >>> [(stands(score, clock), due_at(score, clock)) for clock in (39, 40)]
+    [((0.25, 10, 1), 40), ((0.5, 40, 1), 140)]
     """
     score[COMES:] = score[NEXT], found, version
     score[NEXT] += max_age
 
 
-def has_come(score: State, now: int) -> bool:
-    """Have a score that waits stand if its instant is before `now` (ms), else take it back: it has to be found anew.
+def settle(score: State, clock: int) -> bool:
+    """Have a score that waits stand if it has come by `clock` (ms), else take it back: it has to be found anew.
+
+    Returns whether it has come.
 
     >>> waits = [0.25, 10, 140, 1, 0, 40, 0.5, 1]
     >>> came, taken_back = list(waits), list(waits)
-    >>> has_come(came, 41), has_come(taken_back, 40)
+    >>> settle(came, 40), settle(taken_back, 39)
     (True, False)
     >>> came, taken_back
     ([0.5, 40, 140, 1, 0], [0.25, 10, 40, 1, 0])
     """
     comes, coming, coming_by = score[COMES:]
     del score[COMES:]
-    if comes < now:
+    if comes <= clock:
         score[SCORE], score[AT], score[BY], score[SKETCH] = coming, comes, coming_by, 0
         return True
     score[NEXT] = comes
     return False
 
 
-def stands(score: State, now: int) -> tuple[float | None, int, int]:
-    """Return the score that holds at `now` (ms), its instant (ms) and its version; None, 0 and 0 for none."""
-    if len(score) > COMES and score[COMES] <= now:
+def stands(score: State, clock: int) -> tuple[float | None, int, int]:
+    """Return the score of a profile with that clock (ms), its instant (ms) and its version; None, 0 and 0 for none."""
+    if len(score) > COMES and score[COMES] <= clock:
         return score[COMING], score[COMES], score[COMING_BY]
     return score[SCORE], score[AT], score[BY]
+
+
+def due_at(score: State, clock: int) -> int:
+    """Return when (ms) a score comes next in a profile with that clock (ms)."""
+    due: int = score[COMES] if len(score) > COMES and score[COMES] > clock else score[NEXT]
+    return due
 
 
 def score_by(states: States, feature_id: int, due: int) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from segments.changes import Share
-from segments.features.scored import AT, BY, COMES, NEXT, SCORE, SKETCH, Ready, Scored, has_come, let_wait, stands
+from segments.features.scored import AT, BY, COMES, NEXT, SCORE, SKETCH, Ready, Scored, due_at, settle, stands, wait
 from segments.models.features import Features, Vector
 from segments.models.scores import InForce, Scores
 from segments.models.shares import Shares
@@ -26,6 +26,7 @@ _MOST_READY = 16_384  # users
 class Found(NamedTuple):
     """A score that was found before its instant `at` (ms)."""
 
+    scoring: Scoring
     user_id: str
     profile: Profile
     at: int
@@ -35,7 +36,7 @@ class Found(NamedTuple):
 class Scoring:
     """Scores users by one version of a model; `feature` is the id of the score in profiles, `reads` of what it reads.
 
-    Nothing here depends on which users are scored together: `ahead` only saves calls.
+    `prepared` are the users who will be scored together. Nothing depends on which those are: it only saves calls.
     """
 
     def __init__(self, model: InForce, features: Features, feature: int, scored: Scored, reads: frozenset[int]) -> None:
@@ -51,7 +52,7 @@ class Scoring:
         self._scores = Scores(model.scorer)
         self._shares = Shares(features.names, model.version.typical, self._scores)
         self._tells_at_once = True
-        self._prepared: list[tuple[str, Profile, int, Vector]] = []
+        self.prepared: list[tuple[str, Profile, int, Vector]] = []
 
     def compare_with(self, compare: Callable[[float, float], bool], bound: float) -> None:
         """Note that a condition compares scores with a bound; it holds of nobody who has no score."""
@@ -61,10 +62,11 @@ class Scoring:
     def due(self, profile: Profile) -> int:
         """Return when (ms) the user is to be scored, NEVER for never."""
         score = profile.features.get(self.feature)
-        return NEVER if score is None else score[NEXT]
+        return NEVER if score is None else due_at(score, profile.clock)
 
     def put_off(self, profile: Profile, until: int) -> None:
         """Have a user who has a score, or waits for one, be scored at `until` (ms) and not before by time alone."""
+        self.settle(profile)
         profile.features[self.feature][NEXT] = until
 
     def moved(self, user_id: str, profile: Profile, moved: list[int], now: int) -> None:
@@ -77,7 +79,7 @@ class Scoring:
 
         A score that waits is found anew at its instant: it may decide something under the rules that hold from now on.
         """
-        self.settle(profile, now)
+        self.settle(profile)
         score = profile.features.get(self.feature)
         if score is None or score[BY] != self.version.version:
             due = now + 1 + zlib.crc32(user_id.encode()) % _SPREAD
@@ -91,7 +93,7 @@ class Scoring:
         score = profile.features.get(self.feature)
         if score is None or score[NEXT] > now:
             return False
-        self.settle(profile, now)
+        self.settle(profile)
         version, longest = self.version, self.version.max_age
         ready = self._scored.ready.pop(user_id, None)
         if ready is None or ready.at != now:
@@ -123,63 +125,47 @@ class Scoring:
     def lacks(self, user_id: str, profile: Profile, until: int) -> bool:
         """Say whether a user is to be scored up to `until` (ms) and was not prepared for."""
         score = profile.features.get(self.feature)
-        if score is None or score[NEXT] > until:
+        if score is None or score[NEXT] > until or (len(score) > COMES and score[COMES] > profile.clock):
             return False
         ready = self._scored.ready.get(user_id)
         return ready is None or ready.at != score[NEXT]
 
-    def prepare_ahead(self, user_id: str, profile: Profile, until: int, passed: int) -> None:
-        """Have a user scored ahead with the next ones, if that is due up to `until` (ms) and was not done.
-
-        No older event is expected than of `passed` (ms): a score that waits longer has the next one wait, too.
-        """
+    def prepare_ahead(self, user_id: str, profile: Profile, until: int) -> None:
+        """Have a user scored ahead with the next ones, if that is due up to `until` (ms) and was not done."""
         if self.lacks(user_id, profile, until):
-            score = profile.features[self.feature]
-            if len(score) > COMES and score[COMES] >= min(passed + 1, profile.due):
-                return
-            due = score[NEXT]
-            self._prepared.append((user_id, profile, due, self._features.vector(profile, due)))
+            due = profile.features[self.feature][NEXT]
+            self.prepared.append((user_id, profile, due, self._features.vector(profile, due)))
 
     def score_ahead(self, *, may_wait: bool) -> list[Found]:
         """Score together those who are prepared for; the scores are ready then.
 
         With `may_wait` those are returned instead that decide nothing: they may wait for their instants in profiles.
         """
-        prepared, self._prepared = self._prepared, []  # none is left if the model is away
-        ready, found = self._scored.ready, list[Found]()
+        ready, prepared, found = self._scored.ready, self.prepared, list[Found]()
         may_wait = may_wait and not self.version.tolerance
         if len(ready) + len(prepared) > _MOST_READY:
             ready.clear()
         scores = self._scores.ahead(vector for *_, vector in prepared)
         for (user_id, profile, due, vector), score in zip(prepared, scores, strict=True):
-            first = score[0] if may_wait and score else None
-            if first is not None and not self._decides(stands(profile.features[self.feature], due)[0], first):
-                found.append(Found(user_id, profile, due, first))
+            first = score[0] if may_wait and score and due > profile.clock else None
+            if first is not None and not self._decides(stands(profile.features[self.feature], profile.clock)[0], first):
+                found.append(Found(self, user_id, profile, due, first))
             else:
                 ready[user_id] = Ready(due, vector, score)
+        prepared.clear()
         return found
 
     def let_wait(self, found: Found) -> None:
-        """Have a score that decides nothing take effect at its instant by itself: no more is to be done then."""
+        """Have a score that decides nothing wait in the profile for its instant."""
+        self.settle(found.profile)
         score = found.profile.features[self.feature]
-        if score[NEXT] != found.at:  # somebody was prepared for twice
-            return
-        self.let_come(found.profile, found.at - 1)
-        let_wait(score, found.score, self.version.version, self.version.max_age)
+        wait(score, found.score, self.version.version, self.version.max_age)
 
-    def settle(self, profile: Profile, now: int) -> None:
-        """Have a score that waits stand if its instant is before `now` (ms), else have it found anew then."""
+    def settle(self, profile: Profile) -> None:
+        """Have a score that waits stand if it has come by the profile's clock, else have it found anew then."""
         score = profile.features.get(self.feature)
         if score is not None and len(score) > COMES:
-            has_come(score, now)
-
-    def let_come(self, profile: Profile, passed: int) -> bool:
-        """Have a score that waits stand if its instant is not after `passed` (ms): it happened; returns whether so."""
-        score = profile.features.get(self.feature)
-        if score is None or len(score) <= COMES or score[COMES] > passed:
-            return False
-        profile.clock = max(profile.clock, score[COMES])
-        return has_come(score, passed + 1)
+            settle(score, profile.clock)
 
     def take_waiting(self) -> list[tuple[int, str]]:
         """Return who is to be prepared for since this was asked last, with when (ms) they are due, some twice."""

@@ -15,7 +15,7 @@ from segments.features.event_log import EventLog
 from segments.features.latest import Latest
 from segments.features.pending import Pending
 from segments.features.purchases import Purchases
-from segments.features.scored import Ready, Scored
+from segments.features.scored import NEXT, Ready, Scored, wait
 from segments.features.seen import Seen
 from segments.features.sequence import RIPENING_KEPT, VALUES_KEPT, SequenceProgress
 from segments.features.session import SESSION_ID, SessionSpan, SessionTotal
@@ -263,6 +263,8 @@ def test_who_waits_for_a_score_is_noted_again_when_it_is_sooner_or_what_was_read
     scored.ready = {"u": Ready(10, (1.0,), []), "other": Ready(10, (2.0,), [])}
     assert [noted(30), noted(30)] == [[(10, "u")], []]
     assert list(scored.ready) == ["other"]
+    wait(kept[ID], 0.5, 1, 100)
+    assert (kept[ID][NEXT], noted(30), kept[ID], noted(30)) == (110, [(10, "u")], [None, 0, 10, 0, 0], [])
 
 
 def test_amounts_beyond_the_capacity_are_forgotten() -> None:
