@@ -91,9 +91,10 @@ class Scoring:
         Of a user for whom the model fails the last score stays.
         """
         score = profile.features.get(self.feature)
+        if score is not None and len(score) > COMES and score[COMES] <= now:
+            settle(score, now)  # now: another event of this instant comes after it
         if score is None or score[NEXT] > now:
             return False
-        self.settle(profile)
         version, longest = self.version, self.version.max_age
         ready = self._scored.ready.pop(user_id, None)
         if ready is None or ready.at != now:

@@ -472,3 +472,20 @@ def test_a_user_who_may_be_due_sooner_is_looked_at() -> None:
     profile.due = START + 20_000
     foregone.note("u", profile, START + 20_500, running.engine)
     assert not foregone.passes("u", 0, START + 20_000, START + 20_000)
+
+
+def test_the_second_event_of_the_instant_comes_after_the_score() -> None:
+    steps: list[Batch | Advance] = [
+        *BEFORE,
+        one(20_500, "u", "Other"),
+        one(20_500, "u", "View"),
+        Advance(25_000),
+        Advance(40_000),
+    ]
+    ahead = told(steps)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Scoring, "score_ahead", in_turn)
+        assert ahead == told(steps)
+    running = fed(job(), *steps[:-2])
+    (scoring,), profile = running.engine.scorings, running.profiles.open("u")
+    assert (unlikely(running), scoring.due(profile) - START) == (1.205, 20_500 + DELAY)
