@@ -78,7 +78,7 @@ def users_for(minutes: float, rate: float) -> int:
 def _run(minutes: float, rate: float, seed: int) -> tuple[list[Sample], Verdict]:
     load = LoadOptions(users=users_for(minutes, rate), rate=rate, seed=seed, shop=False)
     options = RunOptions(load=load, checkpoint_interval="10s", shards=128)
-    size = ClusterSize(task_managers=options.parallelism, long_lived=True, compiled_once=True)
+    size = ClusterSize(task_managers=options.parallelism, long_lived=True)
     with own_stack("soak", size) as stack, live_run(stack, options) as run:
         samples = _sampled(run, minutes * 60)
         return samples, judge(run.settings, run.finish())

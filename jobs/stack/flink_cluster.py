@@ -15,7 +15,7 @@ from pathlib import Path
 from jobs.stack import keeper
 from jobs.stack.flink_config import ClusterSize, FlinkPorts, jobmanager_command, taskmanager_command, write_config
 from jobs.stack.flink_rest import FlinkRest
-from jobs.stack.jvm import COMPILE_ONCE
+from jobs.stack.jvm import CLIENT_JVM
 from jobs.stack.ports import LOOPBACK, free_ports
 from jobs.stack.processes import ProcessTable, StackError, StartedProcess
 from jobs.stack.waiting import wait_until
@@ -130,6 +130,6 @@ def flink_environment(home: Path, java_home: Path) -> dict[str, str]:
         "FLINK_LOG_DIR": str(home / "log"),
         "FLINK_PID_DIR": str(home / "tmp"),
         "FLINK_ENV_JAVA_OPTS": "",
-        "JVM_ARGS": os.environ.get("JVM_ARGS", COMPILE_ONCE),
+        "JVM_ARGS": os.environ.get("JVM_ARGS", CLIENT_JVM),
         "MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "2"),  # not one for each of a hundred threads
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from jobs.stack.jvm import COMPILE_EARLY, COMPILE_LATE, COMPILE_ONCE
+from jobs.stack.jvm import COMPILE_EARLY, COMPILE_LATE
 from jobs.stack.ports import LOOPBACK
 
 JOBMANAGER_HEAP_MB = 512
@@ -47,14 +47,11 @@ class ClusterSize:
 
     `long_lived` has their JVMs take all of their heap at once and compile early, and the broker's as early as Java does
     by itself: what a JVM takes in its first hours then comes in its first minutes, and after that it stays as it is.
-    With `compiled_once` nothing is optimized after it was compiled, so that the code does not grow with how often what
-    runs once a minute has run.
     """
 
     task_managers: int
     slots_each: int = 1
     long_lived: bool = False
-    compiled_once: bool = False
 
     @property
     def slots(self) -> int:
@@ -107,7 +104,6 @@ def taskmanager_command(home: Path, java: Path, log: Path, size: ClusterSize) ->
     direct = FRAMEWORK_MB + TASK_OFF_HEAP_MB + NETWORK_MB
     limits = [f"-Xms{heap}m", f"-Xmx{heap}m", f"-XX:MaxDirectMemorySize={direct}m", "-XX:+UseG1GC"]
     limits += ["-XX:+AlwaysPreTouch", *COMPILE_EARLY] if size.long_lived else COMPILE_LATE
-    limits += [COMPILE_ONCE] if size.compiled_once else []
     entry = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
     return [*_java(home, java, log), *limits, entry, "--configDir", str(home / "conf")]
 

@@ -6,7 +6,7 @@ import pytest
 
 from jobs.stack.flink_cluster import flink_environment
 from jobs.stack.flink_config import ClusterSize, taskmanager_command
-from jobs.stack.jvm import COMPILE_EARLY, COMPILE_LATE, COMPILE_ONCE
+from jobs.stack.jvm import CLIENT_JVM, COMPILE_EARLY, COMPILE_LATE
 
 
 @pytest.fixture
@@ -23,12 +23,6 @@ def test_a_jvm_that_lives_long_takes_its_heap_and_compiles_at_once(home: Path, l
     assert ("-XX:+AlwaysPreTouch" in command) is long_lived
     assert any(each in command for each in COMPILE_EARLY) is long_lived
     assert any(each in command for each in COMPILE_LATE) is not long_lived
-    assert COMPILE_ONCE not in command
-
-
-def test_where_memory_is_watched_nothing_is_compiled_twice(home: Path) -> None:
-    size = ClusterSize(1, long_lived=True, compiled_once=True)
-    assert COMPILE_ONCE in taskmanager_command(home, Path("java"), home / "log", size)
 
 
 def test_a_hundred_threads_share_two_arenas_unless_the_environment_says_otherwise(
@@ -44,6 +38,6 @@ def test_a_client_compiles_quickly_unless_the_environment_says_otherwise(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("JVM_ARGS", raising=False)
-    assert flink_environment(home, Path("jdk"))["JVM_ARGS"] == COMPILE_ONCE
+    assert flink_environment(home, Path("jdk"))["JVM_ARGS"] == CLIENT_JVM
     monkeypatch.setenv("JVM_ARGS", "-Xmx1g")
     assert flink_environment(home, Path("jdk"))["JVM_ARGS"] == "-Xmx1g"
