@@ -87,21 +87,13 @@ class RecentEvents:
 
         `settled` is as `note` has it.
         """
-        if not profile.newest:
-            return
-        stretch = self._users.get(user_id)
-        if stretch is None:
+        if profile.newest and not self._goes_on(user_id, until):
             self._begin(user_id, profile, until, settled)
-        elif until > stretch.happened:
-            stretch.happened = until
 
     def note_passed(self, user_id: str, settled: bytes, until: int) -> None:
         """Keep a profile of which the bytes are given, as `note_time` does."""
-        stretch = self._users.get(user_id)
-        if stretch is None:
+        if not self._goes_on(user_id, until):
             self._keep(self._name_of(user_id), Stretch(settled, until, until))
-        elif until > stretch.happened:
-            stretch.happened = until
 
     def renew(self, user_id: str, profile: Profile, until: int) -> None:
         """Keep the profile as it is, at `until` (ms): what comes later is applied to this, not to what was before."""
@@ -173,6 +165,15 @@ class RecentEvents:
     def _keep(self, user_id: str, stretch: Stretch) -> None:
         self._users[user_id] = stretch
         self._pages.setdefault(stretch.happened >> _PAGE_BITS, []).append(user_id)
+
+    def _goes_on(self, user_id: str, until: int) -> bool:
+        """Have a user's newest stretch reach to `until` (ms); returns whether there is one."""
+        stretch = self._users.get(user_id)
+        if stretch is None:
+            return False
+        if until > stretch.happened:  # noqa: PLR1730 - as in `note`
+            stretch.happened = until
+        return True
 
     def _begin(self, user_id: str, profile: Profile, time: int, settled: bytes | None = None) -> Stretch:
         """Begin a user's first stretch; bytes that are there already need not be made."""

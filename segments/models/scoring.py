@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import zlib
-from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -45,7 +44,6 @@ class Scoring:
         self.reads = reads
         self.rules: tuple[Rule, ...] = ()
         self.unscored: list[tuple[str, int, str]] = []  # user, instant (ms) and version of the first that it failed
-        self._bounds: list[float] = []
         self._asked: list[tuple[Callable[[float, float], bool], float]] = []
         self._features = features
         self._scored = scored
@@ -56,7 +54,6 @@ class Scoring:
 
     def compare_with(self, compare: Callable[[float, float], bool], bound: float) -> None:
         """Note that a condition compares scores with a bound; it holds of nobody who has no score."""
-        insort(self._bounds, bound)
         self._asked.append((compare, bound))
 
     def due(self, profile: Profile) -> int:
@@ -86,7 +83,7 @@ class Scoring:
             self._scored.happened(profile.features, self.feature, user_id, now, due)
 
     def score(self, user_id: str, profile: Profile, now: int) -> bool:
-        """Score the user if that is due at `now` (ms); returns whether the score came to stand elsewhere to a bound.
+        """Score the user if that is due at `now` (ms); returns whether a condition changes sides by the score.
 
         Of a user for whom the model fails the last score stays.
         """
@@ -115,13 +112,8 @@ class Scoring:
         return self._decides(was, found)
 
     def _decides(self, was: float | None, found: float) -> bool:
-        """Say whether a condition may come to hold, or not to hold any more, by another score."""
-        if was is None:
-            return any(compare(found, bound) for compare, bound in self._asked)
-        bounds = self._bounds
-        if bisect_left(bounds, was) != bisect_left(bounds, found):
-            return True
-        return bisect_right(bounds, was) != bisect_right(bounds, found)
+        """Say whether a condition comes to hold, or not to hold any more, by another score."""
+        return any((was is not None and compare(was, bound)) != compare(found, bound) for compare, bound in self._asked)
 
     def lacks(self, user_id: str, profile: Profile, until: int) -> bool:
         """Say whether a user is to be scored up to `until` (ms) and was not prepared for."""
