@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
 from segments.events import RejectedEvent
 from segments.failures import Failure, failure
 from segments.profile import Layout
 
+T = TypeVar("T")
 Written = tuple[int, Layout]  # the release of a profile, and what the ids in it stand for
 
 
@@ -31,6 +37,13 @@ class Unreadable:
             self._users[user_id] = written
             self.failures.append(failure("corrupt_profile", user_id, 0, error)._replace(content=blob))
         return RejectedEvent("corrupt_profile", f"the profile of the user cannot be read: {error}", user=user_id)
+
+    def read(self, user_id: str, blob: bytes, decode: Callable[[bytes], T]) -> T:
+        """Return what is read of a profile's bytes; raises RejectedEvent, and keeps the user aside, if that fails."""
+        try:
+            return decode(blob)
+        except (ValueError, msgspec.DecodeError) as error:
+            raise self.note(user_id, blob, error) from error
 
     def forget(self, user_id: str) -> None:
         """A newer profile of the user was found, which may be whole."""

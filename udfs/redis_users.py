@@ -5,7 +5,7 @@ from __future__ import annotations
 from segments.changes import Memberships
 from segments.inspection import Renumber
 from segments.processor import Processor
-from segments.profile import UNJUDGED, seq_of
+from segments.profile import UNJUDGED
 from udfs.told import ToldState
 
 PLACE = -3  # in the map state of a shard
@@ -26,9 +26,8 @@ class ProfileUsers:
 
     def seqs(self, first: int, last: int) -> list[tuple[str, int]]:
         """Return users by number, each with the number of the newest change; those whose profiles can be read."""
-        user, blob, unreadable = self._profiles.user, self._profiles.blob, self._profiles.unreadable
-        known = (number for number in range(first, last) if blob(number) and user(number) not in unreadable)
-        return [(user(number), seq_of(blob(number))) for number in known]
+        user, seq_of = self._profiles.user, self._profiles.seq
+        return [(user(number), seq) for number in range(first, last) if (seq := seq_of(number)) is not None]
 
     def memberships(self, user_id: str) -> Memberships | None:
         """Return what a user is in now, None for one who is gone, or whose profile cannot be read."""

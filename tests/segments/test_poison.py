@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from segments import profiles as profiles_module
+from segments import profiles_in_use as profiles_module
 from segments.changes import Change
 from segments.conditions import recency
 from segments.conditions.base import Ask

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from segments import profiles as profiles_module
+from segments import profiles_in_use as profiles_module
 from segments.definitions import parse_definitions
 from segments.engine import Engine
 from segments.plan import Plan

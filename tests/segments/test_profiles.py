@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from segments import profiles as module
+from segments import profiles_in_use as module
 from segments.profile import NEVER, Layout, decode_profile, due_of, encode_profile
 from segments.profiles import Profiles, shard_of
 

@@ -1,6 +1,7 @@
 """What a worker answers about its users, when, and how fast."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -174,3 +175,16 @@ def test_a_profile_that_cannot_be_read_is_not_looked_at() -> None:
     processor.profiles.unreadable.note("u1", b"", ValueError())
     assert (users.memberships("u1"), users.seqs(0, 1)) == (None, [])
     assert not users.renumber("u1", Renumber(1, 7, 0))
+
+
+@pytest.mark.parametrize("ask", [lambda users: users.memberships("u1"), lambda users: users.seqs(0, 1)])
+def test_a_profile_that_nobody_knew_to_be_broken_is_put_aside(ask: Callable[[ProfileUsers], object]) -> None:
+    """As when its bytes were damaged in the state: the question about the others is answered."""
+    processor = job()
+    users = ProfileUsers(processor)
+    assert users.settle() == 1
+    processor.profiles.replace(0, processor.profiles.blob(0)[:-1])
+    assert not ask(users)
+    assert "u1" in processor.profiles.unreadable
+    assert [each.reason for each in processor.advance(1_764_000_000_006).failures] == ["corrupt_profile"]
+    assert (users.memberships("u1"), users.seqs(0, 1)) == (None, [])
