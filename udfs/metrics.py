@@ -91,7 +91,7 @@ class WorkerMetrics:
         self._frames[name] += 1
 
     def close(self) -> None:
-        """Write the trace: events, fates, first and last batch (s since 1970), frames and busy seconds by kind."""
+        """Write the trace: events, fates, first and last batch (s since 1970), frames and busy seconds by kind, CPU."""
         if self._trace is None:
             return
         content = {
@@ -102,6 +102,7 @@ class WorkerMetrics:
             "last": self._last,
             "frames": dict(self._frames),
             "busy_s": {kind: round(seconds, 3) for kind, seconds in self._busy.items()},
+            "cpu_s": round(time.process_time(), 3),
         }
         self._trace.parent.mkdir(parents=True, exist_ok=True)
         self._trace.write_bytes(msgspec.json.encode(content))

@@ -11,6 +11,7 @@ from pathlib import Path
 from bytewax.recovery import init_db_dir
 
 from benchmarks.cases.case import BenchmarkError, Context, Numbers
+from benchmarks.cases.cpu import CpuSpent
 from benchmarks.cases.peer import throughput
 from benchmarks.cases.servers import output_topic
 from benchmarks.cases.worker import ROOT, SETTINGS_PATH
@@ -46,7 +47,7 @@ def _measure(context: Context, name: str, memberships: str | None, options: Sequ
     context.say(f"Bytewax reads {sizes.bytewax_events:,} events in {PROCESSES} processes")
     addresses = ";".join(f"{LOOPBACK}:{port}" for port in free_ports(PROCESSES))
     definitions = load_settings(SETTINGS_PATH, {}).definitions.path
-    processes = []
+    processes, spent = [], CpuSpent(servers.stack)
     try:
         for number in range(PROCESSES):
             trace = servers.trace_folder(name) / f"worker-{number}.json"
@@ -62,7 +63,8 @@ def _measure(context: Context, name: str, memberships: str | None, options: Sequ
         for process, _ in processes:
             process.kill()
             process.wait()
-    return throughput(context, name, sizes.bytewax_events)
+    used = spent.us_per_event(sizes.bytewax_events)
+    return {**throughput(context, name, sizes.bytewax_events), **used}
 
 
 def _start(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.cases.case import BenchmarkError, Context, Numbers
+from benchmarks.cases.cpu import CpuSpent
 from benchmarks.cases.servers import output_topic
 from benchmarks.cases.worker import SETTINGS_PATH
 
@@ -19,9 +20,11 @@ def measure(context: Context) -> Numbers:
     servers.prepare(NAME)
     topic = servers.filled(sizes.users, sizes.events, context.say)
     context.say(f"the job reads {sizes.events:,} events of {sizes.users:,} users")
+    spent = CpuSpent(servers.stack)
     arguments = ["-py", "jobs/segmentation.py", "--settings", str(SETTINGS_PATH), "--bounded"]
     job = servers.run_to_end([*arguments, "--trace", str(servers.trace_folder(NAME))], servers.environment(NAME, topic))
     workers = [json.loads(trace) for trace in servers.traces(NAME)]
+    used = spent.us_per_event(sizes.events, sum(worker["cpu_s"] for worker in workers))
     return {
         **throughput(workers, sizes.events),
         "users": sizes.users,
@@ -31,6 +34,7 @@ def measure(context: Context) -> Numbers:
         "memberships": servers.records(output_topic(NAME, "memberships")),
         "redis_users": servers.redis_users(),
         **_busy(workers),
+        **used,
     }
 
 

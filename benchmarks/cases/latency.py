@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Sequence
+from statistics import median
+from typing import NamedTuple
 
 from benchmarks.cases import latency_load, latency_readers
 from benchmarks.cases.case import BenchmarkError, Context, Numbers
@@ -22,6 +24,7 @@ _SUBMIT_TIMEOUT_S = 60.0
 _READERS_START_S = 3.0  # time for the readers to connect before the first event
 _BEHIND_S = 20.0  # how far the job may be behind at the end before the measurement is given up
 _LEAST_RATE = 0.95
+_SETTLED_S = 1.0  # after the end of a checkpoint what waited for it is through
 
 
 def measure(context: Context) -> Numbers:
@@ -50,12 +53,23 @@ def _measured(context: Context, rate: float) -> Numbers:
     )
     try:
         wait_until(lambda: servers.stack.rest.tasks_running(job), _SUBMIT_TIMEOUT_S, "the job's tasks to run")
-        numbers = _play(context, load)
+        played = _play(context, load)
         if (state := servers.stack.job_state(job)) != "RUNNING":
             raise BenchmarkError(f"the job is {state}: {servers.stack.rest.root_exception(job)[-2_000:]}")
-        return numbers
+        checkpoints = servers.stack.rest.checkpoints(job)
+        beside = apart_from(checkpoints, played.sent, played.since, played.kafka)
+        return {"rate": load.rate, "users": load.users, **summary(*played), **beside}
     finally:
         servers.stack.cancel(job)
+
+
+class Played(NamedTuple):
+    """When (s since 1970) each event was sent, from when on they count, and when they arrived."""
+
+    sent: Sequence[float]
+    since: float
+    kafka: Arrivals
+    redis: Arrivals
 
 
 def _half(job_rate: float | None) -> float:
@@ -64,7 +78,7 @@ def _half(job_rate: float | None) -> float:
     return job_rate / 2
 
 
-def _play(context: Context, load: Load) -> Numbers:
+def _play(context: Context, load: Load) -> Played:
     stack, warm_up = context.servers.stack, context.sizes.latency_warmup_s
     probes = -(-load.events // load.probe_every)
     with fresh_process() as sender, fresh_process() as reader, fresh_process() as poller:
@@ -88,7 +102,7 @@ def _play(context: Context, load: Load) -> Numbers:
             f"{probes - len(found.numbers)} of {probes} probes have not arrived in Redis"
         )
     redis = Arrivals(array("q", (number * load.probe_every for number in found.numbers)), found.times)
-    return {"rate": load.rate, "users": load.users, **summary(sent, begin + warm_up, kafka, redis)}
+    return Played(sent, begin + warm_up, kafka, redis)
 
 
 def summary(sent: Sequence[float], since: float, kafka: Arrivals, redis: Arrivals) -> Numbers:
@@ -103,6 +117,26 @@ def summary(sent: Sequence[float], since: float, kafka: Arrivals, redis: Arrival
             numbers[f"{name}_{label}_ms"] = percentile(sample, share)
     for label in ("p50", "p99"):
         numbers[f"{label}_ms"] = max(float(numbers[f"kafka_{label}_ms"]), float(numbers[f"redis_{label}_ms"]))
+    return numbers
+
+
+def apart_from(checkpoints: Sequence[tuple[int, int]], sent: Sequence[float], since: float, kafka: Arrivals) -> Numbers:
+    """Return the p99 (ms) of the events sent while there was no checkpoint (began, ended; ms), and what those were.
+
+    >>> apart_from([(10_000, 10_400)], [9.0, 10.1], 0.0, Arrivals(array("q", [0, 1]), array("d", [9.05, 11.0])))
+    {'checkpoints': 1, 'kafka_apart_samples': 1, 'checkpoint_ms': 400, 'kafka_apart_p99_ms': 50.0}
+    """
+    times = [(began / 1_000, ended / 1_000 + _SETTLED_S) for began, ended in checkpoints if ended / 1_000 >= since]
+    apart = [not any(began <= at < settled for began, settled in times) for at in sent]
+    pairs = [pair for pair in zip(kafka.numbers, kafka.times, strict=True) if apart[pair[0]]]
+    sample = latencies(
+        sent, since, Arrivals(array("q", [each for each, _ in pairs]), array("d", [at for _, at in pairs]))
+    )
+    numbers: Numbers = {"checkpoints": len(times), "kafka_apart_samples": len(sample)}
+    if times:
+        numbers["checkpoint_ms"] = round(1_000 * median(settled - began - _SETTLED_S for began, settled in times))
+    if sample:
+        numbers["kafka_apart_p99_ms"] = round(percentile(sample, 0.99), 1)
     return numbers
 
 

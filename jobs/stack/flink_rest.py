@@ -105,6 +105,13 @@ class FlinkRest:
         """Return how many of the job's checkpoints failed since its JobManager started."""
         return int(self._call("GET", f"/jobs/{job}/checkpoints")["counts"]["failed"])
 
+    def checkpoints(self, job: str) -> list[tuple[int, int]]:
+        """Return when (ms since 1970) each of the newest ten completed checkpoints began and ended, newest first."""
+        history = self._call("GET", f"/jobs/{job}/checkpoints")["history"]
+        done = (each for each in history if each["status"] == "COMPLETED")
+        began = ((int(each["trigger_timestamp"]), int(each["end_to_end_duration"])) for each in done)
+        return [(at, at + took) for at, took in began]
+
     def newest_checkpoint(self, job: str) -> int:
         """Return when the newest completed checkpoint began, in ms since 1970; 0 when there is none."""
         newest = self._call("GET", f"/jobs/{job}/checkpoints")["latest"]["completed"]

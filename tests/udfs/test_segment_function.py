@@ -205,6 +205,7 @@ def test_the_trace_tells_what_the_worker_did(tmp_path: Path) -> None:
     trace = json.loads((tmp_path / "trace" / "worker-0.json").read_text())
     assert trace["events"] == 1
     assert trace["frames"] == {"START": 1, "EVENTS": 1, "TICK": 1}
+    assert trace["cpu_s"] > 0
     assert trace["first"] <= trace["last"]
 
 
