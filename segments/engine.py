@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from types import MappingProxyType
 
 from segments.changes import THRESHOLD, TIMER, Cause, Change
-from segments.conditions.base import FALLS, RISES, UNKNOWN
+from segments.conditions.effects import UNKNOWN, Effect
 from segments.events import SESSION_STARTED, Event
 from segments.features.scored import COMES, NEXT
 from segments.hierarchy import children_first
@@ -211,7 +211,7 @@ class Engine:
         judged = merge_judged((), [(rule, UNKNOWN) for rule in self.plan.following])
         self._judge(user_id, profile, judged, profile.clock, THRESHOLD, changes)
 
-    def _due_rules(self, user_id: str, profile: Profile, now: int) -> list[tuple[Rule, int]]:
+    def _due_rules(self, user_id: str, profile: Profile, now: int) -> list[tuple[Rule, Effect]]:
         """Score the user by the models for which that is due; return the rules that are, or that may follow from it."""
         rule_of = self.plan.rule
         due = [(rule_of(segment_id), UNKNOWN) for segment_id, member in profile.members.items() if member[DUE] <= now]
@@ -237,14 +237,14 @@ class Engine:
             for segment_id, effect, guard, wanted, ask, rule in pending:
                 member = members.get(segment_id)
                 if member is None:
-                    if effect == FALLS or (guard is not None and guard not in features):
+                    if effect[2] or (guard is not None and guard not in features):
                         continue  # false for ever, and the event cannot make it true
                     if wanted is not None and features.get(wanted[0]) != wanted[1]:
                         continue  # as above
                     inside = since = 0
                 else:
                     inside = member[0]
-                    if effect == (RISES if inside else FALLS) and (nothing_is_due or member[2] > now):
+                    if effect[inside] and (nothing_is_due or member[2] > now):
                         continue  # the event only confirms what is known and does not bring the next change nearer
                     since = member[1]
                 holds, due = ask(profile, now) if ask is not None else rule.decide(profile, inside == 1, since, now)

@@ -121,18 +121,14 @@ class EventDecoder:
     def pack(self, event: Event) -> bytes:
         """Return what an event tells the definitions, as a line of JSON; `unpack` reads it again."""
         properties, context, traits = event.properties, event.context, event.traits
-        return (
-            _encode(
-                (
-                    event.time,
-                    event.name,
-                    None if properties is self.no_properties else properties,
-                    None if context is self.no_context else context,
-                    None if traits is self.no_traits else traits,
-                )
-            )
-            + b"\n"
+        told = (
+            event.time,
+            event.name,
+            None if properties is self.no_properties else properties,
+            None if context is self.no_context else context,
+            None if traits is self.no_traits else traits,
         )
+        return _encode_lines((told,))
 
     def unpack(self, user_id: str, packed: bytes) -> Event:
         """Return a user's event of what `pack` made, here or with other definitions; it has no message id.
@@ -176,7 +172,7 @@ class EventDecoder:
         return Event(user, name, time, raw.message_id, raw.properties or self.no_properties, context, traits)
 
 
-_encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 def packed_time(packed: bytes) -> int:

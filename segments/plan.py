@@ -16,8 +16,8 @@ from segments.definitions.model import Condition, Confidence, Definitions, Segme
 from segments.definitions.paths import context_paths, parts, property_paths, trait_paths
 from segments.definitions.references import order_segments, references
 from segments.definitions.selecting import Selector
-from segments.events import ANY_EVENT, SESSION_STARTED, Event, EventDecoder, Plausibility
-from segments.features.base import Feature, Input, States, Update, stable_id
+from segments.events import ANY_EVENT, SESSION_STARTED, EventDecoder, Plausibility
+from segments.features.base import Feature, Input, Update, stable_id
 from segments.features.latest import Latest, Source, update_latest
 from segments.features.scored import Scored
 from segments.features.seen import Seen
@@ -215,8 +215,8 @@ class Plan:
             if feature_id == SESSION_ID:
                 selector = next(iter(feature.inputs(feature_id))).selector
                 started = EventSelector(Selector(event=[SESSION_STARTED]))
-                yield feature_id, Input(selector, _no_update, MOVED)
-                yield feature_id, Input(started, _no_update, STARTED)
+                yield feature_id, Input(selector, None, MOVED)
+                yield feature_id, Input(started, None, STARTED)
             else:
                 yield from ((feature_id, each) for each in feature.inputs(feature_id))
 
@@ -265,10 +265,6 @@ class Plan:
 
 def _member_of(name: str) -> Condition:
     return Condition.model_construct(segment=name)  # not validated: inner names of the shadow are no names in a file
-
-
-def _no_update(states: States, event: Event, time: int) -> None:
-    """Sessions are updated before everything else; here they only say which rules an event can move."""
 
 
 def _session_update(features: dict[int, Feature]) -> Update | None:

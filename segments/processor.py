@@ -138,7 +138,7 @@ class Processor:
         touched = self._ahead.foregone.forget
         for place, payload in enumerate(payloads):
             try:
-                suspect = refused.get(place)
+                suspect = refused.get(place) if refused else None
                 if suspect is not None and suspect.reason != "not_json":
                     raise suspect
                 try:

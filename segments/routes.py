@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from segments.conditions.base import UNKNOWN, Ask, Wanted
+from segments.conditions.base import Ask, Wanted
+from segments.conditions.effects import UNKNOWN, Effect, either
 from segments.events import ANY_EVENT, SESSION_STARTED, Event
 from segments.features.base import Input, Update
 from segments.fields import Getter, getter
@@ -16,8 +17,8 @@ _MERGED_KEPT = 1_000
 
 # Rules in dependency order: id of the segment, how the event can move it, a feature without whose state nobody enters,
 # one without whose value nobody does, its plain condition if that is all, the rule.
-Judged = tuple[tuple[int, int, int | None, Wanted | None, Ask | None, Rule], ...]
-Pairs = Sequence[tuple[Rule, int]]
+Judged = tuple[tuple[int, Effect, int | None, Wanted | None, Ask | None, Rule], ...]
+Pairs = Sequence[tuple[Rule, Effect]]
 Place = tuple[int, Input]  # a feature's id and one of its inputs; they are updated in the order of registration
 
 
@@ -99,7 +100,7 @@ class Router:
         interesting_from_the_start: Sequence[Rule],
     ) -> None:
         self._watchers = list(watchers)
-        self._rules_of: dict[tuple[int, str], list[tuple[Rule, int]]] = {}
+        self._rules_of: dict[tuple[int, str], list[tuple[Rule, Effect]]] = {}
         for rule in rules:
             for place, effect in rule.effects.items():
                 self._rules_of.setdefault(place, []).append((rule, effect))
@@ -159,18 +160,19 @@ class Router:
         watchers = list(self._watchers)
         judged: Judged = ()
         for feature_id, each in sorted(places, key=lambda place: self._order[id(place[1])]):
-            (watchers if each.watched else updates).append(each.update)
+            if each.update is not None:
+                (watchers if each.watched else updates).append(each.update)
             if not each.always_judged:
                 continue
             judged = merge_judged(judged, self._rules_of.get((feature_id, each.role), []))
         return Route(updates, watchers, judged, self._at_session_start, self._for_new_user, self._moved_by)
 
 
-def merge_judged(judged: Judged, more: Iterable[tuple[Rule, int]]) -> Judged:
+def merge_judged(judged: Judged, more: Iterable[tuple[Rule, Effect]]) -> Judged:
     """Return both in dependency order, each rule once; a rule in both may be moved either way."""
     merged = {rule.index: (rule, effect) for _, effect, *_, rule in judged}
     for rule, effect in more:
         known = merged.get(rule.index)
-        merged[rule.index] = (rule, effect if known is None or known[1] == effect else UNKNOWN)
+        merged[rule.index] = (rule, effect if known is None else either(effect, known[1]))
     pairs = [merged[index] for index in sorted(merged)]
     return tuple((rule.segment_id, effect, rule.guard, rule.wanted, rule.plain, rule) for rule, effect in pairs)

@@ -9,7 +9,6 @@ from msgspec import UNSET, UnsetType
 from segments.changes import Reason, Share
 from segments.conditions.base import (
     NO,
-    RISES,
     YES,
     Answer,
     Ask,
@@ -24,6 +23,7 @@ from segments.conditions.base import (
 )
 from segments.conditions.combined import combine_all, combine_any, negate
 from segments.conditions.contributions import newest_of
+from segments.conditions.effects import RISES, regardless_of_dues
 from segments.definitions.model import Confidence, Segment
 from segments.features.scored import stands
 from segments.population.bounds import History
@@ -113,7 +113,10 @@ class Rule:
         self.needs = self._enter.needs
         self.wanted: Wanted | None = next(iter(self._enter.wants), None)  # without this value nobody enters
         simple = exit_when is None and confidence is None and not self._dwell
-        self.effects = when.effects if simple else combine_all([self._enter, negate(self._leave)]).effects
+        if exit_when or confidence or self._dwell:
+            self.effects = combine_all([self._enter, negate(self._leave)]).effects
+        else:  # who is outside of the parent may be so until an instant, too
+            self.effects = regardless_of_dues(when.effects) if parent else when.effects
         self.plain: Ask | None = self._enter.ask if simple else None
         self.has_detail = self._score is not None or confidence is not None
 

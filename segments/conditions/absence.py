@@ -1,6 +1,7 @@
 """`absence`: something was begun and not finished in time."""
 
-from segments.conditions.base import FALLS, NO, UNKNOWN, Answer, Builder, Check, Fact, needed_by
+from segments.conditions.base import NO, Answer, Builder, Check, Fact, needed_by
+from segments.conditions.effects import FALLS, UNKNOWN
 from segments.definitions.model import Absence
 from segments.durations import format_duration
 from segments.features.pending import Pending

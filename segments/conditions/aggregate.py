@@ -3,17 +3,8 @@
 from bisect import bisect_left
 from collections.abc import Callable
 
-from segments.conditions.base import (
-    COMPARE,
-    SYMBOL,
-    Answer,
-    Builder,
-    Check,
-    Fact,
-    effect_of_aggregate,
-    needed_by,
-    number_text,
-)
+from segments.conditions.base import COMPARE, SYMBOL, Answer, Builder, Check, Fact, needed_by, number_text
+from segments.conditions.effects import effect_of_aggregate
 from segments.conditions.windows import compile_window
 from segments.definitions.model import Aggregate
 from segments.features.base import MICROS

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from segments.conditions.effects import Effects
 from segments.features.base import Feature
 from segments.population.bounds import History
 from segments.profile import NEVER, Profile
@@ -20,10 +21,6 @@ Answer = tuple[bool, int]  # holds now, and the first instant (ms) at which that
 Ask = Callable[[Profile, int], Answer]
 YES: Answer = (True, NEVER)
 NO: Answer = (False, NEVER)
-
-# How an event that reaches a feature can move a condition: RISES never makes it false, FALLS never makes it true.
-RISES, FALLS, UNKNOWN = 1, -1, 0
-Effects = Mapping[tuple[int, str], int]  # (feature id, role of the input) -> effect
 
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
@@ -61,10 +58,11 @@ class Check:
     """A compiled condition. `ask` may name an instant that is too early (it is asked again then), never too late.
 
     `needs` are features without a state of each of which it is false for ever: it need not be asked then. `wants` are
-    features with the value of each without which that is so, too.
+    features with the value of each without which that is so, too. What is `untimed` is never false until an instant;
+    what is `steady` names, while it is false, an instant that only events at its own places move.
     """
 
-    __slots__ = ("ask", "effects", "facts", "needs", "wants")
+    __slots__ = ("ask", "effects", "facts", "needs", "steady", "untimed", "wants")
 
     def __init__(
         self,
@@ -73,12 +71,17 @@ class Check:
         facts: tuple[Fact, ...],
         needs: tuple[int, ...] = (),
         wants: tuple[Wanted, ...] = (),
+        *,
+        untimed: bool = False,
+        steady: bool = False,
     ) -> None:
         self.ask = ask
         self.effects = effects
         self.facts = facts
         self.needs = needs
         self.wants = wants
+        self.untimed = untimed
+        self.steady = steady
 
 
 class Builder(Protocol):
@@ -119,27 +122,6 @@ class Builder(Protocol):
 def needed_by(ask: Ask, feature: int) -> tuple[int, ...]:
     """Return the feature if the condition, which reads it, is false for a user who has no state of it."""
     return (feature,) if ask(Profile(), 0) == NO else ()
-
-
-def effect_of(operator_name: str, *, rising: bool) -> int:
-    """Return how a value that only rises (or unknown) moves a comparison.
-
-    >>> effect_of("gte", rising=True), effect_of("lt", rising=True), effect_of("eq", rising=True)
-    (1, -1, 0)
-    """
-    if not rising:
-        return UNKNOWN
-    return {"gt": RISES, "gte": RISES, "lt": FALLS, "lte": FALLS}.get(operator_name, UNKNOWN)
-
-
-def effect_of_aggregate(kind: str, operator_name: str) -> int:
-    """Return how one more amount moves a comparison of a sum, avg, min or max; over nothing the last three are false.
-
-    >>> effect_of_aggregate("max", "gte"), effect_of_aggregate("max", "lt"), effect_of_aggregate("sum", "gt")
-    (1, 0, 0)
-    """
-    rises = {("max", "gt"), ("max", "gte"), ("min", "lt"), ("min", "lte")}
-    return RISES if (kind, operator_name) in rises else UNKNOWN
 
 
 def first_false(holds: Callable[[int], bool], guess: int) -> int:

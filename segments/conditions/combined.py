@@ -2,7 +2,16 @@
 
 from collections.abc import Sequence
 
-from segments.conditions.base import UNKNOWN, Answer, Builder, Check, Effects, Fact, iterate_facts
+from segments.conditions.base import Answer, Builder, Check, Fact, iterate_facts
+from segments.conditions.effects import (
+    RISES,
+    RISES_UNLESS_DUE,
+    Effect,
+    Effects,
+    either,
+    opposite,
+    regardless_of_dues,
+)
 from segments.profile import NEVER, Profile
 
 
@@ -27,7 +36,7 @@ def combine_all(checks: Sequence[Check]) -> Check:
 
     needs = tuple(dict.fromkeys(feature for check in checks for feature in check.needs))
     wants = tuple(wanted for check in checks for wanted in check.wants)
-    return Check(ask, _merge(checks), tuple(iterate_facts(list(checks))), needs, wants)
+    return Check(ask, _effects_on_all(checks), tuple(iterate_facts(list(checks))), needs, wants)
 
 
 def combine_any(checks: Sequence[Check]) -> Check:
@@ -58,7 +67,8 @@ def negate(check: Check) -> Check:
         holds, until = inner(profile, now)
         return not holds, until
 
-    return Check(ask, {place: -effect for place, effect in check.effects.items()}, check.facts)
+    effects = regardless_of_dues(check.effects)
+    return Check(ask, {place: opposite(effect) for place, effect in effects.items()}, check.facts)
 
 
 def compile_segment(name: str, builder: Builder) -> Check:
@@ -74,9 +84,18 @@ def compile_segment(name: str, builder: Builder) -> Check:
     return Check(ask, {}, (Fact(f"in segment {name}", "yes", value, ask),))
 
 
+def _effects_on_all(checks: Sequence[Check]) -> Effects:
+    """Return the effects on all; who is outside until an instant is so by the first, where only that has instants."""
+    merged, (first, *others) = _merge(checks), checks
+    if not (first.steady and all(each.untimed for each in others)):
+        return merged
+    rising = {place: RISES_UNLESS_DUE if effect == RISES else effect for place, effect in merged.items()}
+    return rising | {place: (False, *merged[place][1:]) for place in first.effects}  # its own events move the instant
+
+
 def _merge(checks: Sequence[Check]) -> Effects:
-    merged: dict[tuple[int, str], int] = {}
+    merged: dict[tuple[int, str], Effect] = {}
     for check in checks:
-        for place, effect in check.effects.items():
-            merged[place] = effect if merged.get(place, effect) == effect else UNKNOWN
+        for place, effect in regardless_of_dues(check.effects).items():
+            merged[place] = either(effect, merged.get(place, effect))
     return merged

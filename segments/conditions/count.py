@@ -4,21 +4,8 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable
 
-from segments.conditions.base import (
-    FALLS,
-    NO,
-    RISES,
-    SYMBOL,
-    UNKNOWN,
-    YES,
-    Answer,
-    Ask,
-    Builder,
-    Check,
-    Fact,
-    needed_by,
-    number_text,
-)
+from segments.conditions.base import NO, SYMBOL, YES, Answer, Ask, Builder, Check, Fact, needed_by, number_text
+from segments.conditions.effects import FALLS, RISES, UNKNOWN
 from segments.conditions.windows import Window, compile_window
 from segments.definitions.model import Count
 from segments.features.event_log import EventLog
@@ -45,7 +32,9 @@ def compile_count(spec: Count, builder: Builder) -> Check:
     effect = {"gt": RISES, "gte": RISES, "lt": FALLS, "lte": FALLS, "eq": UNKNOWN}[operator]
     text = f"count of {selector.text} {window.text}"
     fact = Fact(text, f"{SYMBOL[operator]} {number_text(bound)}", value, ask)
-    return Check(ask, {(feature, ""): effect, **window.effects}, (fact,), needed_by(ask, feature))
+    return Check(
+        ask, {(feature, ""): effect, **window.effects}, (fact,), needed_by(ask, feature), untimed=effect == RISES
+    )
 
 
 def _sliding(feature: int, window: int) -> NewestAsk:

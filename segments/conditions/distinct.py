@@ -1,7 +1,8 @@
 """`distinct`: how many different values a property has in the window."""
 
-from segments.conditions.base import NO, SYMBOL, YES, Answer, Builder, Check, Fact, effect_of, needed_by, number_text
+from segments.conditions.base import NO, SYMBOL, YES, Answer, Builder, Check, Fact, needed_by, number_text
 from segments.conditions.count import at_least, comparing
+from segments.conditions.effects import effect_of
 from segments.conditions.windows import compile_window
 from segments.definitions.model import Aggregate
 from segments.features.distinct import DistinctValues

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from segments.conditions.base import NO, UNKNOWN, YES, Answer, Builder, Check, Fact, Wanted, needed_by
+from segments.conditions.base import NO, YES, Answer, Builder, Check, Fact, Wanted, needed_by
+from segments.conditions.effects import UNKNOWN
 from segments.definitions.model import Context, Trait
 from segments.features.latest import Latest
 from segments.profile import Profile
@@ -31,7 +32,7 @@ def _compile(latest: Latest, text: str, spec: Trait | Context, builder: Builder)
 
     expected = " and ".join(f"{operator} {bound}" for operator, bound in spec.operators().items())
     fact = Fact(text, expected, value, ask)
-    return Check(ask, {(feature, ""): UNKNOWN}, (fact,), needed_by(ask, feature), _wants(feature, spec))
+    return Check(ask, {(feature, ""): UNKNOWN}, (fact,), needed_by(ask, feature), _wants(feature, spec), untimed=True)
 
 
 def _wants(feature: int, spec: Trait | Context) -> tuple[Wanted, ...]:

@@ -1,19 +1,7 @@
 """`lifetime`: an aggregate over all events ever seen."""
 
-from segments.conditions.base import (
-    COMPARE,
-    NO,
-    SYMBOL,
-    YES,
-    Answer,
-    Builder,
-    Check,
-    Fact,
-    effect_of,
-    effect_of_aggregate,
-    needed_by,
-    number_text,
-)
+from segments.conditions.base import COMPARE, NO, SYMBOL, YES, Answer, Builder, Check, Fact, needed_by, number_text
+from segments.conditions.effects import effect_of, effect_of_aggregate
 from segments.definitions.model import Lifetime
 from segments.features.base import MICROS
 from segments.features.totals import EventCount, Total, total_value

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from segments.conditions.base import UNKNOWN, Answer, Builder, Check, Fact
+from segments.conditions.base import Answer, Builder, Check, Fact
+from segments.conditions.effects import UNKNOWN
 from segments.conditions.windows import user_zone
 from segments.definitions.model import LocalTime
 from segments.local_time import LocalSchedule, parse_hours

@@ -6,7 +6,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from segments.conditions.base import RISES, UNKNOWN, Builder, Effects
+from segments.conditions.base import Builder
+from segments.conditions.effects import RISES, UNKNOWN, Effects
 from segments.conditions.windows import compile_window
 from segments.definitions.selecting import AmountOf, CountOf, LifetimeOf
 from segments.definitions.threshold import Measure, ScoreOf

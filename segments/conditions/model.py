@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from segments.conditions.base import COMPARE, NO, SYMBOL, UNKNOWN, YES, Answer, Builder, Check, Fact, number_text
+from segments.conditions.base import COMPARE, NO, SYMBOL, YES, Answer, Builder, Check, Fact, number_text
+from segments.conditions.effects import UNKNOWN
 from segments.definitions.errors import DefinitionErrors, Problem
 from segments.definitions.model import ModelScore
 from segments.features.scored import stands

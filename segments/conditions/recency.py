@@ -1,6 +1,7 @@
 """`recency`: how long ago the newest (or first) selected event happened."""
 
-from segments.conditions.base import FALLS, NO, RISES, UNKNOWN, YES, Answer, Ask, Builder, Check, Fact, needed_by
+from segments.conditions.base import NO, YES, Answer, Ask, Builder, Check, Fact, needed_by
+from segments.conditions.effects import FALLS, RISES, UNKNOWN
 from segments.conditions.windows import Window, compile_window
 from segments.definitions.model import Recency
 from segments.definitions.selecting import Selector
@@ -29,7 +30,14 @@ def compile_recency(spec: Recency, builder: Builder) -> Check:
         expected = window.text if spec.within is not None else f"not {window.text}"
     effect = UNKNOWN if spec.which == "first" else RISES if spec.within is not None else FALLS
     fact = Fact(f"{spec.which} {selector.text}", expected, value, ask)
-    return Check(ask, {(feature, ""): effect, **window.effects}, (fact,), needed_by(ask, feature))
+    return Check(
+        ask,
+        {(feature, ""): effect, **window.effects},
+        (fact,),
+        needed_by(ask, feature),
+        untimed=spec.within is not None,
+        steady=slides and effect == FALLS,
+    )
 
 
 def _sliding(feature: int, window: int) -> tuple[Ask, Ask]:

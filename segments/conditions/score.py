@@ -10,11 +10,11 @@ from segments.conditions.base import (
     Check,
     Fact,
     decay_time,
-    effect_of,
     first_false,
     needed_by,
     number_text,
 )
+from segments.conditions.effects import effect_of
 from segments.definitions.model import Score
 from segments.features.base import MICROS
 from segments.features.totals import Points

@@ -1,6 +1,7 @@
 """`sequence`: ordered steps inside a window, and what must not come between or after them."""
 
-from segments.conditions.base import NO, RISES, UNKNOWN, Answer, Builder, Check, Fact, needed_by
+from segments.conditions.base import NO, Answer, Builder, Check, Fact, needed_by
+from segments.conditions.effects import RISES, UNKNOWN
 from segments.conditions.windows import compile_window
 from segments.definitions.steps import Sequence
 from segments.features.sequence import SequenceProgress

@@ -1,19 +1,7 @@
 """`session`: a value of the newest session."""
 
-from segments.conditions.base import (
-    COMPARE,
-    NO,
-    SYMBOL,
-    UNKNOWN,
-    YES,
-    Answer,
-    Builder,
-    Check,
-    Fact,
-    effect_of,
-    needed_by,
-    number_text,
-)
+from segments.conditions.base import COMPARE, NO, SYMBOL, YES, Answer, Builder, Check, Fact, needed_by, number_text
+from segments.conditions.effects import UNKNOWN, effect_of
 from segments.definitions.model import Session
 from segments.definitions.selecting import Selector
 from segments.durations import format_duration

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from segments.calendar import Calendar, Period, reach, window_text
-from segments.conditions.base import UNKNOWN, Builder, Effects
+from segments.conditions.base import Builder
+from segments.conditions.effects import UNKNOWN, Effects
 from segments.features.latest import Latest
 from segments.local_time import zone
 from segments.profile import Profile

@@ -42,7 +42,7 @@ def _count_inputs(feature: Feature, counter: Counter[str]) -> None:
 
     def counting(feature_id: int) -> Iterable[Input]:
         for each in inputs(feature_id):
-            yield each._replace(update=_counted(each.update, counter, key))
+            yield each._replace(update=each.update and _counted(each.update, counter, key))
 
     feature.inputs = counting  # type: ignore[method-assign]
 

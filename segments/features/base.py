@@ -18,7 +18,7 @@ class Input(NamedTuple):
     """One way events reach a feature: a selector, the update to call, and the role that names it."""
 
     selector: EventSelector
-    update: Update
+    update: Update | None  # None: what moves the feature is updated elsewhere, this says which rules that can move
     role: str = ""
     watched: bool = False  # the update returns the ids of features it moved in a way that is rare, or None
     always_judged: bool = True  # whether the rules are judged for each such event, or only when the update says so

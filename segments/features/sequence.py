@@ -94,6 +94,7 @@ class Walk:
         self._last = steps.count - 1
         self._limits = steps.limits
         self._patience = steps.patience
+        self._backwards = range(self._last - 1, -1, -1)
         self._waits = 2 * self._last  # where complete matches begin in a progress
 
     def take(self, state: list[Any], value: Any, time: int, served: int, broken: int) -> None:
@@ -103,16 +104,17 @@ class Walk:
             if not served & 1:
                 return
             progress = [0] * self._waits
-        self._ripen(state, progress, time)
+        elif self._patience is not None:
+            self._ripen(state, progress, time, self._patience)
         if broken >> self._last & 1:
             del progress[self._waits :]
         if served >> self._last & 1 and (start := self._start(progress, self._last, time)):
             self._complete(state, progress, start, time)
-        for index in range(self._last - 1, -1, -1):  # later steps first, so that one event serves one step of a match
+        for index in self._backwards:  # later steps first, so that one event serves one step of a match
             if served >> index & 1 and (start := self._start(progress, index, time)):
-                progress[2 * index : 2 * index + 2] = (start, time)
+                progress[2 * index], progress[2 * index + 1] = start, time
             elif broken >> index & 1:
-                progress[2 * index : 2 * index + 2] = (0, 0)
+                progress[2 * index] = progress[2 * index + 1] = 0
         if any(progress):
             state[1][value] = progress
             self.forget(state, time)
@@ -124,7 +126,9 @@ class Walk:
             oldest = next(iter(values))
             if len(values) <= VALUES_KEPT and max(values[oldest]) > time - self._window:
                 return
-            self._ripen(state, values.pop(oldest), time)
+            progress = values.pop(oldest)
+            if self._patience is not None:
+                self._ripen(state, progress, time, self._patience)
 
     def _start(self, progress: Progress, index: int, time: int) -> int:
         """Return when the match began that an event serves the step of, 0 when there is none to go on from."""
@@ -142,10 +146,8 @@ class Walk:
             if len(progress) > self._waits + 2 * RIPENING_KEPT:
                 del progress[-4:-2]
 
-    def _ripen(self, state: list[Any], progress: Progress, time: int) -> None:
-        """Have those matches count after which nothing came for long enough before `time`."""
-        if self._patience is None:
-            return
-        while len(progress) > self._waits and progress[self._waits + 1] + self._patience < time:
+    def _ripen(self, state: list[Any], progress: Progress, time: int, patience: int) -> None:
+        """Have those matches count after which nothing came for `patience` (ms) before `time`."""
+        while len(progress) > self._waits and progress[self._waits + 1] + patience < time:
             state[0] = max(state[0], progress[self._waits])
             del progress[self._waits : self._waits + 2]

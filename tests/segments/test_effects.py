@@ -2,12 +2,18 @@
 
 import pytest
 
-from segments.conditions.base import FALLS, RISES, UNKNOWN
+from segments.changes import Change
+from segments.conditions.base import Answer
+from segments.conditions.effects import FALLS, RISES, RISES_UNLESS_DUE, UNKNOWN, Effect
 from segments.conditions.session import MOVED, STARTED
 from segments.definitions import parse_definitions
+from segments.engine import Engine
 from segments.plan import Plan
+from segments.profile import Profile
 
-Effects = dict[str, int]  # by the role of the input: all conditions below read one feature, but for sessions
+DAY = 86_400_000
+
+Effects = dict[str, Effect]  # by the role of the input: all conditions below read one feature, but for sessions
 
 
 def effects(condition: str) -> Effects:
@@ -24,14 +30,21 @@ def compared(operator: str, kind: str, **more: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("operator", "expected"), [("gt", RISES), ("gte", RISES), ("lt", FALLS), ("lte", FALLS), ("eq", UNKNOWN)]
+    ("operator", "expected", "opposite"),
+    [
+        ("gt", RISES, FALLS),
+        ("gte", RISES, FALLS),
+        ("lt", FALLS, RISES),
+        ("lte", FALLS, RISES),
+        ("eq", UNKNOWN, UNKNOWN),
+    ],
 )
-def test_a_number_of_events_only_rises(operator: str, expected: int) -> None:
+def test_a_number_of_events_only_rises(operator: str, expected: Effect, opposite: Effect) -> None:
     assert effects(compared(operator, "count", within="1h")) == {"": expected}
     assert effects(compared(operator, "distinct", property="p", within="1h")) == {"": expected}
     assert effects(compared(operator, "lifetime", of="count")) == {"": expected}
     assert effects(f"{{score: {{points: {{Buy: 0, View: 2}}, {operator}: 1}}}}") == {"": expected}
-    assert effects(f"{{not: {compared(operator, 'count', within='1h')}}}") == {"": -expected}
+    assert effects(f"{{not: {compared(operator, 'count', within='1h')}}}") == {"": opposite}
 
 
 @pytest.mark.parametrize("operator", ["gt", "gte", "lt", "lte", "eq"])
@@ -56,7 +69,7 @@ def test_one_more_amount_lets_only_the_extremes_move_one_way(operator: str) -> N
         ("{score: {points: {Buy: 2, Return: -1}}}", UNKNOWN),
     ],
 )
-def test_a_threshold_is_moved_as_its_number_is(number: str, expected: int) -> None:
+def test_a_threshold_is_moved_as_its_number_is(number: str, expected: Effect) -> None:
     assert effects(f"{{threshold: {{of: {number}, percentile: 80}}}}") == {"": expected}
 
 
@@ -112,6 +125,45 @@ def test_what_two_conditions_move_both_ways_is_unknown() -> None:
         assert effects(f"{{{combine}: [{rises}, {rises}]}}") == {"": RISES}
         assert effects(f"{{{combine}: [{rises}, {falls}]}}") == {"": UNKNOWN}
         assert effects(f"{{{combine}: [{falls}, {falls}, {falls}]}}") == {"": FALLS}
+
+
+def test_where_only_the_first_of_all_has_instants_who_waits_for_one_is_not_asked() -> None:
+    first, second = "{recency: {event: Buy, not_within: 2h}}", "{count: {event: View, within: 1h, gte: 1}}"
+
+    def found(conditions: str, more: str = "") -> set[Effect]:
+        made = f"segments: [{{name: s, when: {conditions}{more}}}, {{name: p, when: {second}}}]"
+        (rule,) = (rule for rule in Plan(parse_definitions(made)).rules if rule.name == "s")
+        return set(rule.effects.values())
+
+    moved = (False, False, True)  # it falls, and its instant moves
+    assert found(f"{{all: [{first}, {second}]}}") == {moved, RISES_UNLESS_DUE}
+    assert found(f"{{all: [{first}, {second}, {{trait: {{name: t, eq: 1}}}}]}}") == {moved, RISES_UNLESS_DUE, UNKNOWN}
+    assert found(f"{{all: [{second}, {first}]}}") == {FALLS, RISES}, "the first may end by itself, and the due with it"
+    assert found(f"{{all: [{first}, {second}, {first}]}}") == {FALLS, RISES}
+    assert found(f"{{any: [{{all: [{first}, {second}]}}, {second}]}}") == {FALLS, RISES}
+    assert found(f"{{all: [{{all: [{first}, {second}]}}, {second}]}}") == {FALLS, RISES}
+    assert found(f"{{not: {{all: [{first}, {second}]}}}}") == {RISES, FALLS}
+    assert found(f"{{all: [{first}, {second}]}}", ", parent: p") == {FALLS, RISES}
+    assert found(f"{{all: [{first}, {second}]}}", ", min_dwell: 1h") <= {UNKNOWN, FALLS, RISES}
+
+
+def test_an_event_asks_nothing_of_who_is_outside_until_an_instant_by_another_condition() -> None:
+    """A user who ordered may lapse in 60 days: the views until then only keep up what is so anyway."""
+    lapsed = "{all: [{recency: {event: Order, not_within: 60d}}, {recency: {event: any, within: 30d}}]}"
+    engine = Engine(Plan(parse_definitions(f"segments: [{{name: lapsed, when: {lapsed}}}]")))
+    (rule,), profile, asked, changes = engine.plan.rules, Profile(), list[int](), list[Change]()
+    plain = rule.plain
+    assert plain is not None
+
+    def counting(profile: Profile, now: int) -> Answer:
+        asked.append(now)
+        return plain(profile, now)
+
+    rule.plain = counting
+    for day, name in enumerate(["View", "View", "Order", *["View"] * 30, *["Other"] * 40], start=1):
+        engine.apply(profile, engine.plan.decoder.made("u", name, day * DAY), changes)
+    assert [(change.action, change.at) for change in changes] == [("entered", 63 * DAY)]
+    assert asked == [3 * DAY, 63 * DAY, 93 * DAY]  # the order, the instant, and from there when that ends
 
 
 def test_a_membership_is_judged_with_its_segment_not_by_events() -> None:

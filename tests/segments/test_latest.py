@@ -30,6 +30,31 @@ def test_a_value_stands_until_another_is_told() -> None:
         assert all(type(states[place]) is type(value) for place, value in expected.items())
 
 
+def test_one_text_is_one_object_in_all_profiles() -> None:
+    update = update_latest("traits", [(0, Latest("traits", "a")), (1, Latest("traits", "b"))])
+    profiles: list[dict[int, Any]] = [{}, {}]
+    for states in profiles:
+        event: Any = SimpleNamespace(traits=SimpleNamespace(a="".join(["desk", "top"]), b=["desktop"]))
+        assert update(states, event, 0) == [0, 1]
+    assert profiles[0][0] is profiles[1][0]
+
+
+def test_a_text_that_is_no_more_among_those_shared_stands_as_before() -> None:
+    update = update_latest("traits", [(0, Latest("traits", "a")), (1, Latest("traits", "b"))])
+
+    def told(states: dict[int, Any], a: str) -> list[int] | None:
+        event: Any = SimpleNamespace(traits=SimpleNamespace(a=a, b="x"))
+        moved: list[int] | None = update(states, event, 0)
+        return moved
+
+    states: dict[int, Any] = {}
+    assert told(states, "first") == [0, 1]
+    assert [told({}, str(number)) for number in range(10_000)] == [[0, 1]] * 10_000
+    assert told(states, "first") is None
+    assert told(states, "second") == [0]
+    assert states == {0: "second", 1: "x"}
+
+
 @pytest.mark.parametrize("source", ["traits", "context"])
 def test_an_event_without_the_source_is_not_read(source: Any) -> None:
     empty = object()

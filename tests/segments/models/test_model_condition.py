@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segments.changes import Change, encode_change
-from segments.conditions.base import NO, UNKNOWN
+from segments.conditions.base import NO
+from segments.conditions.effects import UNKNOWN
 from segments.control import Release
 from segments.definitions import DefinitionErrors, Problem
 from segments.engine import Engine
