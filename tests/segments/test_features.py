@@ -49,7 +49,7 @@ def states(feature: Feature, *events: Event, before: dict[int, Any] | None = Non
     kept = before or {}
     for each in events:
         for way in feature.inputs(ID):
-            if {each.name, "any"} & {*way.selector.names}:
+            if way.update is not None and {each.name, "any"} & {*way.selector.names}:
                 way.update(kept, each, each.time)
     return kept
 
@@ -304,6 +304,7 @@ def test_first_and_last_say_when_they_moved() -> None:
     for which, expected in (("last", [[ID], None, None]), ("first", [[ID], None, None])):
         (way,) = Seen(A, which).inputs(ID)  # type: ignore[arg-type]
         kept: dict[int, Any] = {}
+        assert way.update is not None
         assert [way.update(kept, each, each.time) for each in times(1, 4, 9)] == expected
         assert (way.watched, way.always_judged) == (True, which == "last")
 
@@ -311,6 +312,7 @@ def test_first_and_last_say_when_they_moved() -> None:
 def test_a_session_says_when_it_starts() -> None:
     (way,) = SessionSpan(10).inputs(SESSION_ID)
     kept: dict[int, Any] = {}
+    assert way.update is not None
     assert [way.update(kept, each, each.time) for each in times(3, 12, 22, 23)] == [True, False, True, False]
 
 
