@@ -36,6 +36,10 @@ class ProfileUsers:
             return None
         return self._processor.timeline.engine(profile.release & ~UNJUDGED).memberships(user_id, profile)
 
+    def is_readable(self, user_id: str) -> bool:
+        """Say whether the user's profile can be read, as far as anybody has tried."""
+        return user_id not in self._profiles.unreadable
+
     def renumber(self, user_id: str, wanted: Renumber) -> bool:
         """Have a user's newest change be of a higher number, once the user is there; returns whether it is now.
 

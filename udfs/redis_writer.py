@@ -48,6 +48,10 @@ class Users(Protocol):
         """Return what a user is in now, None for one who is gone."""
         ...
 
+    def is_readable(self, user_id: str) -> bool:
+        """Say whether it is known what the user is in; of the others Redis keeps what it has."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -136,7 +140,8 @@ class RedisWriter:
                 some = list(islice(self._behind, _WRITTEN_TOGETHER))
                 for user in some:
                     del self._behind[user]
-                self._send("whole", {user: whole_entry(user, self._users.memberships(user)) for user in some})
+                told = {user: whole_entry(user, self._users.memberships(user)) for user in some}
+                self._send("whole", {user: entry for user, entry in told.items() if self._users.is_readable(user)})
             elif self._place is not None:
                 self._compare_some()
             elif not self._is_marked:

@@ -124,6 +124,7 @@ class Told:
 
     def __init__(self) -> None:
         self._users: dict[str, Memberships] = {}
+        self.unreadable: set[str] = set()
 
     def hear(self, changes: Iterable[Change]) -> None:
         for each in changes:
@@ -144,7 +145,10 @@ class Told:
         return [(user, each.seq) for user, each in list(self._users.items())[first:last]]
 
     def memberships(self, user_id: str) -> Memberships | None:
-        return self._users.get(user_id)
+        return None if user_id in self.unreadable else self._users.get(user_id)
+
+    def is_readable(self, user_id: str) -> bool:
+        return user_id not in self.unreadable
 
 
 class Writer(RedisWriter):

@@ -186,5 +186,6 @@ def test_a_profile_that_nobody_knew_to_be_broken_is_put_aside(ask: Callable[[Pro
     processor.profiles.replace(0, processor.profiles.blob(0)[:-1])
     assert not ask(users)
     assert "u1" in processor.profiles.unreadable
+    assert not users.is_readable("u1")
     assert [each.reason for each in processor.advance(1_764_000_000_006).failures] == ["corrupt_profile"]
     assert (users.memberships("u1"), users.seqs(0, 1)) == (None, [])

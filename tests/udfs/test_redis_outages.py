@@ -104,6 +104,21 @@ def test_while_redis_is_away_nothing_waits_and_then_all_is_written(
     assert "holds all users" in said[3]
 
 
+def test_of_whom_nothing_can_be_read_redis_keeps_what_it_has(server: Server, writer: Writer) -> None:
+    put(writer, [change(f"u{number}", "first", "entered", 1) for number in range(3)])
+    server.kill()
+    writer.write([change(f"u{number}", "second", "entered", 2) for number in range(3)])
+    assert not writer.settle()
+    writer.told.unreadable.add("u1")
+    server.start()
+    writer.flush()
+    with client_of(server) as client:
+        found = {user: (fields["_seq"], fields.keys() - {"_seq"}) for user, fields in users_in(client).items()}
+        assert client.zrange("segment:first", 0, -1) == ["u0", "u1", "u2"]
+    both = ("2", {"first", "second"})
+    assert found == {"u0": both, "u1": ("1", {"first"}), "u2": both}
+
+
 def test_a_full_redis_is_an_outage(server: Server, writer: Writer) -> None:
     with client_of(server) as client:
         put(writer, [change("u1", "first", "entered", 1)])
