@@ -113,10 +113,10 @@ class Rule:
         self.needs = self._enter.needs
         self.wanted: Wanted | None = next(iter(self._enter.wants), None)  # without this value nobody enters
         simple = exit_when is None and confidence is None and not self._dwell
-        if exit_when or confidence or self._dwell:
-            self.effects = combine_all([self._enter, negate(self._leave)]).effects
-        else:  # who is outside of the parent may be so until an instant, too
+        if simple:  # who is outside of the parent may be so until an instant, too
             self.effects = regardless_of_dues(when.effects) if parent else when.effects
+        else:
+            self.effects = combine_all([self._enter, negate(self._leave)]).effects
         self.plain: Ask | None = self._enter.ask if simple else None
         self.has_detail = self._score is not None or confidence is not None
 

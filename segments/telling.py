@@ -15,7 +15,7 @@ class Teller:
     """Makes the records of the segments of a plan."""
 
     def __init__(self, plan: Plan) -> None:
-        self._rules = {rule.segment_id: rule for rule in plan.rules}
+        self._rule = plan.rule
         self._warming = sorted(name for name in plan.warming if not in_shadow(name)) or UNSET
 
     def emit(
@@ -63,9 +63,9 @@ class Teller:
         """Return what the user is in, as of the profile's clock."""
         now = profile.clock
         current = {}
-        rules = self._rules
+        rule_of = self._rule
         for segment_id, (inside, since, _) in profile.members.items():
-            if inside and not (rule := rules[segment_id]).is_shadow:
+            if inside and not (rule := rule_of(segment_id)).is_shadow:
                 current[rule.name] = (
                     Membership(rule.version, since, rule.score(profile, now), rule.confidence(profile, now))
                     if rule.has_detail

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Sequence
+from math import inf
 from statistics import median
 from typing import NamedTuple
 
@@ -127,11 +128,8 @@ def apart_from(checkpoints: Sequence[tuple[int, int]], sent: Sequence[float], si
     {'checkpoints': 1, 'kafka_apart_samples': 1, 'checkpoint_ms': 400, 'kafka_apart_p99_ms': 50.0}
     """
     times = [(began / 1_000, ended / 1_000 + _SETTLED_S) for began, ended in checkpoints if ended / 1_000 >= since]
-    apart = [not any(began <= at < settled for began, settled in times) for at in sent]
-    pairs = [pair for pair in zip(kafka.numbers, kafka.times, strict=True) if apart[pair[0]]]
-    sample = latencies(
-        sent, since, Arrivals(array("q", [each for each, _ in pairs]), array("d", [at for _, at in pairs]))
-    )
+    apart = [-inf if any(began <= at < settled for began, settled in times) else at for at in sent]  # never `since`
+    sample = latencies(apart, since, kafka)
     numbers: Numbers = {"checkpoints": len(times), "kafka_apart_samples": len(sample)}
     if times:
         numbers["checkpoint_ms"] = round(1_000 * median(settled - began - _SETTLED_S for began, settled in times))

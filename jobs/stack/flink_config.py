@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from jobs.stack.jvm import COMPILE_EARLY, COMPILE_LATE
+from jobs.stack.jvm import COMPILE_EARLY, COMPILE_LATE, ONE_CODE_CACHE
 from jobs.stack.ports import LOOPBACK
 
 JOBMANAGER_HEAP_MB = 512
@@ -103,7 +103,7 @@ def taskmanager_command(home: Path, java: Path, log: Path, size: ClusterSize) ->
     heap = FRAMEWORK_MB + TASK_HEAP_MB * size.slots_each
     direct = FRAMEWORK_MB + TASK_OFF_HEAP_MB + NETWORK_MB
     limits = [f"-Xms{heap}m", f"-Xmx{heap}m", f"-XX:MaxDirectMemorySize={direct}m", "-XX:+UseG1GC"]
-    limits += ["-XX:+AlwaysPreTouch", *COMPILE_EARLY] if size.long_lived else COMPILE_LATE
+    limits += ["-XX:+AlwaysPreTouch", ONE_CODE_CACHE, *COMPILE_EARLY] if size.long_lived else COMPILE_LATE
     entry = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
     return [*_java(home, java, log), *limits, entry, "--configDir", str(home / "conf")]
 

@@ -10,9 +10,11 @@ COMPILE_LATE = (
 )
 
 # A JVM that runs for an hour or more compiles a method after a hundredth of the usual calls: what a checkpoint does is
-# compiled for good after 50 of them, not after 5,000. Its code has one cache, not one for each kind: what is compiled
-# for good takes the room of what it replaces, 15 MiB by then, and memory stays as it is.
-COMPILE_EARLY = ("-XX:CompileThresholdScaling=0.01", "-XX:-SegmentedCodeCache")
+# compiled for good after 50 of them, not after 5,000, and its memory stays as it is from then on.
+COMPILE_EARLY = ("-XX:CompileThresholdScaling=0.01",)
+
+# Without a cache for each kind of code, what is compiled for good takes the room of what it replaces: 15 MiB.
+ONE_CODE_CACHE = "-XX:-SegmentedCodeCache"
 
 # `flink run` ends before the optimizing compiler's work pays: 9 instead of 12 s of CPU.
 CLIENT_JVM = "-XX:TieredStopAtLevel=1"

@@ -6,7 +6,7 @@ import pytest
 
 from jobs.stack.flink_cluster import flink_environment
 from jobs.stack.flink_config import ClusterSize, taskmanager_command
-from jobs.stack.jvm import CLIENT_JVM, COMPILE_EARLY, COMPILE_LATE
+from jobs.stack.jvm import CLIENT_JVM, COMPILE_EARLY, COMPILE_LATE, ONE_CODE_CACHE
 
 
 @pytest.fixture
@@ -21,6 +21,7 @@ def test_a_jvm_that_lives_long_takes_its_heap_and_compiles_at_once(home: Path, l
     size = ClusterSize(1, long_lived=long_lived)
     command = taskmanager_command(home, Path("java"), home / "log", size)
     assert ("-XX:+AlwaysPreTouch" in command) is long_lived
+    assert (ONE_CODE_CACHE in command) is long_lived
     assert any(each in command for each in COMPILE_EARLY) is long_lived
     assert any(each in command for each in COMPILE_LATE) is not long_lived
 
