@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
+import zstandard
 
 from segments.profile import UNJUDGED, Layout, decode_profile, encode_profile, from_format_1, mover
 from segments.version import VERSION
 
-FORMAT = 3  # the newest; written where users were forgotten, else 2. Formats that are not known are refused
+FORMAT = 4  # the newest: one of format 3, packed. Formats that are not known are refused
 OLDEST_FORMAT = 1
+_INNER_FORMAT = 3
+_LEVEL = 1  # 4.5 times fewer bytes at 450 MB/s; 3 has 5 times fewer at 380
 
 
 class LogSegment(NamedTuple):
@@ -32,46 +35,56 @@ class _Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
     format: int
 
 
-class _StoredOfFormat2(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class _Packed(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    format: int
+    content: bytes
+
+
+class _Stored(msgspec.Struct, array_like=True, frozen=True, gc=False):
     format: int
     features: tuple[int, ...]
     segments: tuple[int, ...]
     profiles: dict[str, bytes]
     release: int = 0
     recent: dict[str, bytes] = msgspec.field(default_factory=dict)
-
-
-class _Stored(_StoredOfFormat2, array_like=True, frozen=True, gc=False):
     gone: list[str] = msgspec.field(default_factory=list)
     forgotten_until: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Stored).decode
+_decode_packed = msgspec.msgpack.Decoder(_Packed).decode
 _decode_head = msgspec.msgpack.Decoder(_Head).decode
 
 
 def encode_segment(segment: LogSegment) -> bytes:
-    """Return the segment as bytes.
+    """Return the segment as bytes, packed, with a checksum.
 
     >>> decode_segment(encode_segment(LogSegment(3, Layout(), {"u": b"..."}, {}))).release
     3
     """
     release, layout, profiles, recent, gone, until = segment
-    if not gone and not until:
-        return _encode(_StoredOfFormat2(2, *layout, dict(profiles), release, dict(recent)))
-    return _encode(_Stored(FORMAT, *layout, dict(profiles), release, dict(recent), list(gone), until))
+    content = _encode(_Stored(_INNER_FORMAT, *layout, dict(profiles), release, dict(recent), list(gone), until))
+    packer = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)  # one for all would not be safe with threads
+    return _encode(_Packed(FORMAT, packer.compress(content)))
 
 
 def decode_segment(stored: bytes) -> LogSegment:
-    """Return the segment of bytes; raises ValueError when they have a format that this version does not know."""
-    _check_format(_decode_head(stored).format)  # first: a newer one may have another shape
-    read = _decode(stored)
+    """Return the segment of bytes; raises ValueError when they are damaged or of a format this version does not know."""
+    _check_format(found := _decode_head(stored).format)  # first: a newer one may have another shape
+    read = _decode(_unpacked(stored) if found == FORMAT else stored)
     profiles = read.profiles
     if read.format == 1:
         profiles = {user_id: from_format_1(blob) for user_id, blob in profiles.items()}
     layout = Layout(read.features, read.segments)
     return LogSegment(read.release, layout, profiles, read.recent, read.gone, read.forgotten_until)
+
+
+def _unpacked(stored: bytes) -> bytes:
+    try:
+        return zstandard.ZstdDecompressor().decompress(_decode_packed(stored).content)
+    except (zstandard.ZstdError, MemoryError) as error:  # the size that a damaged one tells may be anything
+        raise ValueError(f"it is damaged: {error or 'its size cannot be right'}") from error
 
 
 def _check_format(found: int) -> None:

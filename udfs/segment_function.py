@@ -132,6 +132,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             yield from self._hear(ControlFrame(frame))
         else:
             self._start(shards_of(frame))
+        self._garbage.look_when_due()
         self._metrics.handled(kind, time.perf_counter() - started)
 
     def _start(self, shards: list[int]) -> None:
@@ -229,7 +230,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         self._metrics.forgotten.inc(self._profiles.forgotten.take_users())
         self._swept = False
         self._ahead.marked()
-        self._garbage.collect()  # now, when all profiles are bytes
+        self._garbage.marked()
 
     def _events(self, frame: EventFrame) -> Iterator[bytes]:
         suspects = frame.suspects() if any(frame.faults) else None

@@ -11,14 +11,15 @@ from udfs.profile_log import ProfileLog, SegmentState
 _SLICE_S = 0.02  # of the processor's time after one batch: the next batch waits for it
 _REST = 4  # times as long, at least, until the next slice
 _ROUNDS = (0.6, 0.85, 0.95)  # of the time between two markers: in each all shards are written once
+_FIRST = 0.1  # of that time: what waited for the checkpoint is handled first, nothing is written
 
 
 class WriteAhead:
     """Appends users that changed when a checkpoint comes near, and at any time writes anew what logs have grown large.
 
     While all users follow a release, those of a shard of which very many did are appended at any time, too.
-    The first of three rounds finds most of them, each later one who changed during the one before. When a checkpoint is
-    near follows from the time between the last two. `clock` and `worked` return seconds, the second one only those for
+    The first of three rounds finds most of them, each later one who changed during the one before; in the last one no
+    log is written anew, as the marker would wait. When a checkpoint is near follows from the time between the last two. `clock` and `worked` return seconds, the second one only those for
     which this thread had a processor.
     """
 
@@ -43,6 +44,7 @@ class WriteAhead:
         now = self._clock()
         if self._marked_at is not None:
             self._rounds_at = [now + share * (now - self._marked_at) for share in _ROUNDS]
+            self._rests_until = now + _FIRST * (now - self._marked_at)
         self._marked_at = now
 
     def write(self, shards: Sequence[int], state: SegmentState, *, all_follow: bool = False) -> int:
@@ -57,7 +59,8 @@ class WriteAhead:
         due = self._due(shards, round_, all_follow=all_follow)
         written = self._append(due, state, round_, begun + _SLICE_S)
         self._appended = written > 0
-        written = written or self._rewrite(shards, state)
+        if not written and round_ < len(_ROUNDS):
+            written = self._rewrite(shards, state)
         self._rests_until = self._clock() + _REST * (self._worked() - begun)
         return written
 

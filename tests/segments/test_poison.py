@@ -18,6 +18,7 @@ from segments.engine import Engine
 from segments.failures import Failure, put_off
 from segments.features import totals
 from segments.features.base import to_micros
+from segments.log_segment import decode_segment, encode_segment
 from segments.outcome import Outcome
 from segments.plan import Plan
 from segments.processor import Processor
@@ -282,10 +283,11 @@ def test_a_profile_that_cannot_be_read_is_left_as_it_is() -> None:
     made = processor()
     feed(made, event("a", T), event("b", T + 1), event("c", T + 2))
     (segment,) = made.profiles.take_changed(0)
-    spoilt = segment.replace(made.profiles.settled("b"), made.profiles.settled("b")[:-3] + b"\xc1\xc1\xc1")
-    spoilt = spoilt.replace(made.profiles.settled("c"), b"?" * len(made.profiles.settled("c")))
+    read = decode_segment(segment)
+    spoilt = {"b": read.profiles["b"][:-3] + b"\xc1\xc1\xc1", "c": b"?" * len(read.profiles["c"])}
+    stored = encode_segment(read._replace(profiles={**read.profiles, **spoilt}))
     later = processor()
-    later.profiles.load(0, [spoilt])
+    later.profiles.load(0, [stored])
     outcome = feed(later, event("a", T + 1), event("b", T + 5), event("b", T + 6), event("c", T + 7))
     assert [(place, each.reason) for place, each in outcome.rejected] == [(n, "corrupt_profile") for n in (1, 2, 3)]
     assert {each.user_id: each.content for each in outcome.failures} == {
@@ -306,6 +308,27 @@ def test_a_log_that_cannot_be_read_is_an_error_that_says_so() -> None:
         ValueError, match=r"segment 0 .* of the profiles of shard 3 cannot be read: .* earlier checkpoint"
     ):
         processor().profiles.load(3, [b"?"])
+
+
+def test_a_log_of_which_any_bit_is_another_one_is_an_error_or_says_the_same() -> None:
+    made = processor()
+    feed(made, *(event(user, T) for user in "abc"))
+    (segment,) = made.profiles.take_changed(0)
+    damaged = 0
+    for bit in range(8 * len(segment)):
+        flipped = bytearray(segment)
+        flipped[bit // 8] ^= 1 << bit % 8
+        later = processor()
+        try:
+            later.profiles.load(3, [bytes(flipped)])
+        except ValueError as error:
+            assert "start from an earlier checkpoint" in str(error)
+            damaged += 1
+        else:
+            assert {user: later.profiles.settled(user) for user in later.profiles.users()} == {
+                user: made.profiles.settled(user) for user in "abc"
+            }
+    assert damaged > 7.9 * len(segment)
 
 
 def test_a_profile_that_cannot_be_written_goes_back_to_what_it_was() -> None:

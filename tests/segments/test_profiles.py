@@ -248,8 +248,8 @@ def test_a_format_that_is_not_known_is_refused() -> None:
     profiles = Profiles()
     touch(profiles, "a", 1 << 41)
     segment = profiles.take_changed(0)[0]
-    with pytest.raises(ValueError, match=r"format 4; this version .* reads 1 to 3"):
-        Profiles().load(0, [segment[:1] + b"\x04" + segment[2:]])
+    with pytest.raises(ValueError, match=r"format 5; this version .* reads 1 to 4"):
+        Profiles().load(0, [segment[:1] + b"\x05" + segment[2:]])
 
 
 @pytest.mark.parametrize("in_use", [True, False])

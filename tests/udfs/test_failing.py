@@ -10,6 +10,7 @@ import pytest
 from segments.changes import encode_change
 from segments.features import totals
 from segments.features.base import to_micros
+from segments.log_segment import decode_segment, encode_segment
 from tests.udfs.fakes import Worker
 from tests.udfs.test_segment_function import T, event, options
 from tests.udfs.wire import Output
@@ -54,11 +55,12 @@ def test_a_profile_that_cannot_be_read_goes_to_the_dead_letters_at_the_start(wor
     worker.events(event("u1", "Order Completed", T, price=5), event("u2", "Order Completed", T, price=6))
     state = worker.checkpoint()
     blob = worker._function._profiles.settled("u1")
-    spoilt = {
-        shard: {number: entry.replace(blob, b"?" * len(blob)) for number, entry in entries.items()}
-        for shard, entries in state.items()
-    }
-    later = Worker(options(SPENDER), spoilt)
+    for entries in state.values():
+        for number in filter(lambda number: number >= 0, entries):
+            read = decode_segment(entries[number])
+            changed = {user: b"?" * len(blob) if user == "u1" else kept for user, kept in read.profiles.items()}
+            entries[number] = encode_segment(read._replace(profiles=changed))
+    later = Worker(options(SPENDER), state)
     made = later.tick(T + 1)
     (letter,) = letters(made)
     assert (letter.value, letter.headers["reason"], letter.headers["user"]) == (

@@ -1,5 +1,6 @@
 import random
 from collections.abc import Mapping
+from itertools import cycle
 
 import pytest
 
@@ -9,7 +10,9 @@ from udfs import profile_log
 from udfs.profile_log import ProfileLog
 
 SHARDS = 2
-USERS = [user for user in (f"u{number}" for number in range(200)) if shard_of(user, SHARDS) == 0][:50]
+RANDOM = random.Random(1)
+NAMES = (RANDOM.randbytes(20).hex() for _ in range(500))  # packing makes them little shorter
+USERS = [user for user in NAMES if shard_of(user, SHARDS) == 0][:200]
 
 
 class RecordingState(dict[int, bytes]):
@@ -46,6 +49,11 @@ def touch(profiles: Profiles, user_id: str, clock: int, due: int = NEVER) -> Non
     profile.due = due
     if due != NEVER:
         profiles.schedule(user_id, due)
+
+
+def any_clock() -> int:
+    """Return one that takes as many bytes as any other, packed too."""
+    return RANDOM.randrange(1 << 30, 1 << 31)
 
 
 def started(state: RecordingState) -> tuple[Profiles, ProfileLog]:
@@ -111,10 +119,10 @@ def test_another_shard_is_left_alone(state: RecordingState) -> None:
 def test_rewriting_bounds_the_state(state: RecordingState) -> None:
     profiles, log = started(state)
     for user_id in USERS:
-        touch(profiles, user_id, 1)
+        touch(profiles, user_id, any_clock())
     full = log.append(0, state)
-    for clock in range(2, 200):
-        touch(profiles, USERS[clock % len(USERS)], clock)
+    for number in range(800):
+        touch(profiles, USERS[number % len(USERS)], any_clock())
         log.append(0, state)
         assert state.size() <= 3 * full + full / 10
     assert content(started(state)[0]) == content(profiles)
@@ -208,31 +216,28 @@ def test_very_many_users_at_rest_do_not_wait_for_a_round(
 def test_a_log_that_has_grown_is_written_anew_between_checkpoints_and_else_at_one(state: RecordingState) -> None:
     profiles, log = started(state)
     for user_id in USERS:
-        touch(profiles, user_id, 1)
+        touch(profiles, user_id, any_clock())
     log.append(0, state)
     log.rewrite(0, state)
-    full = state.size()
-    clock = 1
+    full, users = state.size(), cycle(USERS)
 
     def grow(until: float) -> None:
-        nonlocal clock
         while state.size() <= until * full:
-            clock += 1
-            touch(profiles, USERS[clock % len(USERS)], clock)
+            touch(profiles, next(users), any_clock())
             log.append(0, state)
 
     grow(1.4)
     assert log.grown([1, 0]) is None
     grow(1.5)
     assert log.grown([1, 0]) == 0
-    touch(profiles, USERS[0], clock)
+    touch(profiles, USERS[0], any_clock())
     log.rewrite(0, state)
     assert log.grown([1, 0]) is None
     assert state.size() <= full * 1.1
     log.append(0, state)
     assert content(started(state)[0]) == content(profiles), "whose profile was in use is written at the checkpoint"
     grow(3)
-    touch(profiles, USERS[0], clock + 1)
+    touch(profiles, USERS[0], any_clock())
     log.append(0, state)
     assert state.size() <= full * 1.1
     assert content(started(state)[0]) == content(profiles)
@@ -277,7 +282,7 @@ def test_what_was_not_appended_is_lost_with_the_worker(state: RecordingState) ->
 def test_a_shard_of_many_profiles_is_rewritten_in_several_segments(
     state: RecordingState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segments.profiles._PROFILES_A_SEGMENT", 20)
+    monkeypatch.setattr("segments.profiles._PROFILES_A_SEGMENT", 80)
     monkeypatch.setattr(profile_log, "_SLACK", -1)
     profiles, log = started(state)
     for user_id in USERS:

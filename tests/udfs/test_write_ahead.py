@@ -176,6 +176,31 @@ def test_logs_are_written_anew_at_any_time_one_after_the_other(log: Log, ahead: 
     assert log.rewritten == [2, 0]
 
 
+def test_what_waited_for_a_checkpoint_is_handled_before_anything_is_written(log: Log, ahead: WriteAhead) -> None:
+    come_near_a_checkpoint(log, ahead)
+    log.now += 1
+    ahead.marked()
+    log.large, log.crowded = [2], [0]
+    log.now += 0.9
+    assert write(ahead, all_follow=True) == 0
+    log.now += 0.2
+    assert write(ahead, all_follow=True) == 5
+
+
+def test_no_log_is_written_anew_for_which_a_marker_would_wait(log: Log, ahead: WriteAhead) -> None:
+    come_near_a_checkpoint(log, ahead)
+    log.large, log.due = [1], []
+    log.now += 0.55
+    assert write(ahead) == 0
+    log.due = [0]
+    assert write(ahead) == 5
+    assert (log.appended, log.rewritten) == ([0], [])
+    ahead.marked()
+    log.now += 2
+    assert write(ahead) == 5
+    assert log.rewritten == [1]
+
+
 def test_what_a_checkpoint_waits_for_comes_first(log: Log, ahead: WriteAhead) -> None:
     come_near_a_checkpoint(log, ahead)
     log.due, log.large = [0], [1]

@@ -21,9 +21,9 @@ import org.rocksdb.Priority;
 public final class LogStoreOptions implements RocksDBOptionsFactory {
     private static final long serialVersionUID = 1L;
 
-    private static final int MERGED_TOGETHER = 16;
-    private static final int SLOW_DOWN = 64; // writing waits only where merging does not keep up at all
-    private static final int STOP = 96;
+    private static final int MERGED_TOGETHER = 32;
+    private static final int SLOW_DOWN = 128; // writing waits only where merging does not keep up at all
+    private static final int STOP = 192;
 
     @Override
     public DBOptions createDBOptions(DBOptions current, Collection<AutoCloseable> handlesToClose) {

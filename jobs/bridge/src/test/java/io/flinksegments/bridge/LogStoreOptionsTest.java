@@ -30,18 +30,18 @@ class LogStoreOptionsTest {
                 RocksDB db = RocksDB.open(options, folder.toString());
                 FlushOptions flush = new FlushOptions().setWaitForFlush(true)) {
             int most = 0;
-            for (int checkpoint = 1; checkpoint <= 40; checkpoint++) {
+            for (int checkpoint = 1; checkpoint <= 48; checkpoint++) {
                 for (int shard = 0; shard < 8; shard++) {
                     db.put(new byte[] {(byte) shard, (byte) checkpoint}, new byte[1_000]);
                 }
                 db.flush(flush);
                 int files = db.getLiveFilesMetaData().size();
-                if (checkpoint < 16) {
+                if (checkpoint < 32) {
                     assertEquals(checkpoint, files);
                 }
                 most = Math.max(most, files);
             }
-            assertTrue(most < 40, most + " files were never merged");
+            assertTrue(most < 48, most + " files were never merged");
         }
         assertTrue(handles.isEmpty());
     }
