@@ -70,7 +70,7 @@ def encode_segment(segment: LogSegment) -> bytes:
 
 
 def decode_segment(stored: bytes) -> LogSegment:
-    """Return the segment of bytes; raises ValueError when they are damaged or of a format this version does not know."""
+    """Return the segment of bytes; raises ValueError when they are damaged or of an unknown format."""
     _check_format(found := _decode_head(stored).format)  # first: a newer one may have another shape
     read = _decode(_unpacked(stored) if found == FORMAT else stored)
     profiles = read.profiles
@@ -84,7 +84,7 @@ def _unpacked(stored: bytes) -> bytes:
     try:
         return zstandard.ZstdDecompressor().decompress(_decode_packed(stored).content)
     except (zstandard.ZstdError, MemoryError) as error:  # the size that a damaged one tells may be anything
-        raise ValueError(f"it is damaged: {error or 'its size cannot be right'}") from error
+        raise ValueError(f"it is damaged: {str(error) or 'its size cannot be right'}") from error
 
 
 def _check_format(found: int) -> None:

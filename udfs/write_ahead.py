@@ -19,8 +19,8 @@ class WriteAhead:
 
     While all users follow a release, those of a shard of which very many did are appended at any time, too.
     The first of three rounds finds most of them, each later one who changed during the one before; in the last one no
-    log is written anew, as the marker would wait. When a checkpoint is near follows from the time between the last two. `clock` and `worked` return seconds, the second one only those for
-    which this thread had a processor.
+    log is written anew, as the marker would wait. When a checkpoint is near follows from the time between the last two.
+    `clock` and `worked` return seconds, the second one only those for which this thread had a processor.
     """
 
     def __init__(
