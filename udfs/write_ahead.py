@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from udfs.keyed_state import ShardKeys
+from udfs.markers import Markers
 from udfs.profile_log import ProfileLog, SegmentState
 
 _SLICE_S = 0.02  # of the processor's time after one batch: the next batch waits for it
@@ -19,43 +20,35 @@ class WriteAhead:
 
     While all users follow a release, those of a shard of which very many did are appended at any time, too.
     The first of three rounds finds most of them, each later one who changed during the one before; in the last one no
-    log is written anew, as the marker would wait. When a checkpoint is near follows from the time between the last two.
-    `clock` and `worked` return seconds, the second one only those for which this thread had a processor.
+    log is written anew, as the marker would wait; `markers` say when it comes. `clock` and `worked` return seconds, the
+    second one only those for which this thread had a processor.
     """
 
     def __init__(
         self,
         log: ProfileLog,
         keys: ShardKeys,
+        markers: Markers,
         clock: Callable[[], float] = time.monotonic,
         worked: Callable[[], float] = time.thread_time,
     ) -> None:
         self._log = log
         self._keys = keys
+        self._markers = markers
         self._clock = clock
         self._worked = worked
-        self._marked_at: float | None = None
-        self._rounds_at: list[float] = []  # empty: it is not known when the next checkpoint comes
         self._rests_until = clock()
         self._appended = False  # the last time
-
-    def marked(self) -> None:
-        """Note that a marker came."""
-        now = self._clock()
-        if self._marked_at is not None:
-            self._rounds_at = [now + share * (now - self._marked_at) for share in _ROUNDS]
-            self._rests_until = now + _FIRST * (now - self._marked_at)
-        self._marked_at = now
 
     def write(self, shards: Sequence[int], state: SegmentState, *, all_follow: bool = False) -> int:
         """Write what is due of these shards, for about 20 ms, unless that was done just now; returns the bytes.
 
         `all_follow` says that users follow a release: each changes, and most of them once.
         """
-        now, begun = self._clock(), self._worked()
-        if now < self._rests_until:
+        begun, share = self._worked(), self._markers.share()
+        if self._clock() < self._rests_until or (share is not None and share < _FIRST):
             return 0
-        round_ = sum(now >= at for at in self._rounds_at)
+        round_ = sum((share or 0.0) >= each for each in _ROUNDS)
         due = self._due(shards, round_, all_follow=all_follow)
         written = self._append(due, state, round_, begun + _SLICE_S)
         self._appended = written > 0

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from udfs import memory
+from udfs.markers import Markers
 from udfs.memory import Collector
 
 
@@ -32,7 +33,7 @@ def lost(node: Node) -> weakref.ref[Node]:
 
 def test_cycles_that_are_new_are_found_at_once_and_old_ones_at_a_look_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_ALL_EVERY", 3)
-    collector = Collector()
+    collector = Collector(Markers())
     new, old = Node(), Node()
     of_new, of_old = weakref.ref(new), weakref.ref(old)
     del new
@@ -48,14 +49,20 @@ def test_cycles_that_are_new_are_found_at_once_and_old_ones_at_a_look_at_all(mon
 
 def test_between_two_markers_there_is_one_look_and_none_at_the_next_one() -> None:
     now = [100.0]
-    collector = Collector(lambda: now[0])
+    markers = Markers(lambda: now[0])
+    collector = Collector(markers)
+
+    def mark() -> None:
+        collector.marked()
+        markers.came()
+
     collector.look_when_due()
-    collector.marked()
+    mark()
     now[0] += 10
     first = lost(Node())
     collector.look_when_due()
     assert first() is not None, "it is not known when the next marker comes"
-    collector.marked()
+    mark()
     assert first() is None
     second = lost(Node())
     now[0] += 3.9
@@ -67,8 +74,8 @@ def test_between_two_markers_there_is_one_look_and_none_at_the_next_one() -> Non
     third = lost(Node())
     now[0] += 5
     collector.look_when_due()
-    collector.marked()
+    mark()
     assert third() is not None, "events wait for a marker"
     now[0] += 1
-    collector.marked()
+    mark()
     assert third() is None, "nobody looked since the last one"
