@@ -128,7 +128,7 @@ class EventDecoder:
             None if context is self.no_context else context,
             None if traits is self.no_traits else traits,
         )
-        return _encode_lines((told,))
+        return _encode(told) + b"\n"  # not `encode_lines`: of a tuple it leaks an iterator (msgspec 0.22.0)
 
     def unpack(self, user_id: str, packed: bytes) -> Event:
         """Return a user's event of what `pack` made, here or with other definitions; it has no message id.
@@ -172,7 +172,7 @@ class EventDecoder:
         return Event(user, name, time, raw.message_id, raw.properties or self.no_properties, context, traits)
 
 
-_encode_lines = msgspec.json.Encoder().encode_lines
+_encode = msgspec.json.Encoder().encode
 
 
 def packed_time(packed: bytes) -> int:

@@ -17,17 +17,22 @@ SEGMENT_KEY = "segment:"
 WHOLE_KEY = "segments:whole"  # a hash of shard -> the id of the server that is known to hold all of its users
 WARMING_KEY = "segments:warming"  # a hash of segment -> `segments.warming.Warming` as JSON
 WARMING_SHARDS_KEY = "segments:warming:shards"  # a hash of shard -> what is warming there
-_USERS_A_SCRIPT = 256  # a script blocks Redis for its whole run: a few milliseconds
+_USERS_A_SCRIPT = 256  # a script blocks Redis for its whole run, a few milliseconds, and is to hold a set's users
 WHOLE = -1
 _GONE = -2
 
 # A batch is a list of [user, after, seq, {segment: [value or false, at]}]: changes of a user after number `after` up to
 # number `seq`; `after` -1: all that the user is in; -2: the user is gone. Who is up to date is left alone.
-# Returned are the users who lack what came before, and the keys that hold something else.
+# Returned are the users who lack what came before, and the keys that hold something else. All users of a segment are
+# one call of Redis. Sets come before hashes: a user whose `_seq` is known is in all of them, wherever a script ends.
 WRITE = """
 local batch = cmsgpack.unpack(ARGV[1])
 local ttl = ARGV[2]
-local touched, lacking, refused = {}, {}, {}
+local added, removed, hashes, lacking, refused = {}, {}, {}, {}, {}
+local function remove(segment, user)
+  local users = removed[segment]
+  if users then users[#users + 1] = user else removed[segment] = {user} end
+end
 for _, entry in ipairs(batch) do
   local user, after, seq, segments = entry[1], entry[2], entry[3], entry[4]
   local key = 'seg:' .. user
@@ -39,43 +44,55 @@ for _, entry in ipairs(batch) do
   elseif after > known then
     lacking[#lacking + 1] = user
     for segment, change in pairs(segments) do -- the hash may have expired, and sets still have the user
-      if not change[1] then redis.pcall('ZREM', 'segment:' .. segment, user) end
+      if not change[1] then remove(segment, user) end
     end
   elseif known < seq or after == -2 then
-    local set, gone = {}, {}
+    local set, gone, place = {'_seq', seq}, {}, 2
     if after < 0 then
       for _, field in ipairs(redis.call('HKEYS', key)) do
         if field ~= '_seq' and not segments[field] then segments[field] = {false, 0} end
       end
     end
     for segment, change in pairs(segments) do
-      local members, answer = 'segment:' .. segment, nil
       if change[1] then
-        set[#set + 1] = segment
-        set[#set + 1] = change[1]
-        answer = redis.pcall('ZADD', members, change[2], user)
+        set[place + 1], set[place + 2] = segment, change[1]
+        place = place + 2
+        local users = added[segment]
+        if not users then users = {} added[segment] = users end
+        local last = #users
+        users[last + 1], users[last + 2] = change[2], user
       else
         gone[#gone + 1] = segment
-        answer = redis.pcall('ZREM', members, user)
-      end
-      if type(answer) == 'table' and answer.err then
-        if not string.find(answer.err, 'WRONGTYPE', 1, true) then return answer end
-        refused[#refused + 1] = members
-      else
-        touched[members] = true
+        remove(segment, user)
       end
     end
-    for first = 1, #gone, 1000 do redis.call('HDEL', key, unpack(gone, first, math.min(first + 999, #gone))) end
-    if after == -2 then
-      redis.call('DEL', key)
+    hashes[#hashes + 1] = {key, set, gone, after == -2}
+  end
+end
+local function write(command, sets)
+  for segment, users in pairs(sets) do
+    local members = 'segment:' .. segment
+    local answer = redis.pcall(command, members, unpack(users))
+    if type(answer) == 'table' and answer.err then
+      if not string.find(answer.err, 'WRONGTYPE', 1, true) then return answer end
+      refused[#refused + 1] = members
     else
-      for first = 1, #set, 1000 do redis.call('HSET', key, unpack(set, first, math.min(first + 999, #set))) end
-      redis.call('HSET', key, '_seq', seq)
-      redis.call('PEXPIRE', key, ttl)
+      redis.call('PEXPIRE', members, ttl)
     end
   end
 end
-for members in pairs(touched) do redis.call('PEXPIRE', members, ttl) end
+local failed = write('ZREM', removed) or write('ZADD', added)
+if failed then return failed end
+for _, hash in ipairs(hashes) do
+  local key, set, gone = hash[1], hash[2], hash[3]
+  if hash[4] then
+    redis.call('DEL', key)
+  else
+    for first = 1, #gone, 1000 do redis.call('HDEL', key, unpack(gone, first, math.min(first + 999, #gone))) end
+    for first = 1, #set, 1000 do redis.call('HSET', key, unpack(set, first, math.min(first + 999, #set))) end
+    redis.call('PEXPIRE', key, ttl)
+  end
+end
 return {lacking, refused}
 """
 

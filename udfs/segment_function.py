@@ -86,7 +86,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         self._keys = ShardKeys(context)
         self._markers = Markers()
         self._ahead = WriteAhead(self._log, self._keys, self._markers)
-        self._garbage = Collector(self._markers)
+        self._garbage = Collector()
         self._state = context.get_map_state(
             MapStateDescriptor("profiles", Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE()))
         )
@@ -134,7 +134,6 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
             yield from self._hear(ControlFrame(frame))
         else:
             self._start(shards_of(frame))
-        self._garbage.look_when_due()
         self._metrics.handled(kind, time.perf_counter() - started)
 
     def _start(self, shards: list[int]) -> None:
@@ -232,7 +231,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         self._metrics.forgotten.inc(self._profiles.forgotten.take_users())
         self._swept = False
         self._markers.came()
-        self._garbage.marked()
+        self._garbage.look()  # now, when all profiles are bytes
 
     def _events(self, frame: EventFrame) -> Iterator[bytes]:
         suspects = frame.suspects() if any(frame.faults) else None

