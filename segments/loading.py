@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -12,11 +12,9 @@ from segments.recent import RecentEvents
 from segments.unreadable import Unreadable
 
 
-def segment_of(release: int, layout: Layout, profiles: Iterable[tuple[str, bytes]], recent: RecentEvents) -> bytes:
+def segment_of(release: int, layout: Layout, profiles: dict[str, bytes], recent: RecentEvents) -> bytes:
     """Return a segment of profiles by user, all of one release, with their recent events."""
-    by_user = dict(profiles)
-    kept = {user_id: blob for user_id in by_user if (blob := recent.encode(user_id)) is not None}
-    return encode_segment(LogSegment(release, layout, by_user, kept))
+    return encode_segment(LogSegment(release, layout, profiles, recent.encode_all(profiles)))
 
 
 def profiles_in(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -14,7 +14,9 @@ from segments.version import VERSION
 FORMAT = 4  # the newest: one of format 3, packed. Formats that are not known are refused
 OLDEST_FORMAT = 1
 _INNER_FORMAT = 3
-_LEVEL = 1  # 4.5 times fewer bytes at 450 MB/s; 3 has 5 times fewer at 380
+# Level 1, but it looks further back: recent events of a user begin with nearly the same profile, some 200 KB earlier.
+# 3.3 times fewer bytes of who changed, at 400 MB/s; without that 2.7 times.
+_LEVEL, _PLACES, _WINDOW = 1, 16, 20  # the last two as powers of two: remembered places, bytes
 
 
 class LogSegment(NamedTuple):
@@ -25,8 +27,8 @@ class LogSegment(NamedTuple):
 
     release: int
     layout: Layout
-    profiles: Mapping[str, bytes]
-    recent: Mapping[str, bytes]
+    profiles: dict[str, bytes]
+    recent: dict[str, bytes]
     gone: Sequence[str] = ()
     forgotten_until: int = 0
 
@@ -64,8 +66,11 @@ def encode_segment(segment: LogSegment) -> bytes:
     3
     """
     release, layout, profiles, recent, gone, until = segment
-    content = _encode(_Stored(_INNER_FORMAT, *layout, dict(profiles), release, dict(recent), list(gone), until))
-    packer = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)  # one for all would not be safe with threads
+    content = _encode(_Stored(_INNER_FORMAT, *layout, profiles, release, recent, list(gone), until))
+    wanted = zstandard.ZstdCompressionParameters.from_level(
+        _LEVEL, source_size=len(content), hash_log=_PLACES, window_log=_WINDOW, write_checksum=True
+    )
+    packer = zstandard.ZstdCompressor(compression_params=wanted)  # one for all would not be safe with threads
     return _encode(_Packed(FORMAT, packer.compress(content)))
 
 

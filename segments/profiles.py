@@ -113,15 +113,20 @@ class Profiles(ProfilesInUse):
                 self._changed.mark(number, self._shard[number])
 
     def _segments(self, numbers: Iterable[int]) -> list[bytes]:
-        together: dict[Written, list[tuple[str, bytes]]] = {}
+        """Return segments of users' profiles as they were settled last: one for each release they are of."""
+        blobs, users, in_log, unreadable = self._blobs, self._users, self._in_log, self.unreadable
+        by_release: dict[int, dict[str, bytes]] = {}
+        aside: dict[Written, dict[str, bytes]] = {}
         for number in numbers:
-            blob, user_id = self._blobs[number], self._users[number]
+            blob, user_id = blobs[number], users[number]
             if not blob:
                 continue
-            self._in_log[number] = True
-            written = self.unreadable.written(user_id) if self.unreadable else None
-            if written is None:
-                release = release_of(blob)
-                written = release, self.layouts.get(release & ~UNJUDGED, Layout())
-            together.setdefault(written, []).append((user_id, blob))
-        return [segment_of(*written, profiles, self.recent) for written, profiles in together.items()]
+            in_log[number] = True
+            if unreadable and (written := unreadable.written(user_id)) is not None:
+                aside.setdefault(written, {})[user_id] = blob
+            else:
+                by_release.setdefault(release_of(blob), {})[user_id] = blob
+        for release, profiles in by_release.items():
+            written = release, self.layouts.get(release & ~UNJUDGED, Layout())
+            aside[written] = profiles | aside.get(written, {})
+        return [segment_of(*written, profiles, self.recent) for written, profiles in aside.items()]

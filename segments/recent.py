@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -146,13 +146,13 @@ class RecentEvents:
         profile.seen = seen
         return blob
 
-    def encode(self, user_id: str) -> bytes | None:
-        """Return what is kept of a user as bytes, None when there is nothing."""
-        stretch = self._users.get(user_id)
-        return None if stretch is None else _encode(stretch)
+    def encode_all(self, user_ids: Iterable[str]) -> dict[str, bytes]:
+        """Return what is kept as bytes, of those users of whom there is something."""
+        find = self._users.get
+        return {user_id: _encode(stretch) for user_id in user_ids if (stretch := find(user_id)) is not None}
 
     def load(self, user_id: str, blob: bytes | None) -> None:
-        """Take in what `encode` returned."""
+        """Take in what `encode_all` returned of a user, None: nothing is kept."""
         known = self._users.pop(user_id, None)
         if blob is not None:
             stretch, kept = _decode(blob), self._name_of(user_id)

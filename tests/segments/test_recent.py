@@ -189,7 +189,7 @@ def test_a_user_is_listed_once_who_stands_in_a_log_many_times() -> None:
     running, recent = processor(), RecentEvents()
     for minute in range(0, 30, 3):
         take(running, page("u", T + minute * MINUTE))
-        recent.load("u", running.profiles.recent.encode("u"))
+        recent.load("u", running.profiles.recent.encode_all("u").get("u"))
     assert sum(map(len, recent._pages.values())) == 1
     recent.forget(T + 27 * MINUTE + HOUR + 65_536)
     assert len(recent) == 0
