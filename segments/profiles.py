@@ -115,18 +115,20 @@ class Profiles(ProfilesInUse):
     def _segments(self, numbers: Iterable[int]) -> list[bytes]:
         """Return segments of users' profiles as they were settled last: one for each release they are of."""
         blobs, users, in_log, unreadable = self._blobs, self._users, self._in_log, self.unreadable
-        by_release: dict[int, dict[str, bytes]] = {}
-        aside: dict[Written, dict[str, bytes]] = {}
+        together: dict[Written, dict[str, bytes]] = {}
+        of_release: dict[int, dict[str, bytes]] = {}  # the same: what the ids stand for is not looked up for each user
         for number in numbers:
             blob, user_id = blobs[number], users[number]
             if not blob:
                 continue
             in_log[number] = True
-            if unreadable and (written := unreadable.written(user_id)) is not None:
-                aside.setdefault(written, {})[user_id] = blob
-            else:
-                by_release.setdefault(release_of(blob), {})[user_id] = blob
-        for release, profiles in by_release.items():
-            written = release, self.layouts.get(release & ~UNJUDGED, Layout())
-            aside[written] = profiles | aside.get(written, {})
-        return [segment_of(*written, profiles, self.recent) for written, profiles in aside.items()]
+            written = unreadable.written(user_id) if unreadable else None
+            if written is not None:
+                together.setdefault(written, {})[user_id] = blob
+                continue
+            release = release_of(blob)
+            if release not in of_release:
+                written = release, self.layouts.get(release & ~UNJUDGED, Layout())
+                of_release[release] = together.setdefault(written, {})
+            of_release[release][user_id] = blob
+        return [segment_of(*written, profiles, self.recent) for written, profiles in together.items()]

@@ -17,7 +17,7 @@ SEGMENT_KEY = "segment:"
 WHOLE_KEY = "segments:whole"  # a hash of shard -> the id of the server that is known to hold all of its users
 WARMING_KEY = "segments:warming"  # a hash of segment -> `segments.warming.Warming` as JSON
 WARMING_SHARDS_KEY = "segments:warming:shards"  # a hash of shard -> what is warming there
-_USERS_A_SCRIPT = 256  # a script blocks Redis for its whole run, a few milliseconds, and is to hold a set's users
+_USERS_A_SCRIPT = 256  # a script blocks Redis for its whole run, a few milliseconds; Lua unpacks 8,000 values
 WHOLE = -1
 _GONE = -2
 
@@ -29,9 +29,10 @@ WRITE = """
 local batch = cmsgpack.unpack(ARGV[1])
 local ttl = ARGV[2]
 local added, removed, hashes, lacking, refused = {}, {}, {}, {}, {}
-local function remove(segment, user)
-  local users = removed[segment]
-  if users then users[#users + 1] = user else removed[segment] = {user} end
+local function values_of(sets, segment)
+  local values = sets[segment]
+  if not values then values = {} sets[segment] = values end
+  return values, #values
 end
 for _, entry in ipairs(batch) do
   local user, after, seq, segments = entry[1], entry[2], entry[3], entry[4]
@@ -44,7 +45,10 @@ for _, entry in ipairs(batch) do
   elseif after > known then
     lacking[#lacking + 1] = user
     for segment, change in pairs(segments) do -- the hash may have expired, and sets still have the user
-      if not change[1] then remove(segment, user) end
+      if not change[1] then
+        local users, count = values_of(removed, segment)
+        users[count + 1] = user
+      end
     end
   elseif known < seq or after == -2 then
     local set, gone, place = {'_seq', seq}, {}, 2
@@ -57,22 +61,21 @@ for _, entry in ipairs(batch) do
       if change[1] then
         set[place + 1], set[place + 2] = segment, change[1]
         place = place + 2
-        local users = added[segment]
-        if not users then users = {} added[segment] = users end
-        local last = #users
-        users[last + 1], users[last + 2] = change[2], user
+        local times, count = values_of(added, segment)
+        times[count + 1], times[count + 2] = change[2], user
       else
         gone[#gone + 1] = segment
-        remove(segment, user)
+        local users, count = values_of(removed, segment)
+        users[count + 1] = user
       end
     end
     hashes[#hashes + 1] = {key, set, gone, after == -2}
   end
 end
 local function write(command, sets)
-  for segment, users in pairs(sets) do
+  for segment, values in pairs(sets) do
     local members = 'segment:' .. segment
-    local answer = redis.pcall(command, members, unpack(users))
+    local answer = redis.pcall(command, members, unpack(values))
     if type(answer) == 'table' and answer.err then
       if not string.find(answer.err, 'WRONGTYPE', 1, true) then return answer end
       refused[#refused + 1] = members
