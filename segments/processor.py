@@ -26,7 +26,7 @@ from segments.timeline import Timeline
 
 __all__ = ["Outcome", "Processor"]
 _FORGOTTEN_BY = 1 << 20  # ms after which recent events are forgotten that could still be asked for
-_AT_HAND = 250  # events after which the profiles touched are still in the processor's caches
+_AT_HAND = 128  # users whose decoded profiles are still in the processor's caches
 
 
 class Processor:
@@ -135,7 +135,7 @@ class Processor:
         decode, pack, step = engine.plan.decoder.decode, engine.plan.decoder.pack, engine.step
         note, keeps, over = profiles.recent.note, profiles.recent.wanted, self._hot.over
         changes, scores_ahead = outcome.changes, self._ahead.wanted
-        touched = self._ahead.foregone.forget
+        touched, passing = self._ahead.foregone.forget, profiles.passing
         for place, payload in enumerate(payloads):
             try:
                 suspect = refused.get(place) if refused else None
@@ -156,6 +156,7 @@ class Processor:
                 profile = decoded.get(user_id)
                 if profile is None:
                     profile, settled = profiles.open_settled(user_id)
+                    passing.append((user_id, max(time, profile.newest)))
                 if over and user_id in over:
                     self._hot.check(user_id, time, profile.newest)
                 if profile.newest == 0 and self._is_too_old(event, profile):
@@ -186,7 +187,7 @@ class Processor:
             if profile.due < due:
                 profiles.schedule(user_id, profile.due)
             if place % _AT_HAND == 0:
-                known = self._tell(outcome, known)
+                known = self._rest(outcome, known)
                 if scores_ahead:
                     self._ahead.look(time)
         self._finish(outcome, known)
@@ -203,18 +204,20 @@ class Processor:
         outcome = self._outcome()
         recent, let_happen, ahead = self.profiles.recent, self._isolation.let_happen, self._ahead
         self.profiles.reached = max(self.profiles.reached, until)
-        scores_ahead = ahead.wanted
+        scores_ahead, passing, known = ahead.wanted, self.profiles.passing, 0
         if scores_ahead:
             ahead.advance(until)
         for user_id, profile, settled in self.profiles.take_due(until, ahead.foregone.passes if scores_ahead else None):
             if scores_ahead:
                 ahead.due(user_id, profile, until)
             let_happen(user_id, profile, until, outcome.changes, settled)
+            if len(passing) >= _AT_HAND:
+                known = self._rest(outcome, known)
         if until > self._following.watermark:
             self._following.reach(until)
             recent.forget(until)
             self._forget_backfills()
-        self._finish(outcome, 0)
+        self._finish(outcome, known)
         return outcome
 
     @property
@@ -250,7 +253,7 @@ class Processor:
         return outcome
 
     def _finish(self, outcome: Outcome, told: int) -> None:
-        self._tell(outcome, told)
+        self._rest(outcome, told)
         self.profiles.settle_if_many()
         for failures in (self._isolation.failures, self.profiles.unreadable.failures):
             if failures:
@@ -262,6 +265,16 @@ class Processor:
         if self._hot.found:
             outcome.hot += self._hot.found
             self._hot.found.clear()
+
+    def _rest(self, outcome: Outcome, told: int) -> int:
+        """Say what users are in, and have those who are passing rest if they are many; returns what `_tell` does."""
+        told = self._tell(outcome, told)
+        if len(self.profiles.passing) >= _AT_HAND:
+            if self._ahead.wanted:  # they will soon be scored: decoded until then
+                self.profiles.passing.clear()
+            else:
+                self.profiles.rest()
+        return told
 
     def _tell(self, outcome: Outcome, told: int) -> int:
         """Say what the users are in whose changes come after the first `told`; returns how many changes are told of."""

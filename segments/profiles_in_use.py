@@ -31,7 +31,8 @@ Passes = Callable[[str, int, int, int], int]  # user, number, instant and until 
 class ProfilesInUse(NumberedUsers):
     """Profiles by user. Bytes are the truth; up to 8,192 decoded profiles lie above them until `settle`.
 
-    `reached` is event time (ms).
+    `reached` is event time (ms). `passing` are users who were opened since `rest`, for an event or because they were
+    due, each with the time (ms) that is the newest event's if no other one comes. `again` came soon after, and may so.
     """
 
     def __init__(self, shards: int = 1) -> None:
@@ -40,6 +41,8 @@ class ProfilesInUse(NumberedUsers):
         self.recent = RecentEvents(name_of=self._name_of)
         self.reached = 0
         self.decoded: dict[str, Profile] = {}
+        self.passing: list[tuple[str, int]] = []
+        self.again: set[str] = set()
         self.unreadable = Unreadable()
         self.watcher: Watcher | None = None
 
@@ -143,6 +146,7 @@ class ProfilesInUse(NumberedUsers):
                     profile, settled = self.open_settled(user_id)
                 except RejectedEvent:
                     continue
+                self.passing.append((user_id, profile.newest))
             if profile.due <= instant:
                 yield user_id, profile, settled
             schedule(number, profile.due)
@@ -182,6 +186,21 @@ class ProfilesInUse(NumberedUsers):
                 if self.watcher is not None:
                     self.watcher.settled(number, profile)
                 changed.mark(number, self._shard[number])
+
+    def rest(self) -> None:
+        """Settle who is passing while that memory is in the processor's caches; who came again stays, up to 8,192."""
+        decoded, again, leaving = self.decoded, self.again, list[str]()
+        for user_id, newest in self.passing:
+            profile = decoded.get(user_id)
+            if profile is not None and profile.newest != newest:
+                again.add(user_id)
+            elif user_id not in again:
+                leaving.append(user_id)
+        self.settle_these(leaving)
+        self.passing.clear()
+        if len(again) > _DECODED_KEPT:
+            self.settle_these(again)
+            again.clear()
 
     def settle_if_many(self) -> None:
         """Settle all but the last 4,096 when more than 8,192 profiles are decoded: those may be due soon."""

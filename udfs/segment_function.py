@@ -43,7 +43,6 @@ from udfs.function_options import FunctionOptions
 from udfs.handed_log import HandedLog
 from udfs.huge_pages import keep_on_huge_pages
 from udfs.keyed_state import ShardKeys
-from udfs.markers import Markers
 from udfs.memory import Collector, collect_only_on_demand
 from udfs.metrics import WorkerMetrics
 from udfs.model_watch import ModelWatch
@@ -84,8 +83,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
         self._handed = HandedLog(self._processor)
         self._is_first = context.get_index_of_this_subtask() == 0
         self._keys = ShardKeys(context)
-        self._markers = Markers()
-        self._ahead = WriteAhead(self._log, self._keys, self._markers)
+        self._ahead = WriteAhead(self._log, self._keys)
         self._garbage = Collector()
         self._state = context.get_map_state(
             MapStateDescriptor("profiles", Types.LONG(), Types.PRIMITIVE_ARRAY(Types.BYTE()))
@@ -230,7 +228,7 @@ class SegmentFunction(KeyedProcessFunction):  # type: ignore[misc]  # pyflink is
                 self._metrics.written.inc(written + self._handed.save(shard, self._state))
         self._metrics.forgotten.inc(self._profiles.forgotten.take_users())
         self._swept = False
-        self._markers.came()
+        self._ahead.marker_came()
         self._garbage.look()  # now, when all profiles are bytes
 
     def _events(self, frame: EventFrame) -> Iterator[bytes]:

@@ -20,25 +20,28 @@ class WriteAhead:
 
     While all users follow a release, those of a shard of which very many did are appended at any time, too.
     The first of three rounds finds most of them, each later one who changed during the one before; in the last one no
-    log is written anew, as the marker would wait; `markers` say when it comes. `clock` and `worked` return seconds, the
-    second one only those for which this thread had a processor.
+    log is written anew, as the marker would wait. `clock` and `worked` return seconds, the second one only those for
+    which this thread had a processor.
     """
 
     def __init__(
         self,
         log: ProfileLog,
         keys: ShardKeys,
-        markers: Markers,
         clock: Callable[[], float] = time.monotonic,
         worked: Callable[[], float] = time.thread_time,
     ) -> None:
         self._log = log
         self._keys = keys
-        self._markers = markers
+        self._markers = Markers(clock)
         self._clock = clock
         self._worked = worked
         self._rests_until = clock()
         self._appended = False  # the last time
+
+    def marker_came(self) -> None:
+        """Note that a marker came: the next one is expected as long after it as it came after the one before."""
+        self._markers.came()
 
     def write(self, shards: Sequence[int], state: SegmentState, *, all_follow: bool = False) -> int:
         """Write what is due of these shards, for about 20 ms, unless that was done just now; returns the bytes.

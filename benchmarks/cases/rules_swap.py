@@ -10,7 +10,8 @@ from benchmarks.cases.servers import output_topic
 from benchmarks.cases.worker import ROOT, SETTINGS_PATH, START_MS, STEP_MS
 from benchmarks.probes import PROBES_PER_S, Probes, probing
 from jobs.control_topic import read_history
-from jobs.release import Intent, await_release, planned, write_release
+from jobs.release import await_release, write_release
+from jobs.release_planning import Intent, planned
 from jobs.settings import load_settings
 from jobs.stack.waiting import wait_until
 

@@ -16,7 +16,7 @@ from jobs.backfill.side_job import Work, fill_in_all
 from jobs.backfill.topic import write_chunks
 from jobs.control_topic import append, effective_instant, newest_event, read_history
 from jobs.recording import Recording
-from jobs.release import LIVE_AHEAD_MS, ReleaseError
+from jobs.release_planning import LIVE_AHEAD_MS, ReleaseError
 from jobs.settings import Settings
 from jobs.topics import TopicReader
 from segments.backfill import Backfill, Knowledge

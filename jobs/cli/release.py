@@ -36,7 +36,8 @@ from segments.shadow import refuse_harm
 from segments.shadow_names import names_of
 
 if TYPE_CHECKING:
-    from jobs.release import Intent, Progress
+    from jobs.release import Progress
+    from jobs.release_planning import Intent
     from segments.control import Release, ReleaseAction
 
 _TIMEOUT_S = 300.0
@@ -88,7 +89,7 @@ def release(
     Exit codes: 0 released (and all users judged), 1 no answer, a version that must not be released, or the job refused
     it, 2 wrong input, nothing changed.
     """
-    from jobs.release import Intent
+    from jobs.release_planning import Intent
 
     job = connected(settings, bootstrap_servers, run)
     action: ReleaseAction = "shadow" if shadow else "release"
@@ -119,7 +120,7 @@ def rollback(
 
     Exit codes: 0 released (and all users judged), 1 no answer, or the job refused it, 2 there is no such release.
     """
-    from jobs.release import Intent
+    from jobs.release_planning import Intent
 
     job = connected(settings, bootstrap_servers, run)
     tell(job, Intent("rollback", to=to, at=_instant(at), by=by or getpass.getuser(), note=note), wait)
@@ -141,7 +142,7 @@ def promote(
 
     Exit codes: 0 released (and all users judged), 1 no answer, or the job refused it, 2 nothing is in the shadow.
     """
-    from jobs.release import Intent
+    from jobs.release_planning import Intent
 
     job = connected(settings, bootstrap_servers, run)
     tell(job, Intent("promote", at=_instant(at), by=by or getpass.getuser(), note=note), wait)
@@ -163,7 +164,7 @@ def withdraw(
 
     Exit codes: 0 released, 1 no answer, or the job refused it, 2 nothing is in the shadow.
     """
-    from jobs.release import Intent
+    from jobs.release_planning import Intent
 
     job = connected(settings, bootstrap_servers, run)
     tell(job, Intent("withdraw", at=_instant(at), by=by or getpass.getuser(), note=note), wait)
@@ -181,7 +182,8 @@ def connected(settings: Path | None, bootstrap_servers: str | None, run: str | N
 def explained() -> Iterator[None]:
     """Turn what goes wrong with the control topic into exit codes with a text."""
     from jobs.control_topic import TakenError
-    from jobs.release import RefusedError, ReleaseError
+    from jobs.release import RefusedError
+    from jobs.release_planning import ReleaseError
     from jobs.topics import TopicError
 
     try:

@@ -14,7 +14,7 @@ import yaml
 from benchmarks.simulator import simulate
 from jobs.backfill.events import EventFilter
 from jobs.backfill.job import Pending, Source, complete, hand_over, pending
-from jobs.release import ReleaseError
+from jobs.release_planning import ReleaseError
 from jobs.settings import FlinkSettings, Settings
 from jobs.topics import Record
 from segments.backfill_chunks import Chunk

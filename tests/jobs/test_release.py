@@ -5,7 +5,8 @@ import pytest
 from jobs.cli.diff import shadow_since
 from jobs.cli.history import history_report
 from jobs.cli.release_text import scheduled
-from jobs.release import Intent, ReleaseError, failed_again, planned, progress_of
+from jobs.release import progress_of
+from jobs.release_planning import Intent, ReleaseError, failed_again, planned
 from segments.audit import ReleaseDone, ReleaseRefused, refusals
 from segments.control import Release
 from segments.definitions import parse_definitions

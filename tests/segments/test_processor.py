@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from segments import processor as processor_module
 from segments import profiles_in_use as profiles_module
 from segments.definitions import parse_definitions
 from segments.engine import Engine
@@ -80,6 +81,50 @@ def test_an_outcome_does_not_depend_on_how_events_are_batched(
     monkeypatch.setattr(profiles_module, "_DECODED_KEPT", 2)
     other = Processor(Engine(Plan(parse_definitions(DEFINITIONS)), allowed_lateness=HOUR))
     assert [change for event in batch for change in other.process([event], [None]).changes] == whole
+
+
+def test_who_comes_once_is_at_rest_soon_after_and_who_comes_again_stays(processor: Processor) -> None:
+    batch = [page(f"u{number}", T + number) for number in range(1_000)]
+    batch[41:41] = [page("again", T + 40)]
+    batch[43:43] = [page("again", T + 41)]
+    outcome = processor.process(batch, [None] * len(batch))
+    assert outcome.applied == 1_002
+    assert len(processor.profiles.decoded) < 2 * 128
+    assert "again" in processor.profiles.decoded
+    assert [each.user_id for each in outcome.memberships] == ["again"]
+
+
+def test_very_many_who_are_due_are_told_of_and_at_rest_soon_after(processor: Processor) -> None:
+    batch = [page(f"u{number}", T + number) for number in range(1_000)]
+    processor.process(batch, [None] * len(batch))
+    outcome = processor.advance(T + 3 * HOUR)
+    assert len(outcome.changes) == 1_000
+    assert {each.user_id: list(each.segments) for each in outcome.memberships} == {
+        f"u{number}": ["quiet"] for number in range(1_000)
+    }
+    assert len(processor.profiles.decoded) < 2 * 128
+
+
+@pytest.mark.parametrize(("at_hand", "kept"), [(1, 0), (2, 1), (5, 3)])
+def test_an_outcome_does_not_depend_on_who_is_at_rest(at_hand: int, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = [page(f"u{number % 13}", T + number * 700_000, f"m{number % 90}") for number in range(100)]
+    batch[::9] = [page(f"u{number}", T + number * 690_000) for number in range(len(batch[::9]))]  # some are late
+    seen = []
+    for settings in ((processor_module._AT_HAND, profiles_module._DECODED_KEPT), (at_hand, kept)):
+        monkeypatch.setattr(processor_module, "_AT_HAND", settings[0])
+        monkeypatch.setattr(profiles_module, "_DECODED_KEPT", settings[1])
+        made = Processor(Engine(Plan(parse_definitions(DEFINITIONS)), allowed_lateness=HOUR))
+        outcomes = [
+            outcome
+            for first in range(0, 100, 20)
+            for outcome in (
+                made.process(batch[first : first + 20], [None] * 20),
+                made.advance(T + first * 700_000),
+            )
+        ]
+        seen.append([(each.changes, each.current, each.late, each.applied, each.rewound) for each in outcomes])
+    assert seen[0] == seen[1]
+    assert sum(len(changes) for changes, *_ in seen[0]) > 50
 
 
 def test_an_event_is_judged_by_the_time_its_record_was_written(processor: Processor) -> None:

@@ -140,6 +140,31 @@ def test_who_came_last_stays_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [decode_profile(profiles.settled(each)).newest for each in "abc"] == [1 << 40] * 3
 
 
+def test_of_who_is_passing_those_stay_decoded_who_came_again_until_they_are_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_DECODED_KEPT", 2)
+    profiles = Profiles()
+    for user_id in "abcd":
+        touch(profiles, user_id, NEVER)
+        profiles.passing.append((user_id, 1 << 40))
+    for user_id in "bd":
+        touch(profiles, user_id, NEVER, (1 << 40) + 1)
+    profiles.rest()
+    assert list(profiles.decoded) == ["b", "d"]
+    profiles.rest()
+    assert list(profiles.decoded) == ["b", "d"], "nobody else is passing"
+    profiles.settle()
+    profiles.passing.append(("b", profiles.open("b").newest))
+    profiles.rest()
+    assert list(profiles.decoded) == ["b"], "who came again once may do so after a checkpoint, too"
+    touch(profiles, "e", NEVER)
+    profiles.passing.append(("e", 0))
+    profiles.rest()
+    assert not profiles.decoded
+    assert [decode_profile(profiles.settled(each)).newest - (1 << 40) for each in "abcde"] == [0, 1, 0, 1, 0]
+
+
 def test_settling_keeps_what_was_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_DECODED_KEPT", 10)
     profiles = Profiles()

@@ -9,7 +9,6 @@ from typing import cast
 import pytest
 
 from udfs.keyed_state import ShardKeys
-from udfs.markers import Markers
 from udfs.profile_log import ProfileLog, SegmentState
 from udfs.write_ahead import WriteAhead
 
@@ -37,7 +36,6 @@ class Log:
     def __init__(self, keys: Keys, takes: float = 0.0) -> None:
         self._keys = keys
         self.now = 100.0
-        self.markers = Markers(lambda: self.now)
         self.worked = 3.0
         self.takes = takes
         self.due: list[int] = []
@@ -85,28 +83,28 @@ def log() -> Log:
 @pytest.fixture
 def ahead(log: Log) -> WriteAhead:
     keys = cast(ShardKeys, log._keys)
-    return WriteAhead(cast(ProfileLog, log), keys, log.markers, clock=lambda: log.now, worked=lambda: log.worked)
+    return WriteAhead(cast(ProfileLog, log), keys, clock=lambda: log.now, worked=lambda: log.worked)
 
 
 def write(ahead: WriteAhead, *, all_follow: bool = False) -> int:
     return ahead.write(SHARDS, cast(SegmentState, None), all_follow=all_follow)
 
 
-def come_near_a_checkpoint(log: Log) -> None:
-    log.markers.came()
+def come_near_a_checkpoint(log: Log, ahead: WriteAhead) -> None:
+    ahead.marker_came()
     log.now += 10
-    log.markers.came()
+    ahead.marker_came()
     log.now += 9
 
 
 def test_users_are_written_when_the_next_checkpoint_is_near(log: Log, ahead: WriteAhead) -> None:
     log.due = [0, 1]
     assert write(ahead) == 0, "nobody knows yet when the next one comes"
-    log.markers.came()
+    ahead.marker_came()
     log.now += 8
     assert write(ahead) == 0
     log.now += 2
-    log.markers.came()
+    ahead.marker_came()
     log.now += 5.9
     assert write(ahead) == 0, "what is written now may change again before the checkpoint"
     log.now += 0.2
@@ -116,9 +114,9 @@ def test_users_are_written_when_the_next_checkpoint_is_near(log: Log, ahead: Wri
 
 
 def test_in_each_round_all_are_looked_through_anew(log: Log, ahead: WriteAhead) -> None:
-    log.markers.came()
+    ahead.marker_came()
     log.now += 10
-    log.markers.came()
+    ahead.marker_came()
     for _ in range(20):
         log.now += 0.49
         write(ahead)
@@ -149,7 +147,7 @@ def test_logs_that_have_grown_and_very_many_users_take_turns(log: Log, ahead: Wr
 
 
 def test_in_a_round_its_shards_come_first(log: Log, ahead: WriteAhead) -> None:
-    come_near_a_checkpoint(log)
+    come_near_a_checkpoint(log, ahead)
     log.due, log.crowded = [0], [2]
     assert write(ahead, all_follow=True) == 5
     assert write(ahead, all_follow=True) == 5
@@ -157,7 +155,7 @@ def test_in_a_round_its_shards_come_first(log: Log, ahead: WriteAhead) -> None:
 
 
 def test_a_slice_ends_after_a_while_and_the_next_one_waits(log: Log, ahead: WriteAhead) -> None:
-    come_near_a_checkpoint(log)
+    come_near_a_checkpoint(log, ahead)
     log.takes, log.due = 0.015, [0, 1, 2]
     assert write(ahead) == 10, "20 ms were over after the second shard"
     assert write(ahead) == 0, "batches come first"
@@ -178,9 +176,9 @@ def test_logs_are_written_anew_at_any_time_one_after_the_other(log: Log, ahead: 
 
 
 def test_what_waited_for_a_checkpoint_is_handled_before_anything_is_written(log: Log, ahead: WriteAhead) -> None:
-    come_near_a_checkpoint(log)
+    come_near_a_checkpoint(log, ahead)
     log.now += 1
-    log.markers.came()
+    ahead.marker_came()
     log.large, log.crowded = [2], [0]
     log.now += 0.9
     assert write(ahead, all_follow=True) == 0
@@ -189,21 +187,21 @@ def test_what_waited_for_a_checkpoint_is_handled_before_anything_is_written(log:
 
 
 def test_no_log_is_written_anew_for_which_a_marker_would_wait(log: Log, ahead: WriteAhead) -> None:
-    come_near_a_checkpoint(log)
+    come_near_a_checkpoint(log, ahead)
     log.large, log.due = [1], []
     log.now += 0.55
     assert write(ahead) == 0
     log.due = [0]
     assert write(ahead) == 5
     assert (log.appended, log.rewritten) == ([0], [])
-    log.markers.came()
+    ahead.marker_came()
     log.now += 2
     assert write(ahead) == 5
     assert log.rewritten == [1]
 
 
 def test_what_a_checkpoint_waits_for_comes_first(log: Log, ahead: WriteAhead) -> None:
-    come_near_a_checkpoint(log)
+    come_near_a_checkpoint(log, ahead)
     log.due, log.large = [0], [1]
     assert write(ahead) == 5
     assert (log.appended, log.rewritten) == ([0], [])
